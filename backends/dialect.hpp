@@ -1,0 +1,108 @@
+#pragma once
+// A dialect is the wire protocol a backend speaks: what goes up, what comes down, where usage stands. Pure: bytes in, bytes out,
+// no sockets, no clock. One instance per dialect, immutable, shared by all threads.
+
+#include <boost/container/small_vector.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/config.hpp"
+#include "metrics/usage.hpp"
+
+namespace tollgate {
+
+/// Pieces of a message that are sent one after the other (writev), instead of being copied together.
+using Pieces = boost::container::small_vector<std::string_view, 8>;
+
+/// A stretch of the client's body. length 0: the member is not there.
+struct Span {
+  std::uint32_t offset = 0, length = 0;
+  [[nodiscard]] bool present() const noexcept { return length != 0; }
+  [[nodiscard]] std::string_view of(std::string_view body) const noexcept { return body.substr(offset, length); }
+};
+
+/// An OpenAI-shaped body as the client sent it, and where the members stand that a dialect may have to change.
+struct ClientBody {
+  std::string_view text;
+  Surface surface = Surface::chat;
+  Span model_value;             ///< with its quotes
+  Span stream_options_value;    ///< the object, braces included; or null
+  Span usage_member;            ///< `"usage": {…}` of a client that wants usage.cost, with one neighbouring comma: cut out
+  std::uint32_t after_brace = 0;  ///< just behind the opening brace: where a member may be put in
+  bool stream = false;
+  bool include_usage = false;     ///< the client set stream_options.include_usage
+  bool continuous_usage = false;  ///< … and continuous_usage_stats
+  bool wants_cost = false;        ///< `usage: {include: true}`
+};
+
+/// The body for one attempt: pieces that view the client's body, and the snippets put in between (owned here).
+struct WireBody {
+  Pieces pieces;
+  std::size_t bytes = 0;
+  boost::container::small_vector<std::string, 2> owned;  ///< reserved before use, never grown: pieces view into it
+  WireBody() = default;
+  WireBody(const WireBody&) = delete;
+  WireBody& operator=(const WireBody&) = delete;
+};
+
+/// Reads an answer as a stream and writes the client's form of it.
+class StreamReader {
+ public:
+  virtual ~StreamReader() = default;
+  /// Takes the next bytes as they came; appends to `out` what goes to the client, as views into `bytes` or into the reader's own
+  /// memory, valid until the next call. Whole events only: the end of an unfinished event is kept until it is complete.
+  /// Faults: upstream_garbage (an event past the size limit), upstream_status (the upstream sent an error event: it is passed on
+  /// in `out` as well).
+  virtual Result<void> feed(std::string_view bytes, Pieces& out) = 0;
+  /// The body ended. ok if the protocol's end mark was seen or the answer was complete without it; else upstream_broke_off.
+  /// Appends what was held back (see `release`), with no cost.
+  virtual Result<void> finish(Pieces& out) = 0;
+  /// True once the protocol's end mark ([DONE]) was read: the answer is complete even if the client leaves now.
+  [[nodiscard]] virtual bool complete() const noexcept = 0;
+  /// True once a piece of answer text, reasoning or tool call was seen (for the time to the first token).
+  [[nodiscard]] virtual bool content_seen() const noexcept = 0;
+  /// The final usage if it was sent, else the last running count, else an empty one.
+  [[nodiscard]] virtual std::pair<Usage, UsageSource> usage() = 0;
+  /// Bytes of answer text so far, roughly: for estimates when usage never comes.
+  [[nodiscard]] virtual std::uint64_t content_bytes() const noexcept = 0;
+  /// When the client wants usage.cost, the last usage event and the end mark are held back: `holding()` says so, and `release`
+  /// appends them with `"cost": cost_usd` put into the usage object (an empty text leaves it out).
+  [[nodiscard]] virtual bool holding() const noexcept = 0;
+  virtual void release(std::string_view cost_usd, Pieces& out) = 0;
+  /// Heap and object memory in use, for the per-stream budget.
+  [[nodiscard]] virtual std::size_t memory_bytes() const noexcept = 0;
+};
+
+/// A whole (non-stream) answer, read.
+struct Answer {
+  Pieces pieces;                 ///< for the client: views into the given body (or `owned`)
+  std::string owned;
+  Usage usage;
+  UsageSource usage_source = UsageSource::none;
+  std::uint64_t content_bytes = 0;
+  std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in the body; 0: no usage object
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual bool supports(Surface surface) const noexcept = 0;
+  /// Path after the endpoint's prefix. A prefix that already ends in "/v1" is not doubled (done by parse_endpoint).
+  [[nodiscard]] virtual std::string_view path(Surface surface) const noexcept = 0;
+  /// The client's body as this backend wants it: the upstream's model name, stream_options as DESIGN §5 says, `usage` cut out.
+  virtual Result<void> write(const ClientBody& client, const Target& target, WireBody& out) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const = 0;
+  /// `body` has at least 64 readable bytes behind its end (simdjson's padding). Fault upstream_garbage if it is not the protocol's JSON.
+  virtual Result<Answer> read_answer(Surface surface, std::string_view body) const = 0;
+  /// An answer whose status is not 2xx: which fault, and the message, param and code the upstream gave (codes become strings).
+  [[nodiscard]] virtual Error read_error(int status, std::string_view body) const = 0;
+};
+
+/// The one instance of a dialect.
+[[nodiscard]] const Dialect& dialect_of(DialectName name) noexcept;
+
+}  // namespace tollgate

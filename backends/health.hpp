@@ -1,0 +1,58 @@
+#pragma once
+// Whether a target is up, as all reactors see it: a breaker fed by attempts (passive) and by probes (active), and how many requests
+// are under way. One TargetHealth per target and process; lock-free.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "config/config.hpp"
+
+namespace tollgate {
+
+enum class BreakerState : std::uint8_t { closed, half_open, open };  ///< exported as 0, 1, 2
+
+/// closed → open after `failures_max` failures in a row; open → half open after `open_for`: one request is let through; its success
+/// closes, its failure opens again for longer (doubling to open_for_max). Now is an argument; no clock inside.
+class TargetHealth {
+ public:
+  static constexpr int failures_max = 5;
+  static constexpr std::chrono::milliseconds open_for{2'000}, open_for_max{60'000};
+  using Now = std::chrono::steady_clock::time_point;
+
+  /// May a request be planned on it? In half open only until one is let through. Does not change state.
+  [[nodiscard]] bool usable(Now now) const noexcept;
+  /// Just before an attempt: false if another took the half-open place meanwhile.
+  [[nodiscard]] bool admit(Now now) noexcept;
+  void succeeded() noexcept;
+  /// A failure of the upstream (not of the client's request).
+  void failed(Now now) noexcept;
+  [[nodiscard]] BreakerState state(Now now) const noexcept;
+
+  /// The last probe's word; a target without probes is always reachable.
+  void probed(bool reachable) noexcept { reachable_.store(reachable, std::memory_order_relaxed); }
+  [[nodiscard]] bool reachable() const noexcept { return reachable_.load(std::memory_order_relaxed); }
+
+  std::atomic<std::uint32_t> in_flight{0};
+
+ private:
+  std::atomic<int> failures_{0};
+  std::atomic<std::int64_t> open_until_ns_{0};   // 0: closed
+  std::atomic<std::int64_t> open_for_ms_{open_for.count()};
+  std::atomic<bool> trial_under_way_{false};
+  std::atomic<bool> reachable_{true};
+};
+
+/// All targets' health by id; entries are made on demand and live as long as the board, so that a reload keeps what was learned.
+class HealthBoard {
+ public:
+  [[nodiscard]] TargetHealth& of(NameId target);   ///< takes a lock: resolve once per snapshot
+ private:
+  std::mutex mutex_;
+  std::map<NameId, std::unique_ptr<TargetHealth>> targets_;
+};
+
+}  // namespace tollgate

@@ -1,0 +1,77 @@
+#pragma once
+// One upstream call, whatever carries it: the native client (plain HTTP/1.1, backends/native_transport.hpp) or libcurl
+// (backends/curl_transport.hpp). A transport belongs to one reactor and keeps that reactor's connections.
+//
+//    std::unique_ptr<Transfer> transfer = transport.open(endpoint);
+//    auto head = co_await transfer->start(call);
+//    for (;;) { auto bytes = co_await transfer->read(); if (!bytes || bytes.value().empty()) break; … }
+//
+// Destroying a Transfer that has not ended aborts the call at once: the upstream sees its connection close.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/task.hpp"
+#include "config/config.hpp"
+
+namespace tollgate {
+
+/// Where and how a backend is reached. Made once per backend and snapshot, shared by its calls.
+struct Endpoint {
+  NameId backend;
+  bool tls = false;
+  std::string host;
+  std::uint16_t port = 80;
+  std::string prefix;                          ///< path prefix of the url, no slash at its end
+  std::vector<std::pair<std::string, std::string>> headers;  ///< sent with every call: authorization, …
+  Timeouts timeouts;
+};
+/// "http://host:port/prefix" taken apart. Errors name what is wrong.
+[[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend);
+
+/// What is sent. All views must stay valid until the answer's head has arrived or the Transfer is gone.
+struct Call {
+  std::string_view method = "POST";
+  std::string_view path;                       ///< after the endpoint's prefix: "/v1/chat/completions"
+  std::span<const std::string_view> body;      ///< sent one after the other
+  std::string_view request_id;                 ///< sent as x-request-id
+  bool stream = false;                         ///< accept: text/event-stream instead of application/json
+};
+
+struct AnswerHead {
+  int status = 0;
+  bool event_stream = false;                   ///< content-type: text/event-stream
+  std::string content_type;
+  std::optional<std::uint64_t> content_length;
+  std::optional<std::chrono::milliseconds> retry_after;   ///< from retry-after-ms or retry-after (seconds or date)
+};
+
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  /// Sends and waits for the head of the final answer (1xx are passed over). Faults: upstream_unreachable (nothing was sent),
+  /// upstream_timeout, upstream_broke_off, upstream_garbage, or what abort() said.
+  virtual Task<Result<AnswerHead>> start(const Call& call) = 0;
+  /// The next bytes of the body, content and transfer codings removed; empty: the body is complete. The view is valid only until
+  /// the caller next suspends or reads: it may lie in memory that all calls of the reactor share.
+  virtual Task<Result<std::string_view>> read() = 0;
+  /// Ends the call from outside, on the reactor's thread: a start() or read() under way returns with this fault. The upstream
+  /// connection is closed now, not later. Idempotent.
+  virtual void abort(Fault why) noexcept = 0;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  /// `endpoint` must outlive the Transfer.
+  [[nodiscard]] virtual std::unique_ptr<Transfer> open(const Endpoint& endpoint) = 0;
+  /// Closes idle connections; calls under way are not touched.
+  virtual void close_idle() noexcept = 0;
+};
+
+}  // namespace tollgate

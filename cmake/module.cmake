@@ -1,0 +1,17 @@
+# tollgate_module(name USES module… LINKS library… SOURCES file… [HEADERS_HEAVY header…])
+# One static library per folder, as target tollgate_<name> with the alias tollgate::<name>. USES names the folders it may include;
+# HEAVY names headers that are precompiled for it (the expensive third-party ones).
+function(tollgate_module name)
+  cmake_parse_arguments(M "" "" "USES;LINKS;SOURCES;HEAVY" ${ARGN})
+  add_library(tollgate_${name} STATIC ${M_SOURCES})
+  add_library(tollgate::${name} ALIAS tollgate_${name})
+  target_include_directories(tollgate_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  foreach(used ${M_USES})
+    target_link_libraries(tollgate_${name} PUBLIC tollgate::${used})
+  endforeach()
+  target_link_libraries(tollgate_${name} PUBLIC ${M_LINKS})
+  tollgate_warnings(tollgate_${name})
+  if(M_HEAVY)
+    target_precompile_headers(tollgate_${name} PRIVATE ${M_HEAVY})
+  endif()
+endfunction()

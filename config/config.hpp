@@ -1,0 +1,228 @@
+#pragma once
+// The configuration: typed, validated, immutable. A request keeps the snapshot it began with; a reload makes a new one.
+//
+//    Result<ConfigPtr> config = load_file("tollgate.yaml", process_environment());
+//    Result<ConfigPtr> config = load_text(yaml, "name-for-errors", environment);
+//
+// Knows: YAML, prices, names. Knows nothing of: sockets, HTTP, routing decisions, the ledger.
+// Threads: a Config never changes after load; share it freely.
+// Every error says file, line, column, what is wrong and what would be right.
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/names.hpp"
+#include "config/result.hpp"
+#include "config/secret.hpp"
+#include "config/units.hpp"
+
+namespace tollgate {
+
+using std::chrono::milliseconds;
+
+struct ListenAddress {
+  std::string host;          ///< an IP address, as written
+  std::uint16_t port = 0;    ///< 0: any free port (tests); the gateway prints what it got
+  bool loopback = true;
+};
+
+struct ServerConfig {
+  ListenAddress listen{"127.0.0.1", 8080, true};
+  unsigned reactors = 0;                             ///< 0: one per core
+  std::size_t head_bytes_max = 32 * 1024;
+  std::size_t body_bytes_max = 16 * 1024 * 1024;
+  std::size_t nesting_max = 256;                     ///< JSON levels
+  unsigned connections_max = 20000;                  ///< whole process; past it a connection is closed at once
+  milliseconds head_timeout{10'000};                 ///< first byte of a request head to its end
+  milliseconds body_timeout{60'000};                 ///< whole body
+  milliseconds idle_timeout{75'000};                 ///< keep-alive, between requests
+  milliseconds write_timeout{60'000};                ///< a client that takes nothing for so long is given up
+  milliseconds keepalive_comment{15'000};            ///< silence on a stream after which an SSE comment is sent; 0: never
+  milliseconds drain{30'000};                        ///< SIGTERM: how long streams may finish
+};
+
+struct AdminConfig {
+  ListenAddress listen{"127.0.0.1", 9090, true};
+};
+
+struct LedgerConfig {
+  std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"
+  milliseconds commit_interval{10};                  ///< group commit: how long a row may wait for company
+  std::uint32_t open_requests_max = 16384;           ///< per reactor: requests open or not yet committed; more must wait
+};
+
+enum class LogFormat : std::uint8_t { text, json };
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+struct LogConfig {
+  LogFormat format = LogFormat::text;
+  LogLevel level = LogLevel::info;
+  bool access = true;                                ///< one line per request, never prompt text
+};
+
+/// One API key. Only its SHA-256 is known.
+struct ApiKey {
+  NameId name;
+  NameId team;
+  std::array<std::uint8_t, 32> sha256;
+  std::vector<std::string> models;                   ///< glob patterns of models the key may name; empty: all
+};
+
+enum class DialectName : std::uint8_t { openai, vllm };
+enum class Trust : std::uint8_t { internal, external };
+
+/// Prices of one model; all exact. What is absent is unknown, not free.
+struct TokenPrices {
+  UsdPerToken input;
+  UsdPerToken output;
+  std::optional<UsdPerToken> cached_input;           ///< absent: cached input is priced as input
+  std::optional<UsdPerToken> cache_write;            ///< absent: as input
+  Usd per_request;
+  std::string source;                                ///< "config" or the catalogue's id and date
+};
+
+/// Billed hardware behind a backend.
+struct Pool {
+  NameId name;                                       ///< the backend's name
+  std::string gpu;
+  std::int64_t gpus = 0;
+  /// Rate while billed: picodollars per hour, exact: GPUs x hourly price + monthly operations x 12 / 8760.
+  /// Kept as numerator over `rate_denominator` so that nothing is rounded before it is charged.
+  Int128 rate_picodollars = 0;                       ///< per rate_denominator hours
+  std::int64_t rate_denominator = 1;
+};
+
+struct Timeouts {
+  milliseconds connect{5'000};
+  milliseconds first_byte{120'000};                  ///< request sent to response head
+  milliseconds silence{60'000};                      ///< between two pieces of an answer
+  milliseconds total{600'000};                       ///< all attempts of a request together
+};
+
+/// An embedded simulated engine (backends/simulator); see SimulatorOptions there for what each number does.
+struct SimulatedConfig {
+  DialectName personality = DialectName::vllm;
+  std::uint64_t seed = 1;
+  unsigned slots = 16;                               ///< requests decoded at once
+  unsigned prefill_tokens_per_second = 8000;
+  unsigned decode_tokens_per_second = 60;            ///< one request alone
+  unsigned decode_tokens_per_second_total = 600;     ///< all slots together: the slow-down under load
+  unsigned output_tokens_mean = 120;
+};
+
+struct Backend {
+  NameId name;
+  DialectName dialect = DialectName::openai;
+  std::string url;                                   ///< "http://host:port[/prefix]", "" if simulated (the gateway fills it in at start)
+  std::optional<SimulatedConfig> simulated;
+  Secret api_key;                                    ///< empty: none is sent
+  Trust trust = Trust::external;
+  std::map<std::string, std::string> labels;
+  std::optional<Pool> pool;
+  Timeouts timeouts;
+  bool curl = false;                                 ///< true: always libcurl; else plain http goes through the native client
+};
+
+enum class Surface : std::uint8_t { chat, completions, embeddings };
+
+/// `backend/model`: a place a request can go.
+struct Target {
+  NameId id;                                         ///< "backend/model"
+  NameId model;                                      ///< "model"
+  std::size_t backend = 0;                           ///< index into Config::backends
+  std::string upstream;                              ///< the model name the backend knows
+  std::int64_t context_tokens = 0;                   ///< 0: unknown
+  std::int64_t output_tokens_max = 0;                ///< 0: unknown
+  double capability = 1.0;                           ///< highest complexity it is trusted with
+  bool tools = true, images = false, json_schema = true;
+  std::vector<Surface> surfaces;                     ///< what it serves; default chat and completions
+  unsigned concurrency_max = 0;                      ///< requests at once before it counts as saturated; 0: unknown
+  std::optional<TokenPrices> prices;                 ///< absent: unpriced, unless the backend has a pool
+};
+
+enum class Tier : std::uint8_t { simple, medium, complex, reasoning };
+inline constexpr std::size_t tier_count = 4;
+[[nodiscard]] std::string_view name_of(Tier tier) noexcept;  ///< "SIMPLE" …
+
+/// Lower bounds of the tiers above SIMPLE, rising.
+struct TierBounds {
+  double medium = 0.25, complex = 0.50, reasoning = 0.75;
+};
+
+/// One `when:`. All that is set must hold; nothing set matches everything.
+struct Condition {
+  struct Header {
+    std::string name;                                ///< lower case
+    std::vector<std::string> any_of;                 ///< empty: the header is present; compared without case
+  };
+  std::vector<std::string> models;                   ///< glob patterns on the requested model
+  std::vector<Header> headers;
+  std::vector<NameId> teams, keys;
+  std::optional<std::uint8_t> tiers;                 ///< bit set of Tier
+  std::optional<double> complexity_from, complexity_below;          ///< from <= score < below
+  std::optional<std::int64_t> input_tokens_from, input_tokens_below;  ///< estimated
+  std::optional<bool> tools, images, json_output, stream;
+};
+
+/// A filter that no attempt may escape: where `when` holds, only targets that satisfy `require` remain.
+struct Constraint {
+  NameId name;
+  Condition when;
+  std::optional<Trust> trust;
+  std::map<std::string, std::vector<std::string>> labels;  ///< label → accepted values
+};
+
+enum class Choose : std::uint8_t { cheapest, first };
+enum class CostBasis : std::uint8_t { marginal, loaded };
+
+struct Route {
+  NameId name;
+  Condition when;
+  Choose choose = Choose::cheapest;
+  CostBasis cost_basis = CostBasis::marginal;
+  std::vector<std::size_t> among;                    ///< indices into Config::targets, in the order written
+};
+
+struct Config {
+  ServerConfig server;
+  AdminConfig admin;
+  LedgerConfig ledger;
+  LogConfig log;
+  std::vector<ApiKey> keys;
+  std::vector<Backend> backends;
+  std::vector<Target> targets;
+  std::vector<Constraint> constraints;
+  std::vector<Route> routes;
+  std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
+  TierBounds tiers;
+  unsigned attempts_max = 3;                         ///< per request, all targets together
+  std::string source;                                ///< path, for messages
+  std::string sha256;                                ///< of the file's text, hex
+
+  [[nodiscard]] const Backend& backend_of(const Target& target) const { return backends[target.backend]; }
+  /// "backend/model" → target, nullptr if there is none.
+  [[nodiscard]] const Target* find_target(std::string_view id) const noexcept;
+};
+using ConfigPtr = std::shared_ptr<const Config>;
+
+/// Looks a variable up; nullopt if it is not set.
+using Environment = std::function<std::optional<std::string>(std::string_view)>;
+[[nodiscard]] Environment process_environment();
+
+/// Reads, checks and types a file. Errors are Fault::bad_config, one finding per line of the message, each
+/// "file:line:column: what is wrong; what would be right".
+[[nodiscard]] Result<ConfigPtr> load_file(const std::string& path, const Environment& environment);
+[[nodiscard]] Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, const Environment& environment);
+/// What `tollgate check` adds to load: remarks that are not errors (an unpriced target, a route that nothing reaches).
+[[nodiscard]] std::vector<std::string> remarks_on(const Config& config);
+/// The JSON Schema that editors and `tollgate check --schema` use; the text of config/schema.json, embedded.
+[[nodiscard]] std::string_view config_schema() noexcept;
+
+}  // namespace tollgate

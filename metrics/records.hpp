@@ -1,0 +1,72 @@
+#pragma once
+// What the ledger keeps: one RequestRow per request and one AttemptRow per attempt, as trivially copyable records, because they
+// live in a memory-mapped slot from the moment a request is opened until its rows are committed (metrics/ledger_slots.hpp): a
+// process killed at any point loses none of them. Text is a NameId; times are microseconds since the Unix epoch.
+
+#include <cstdint>
+#include <type_traits>
+
+#include "config/config.hpp"
+#include "metrics/charge.hpp"
+#include "metrics/usage.hpp"
+
+namespace tollgate {
+
+/// A request's identity: 41 bits of milliseconds, 6 of reactor, 16 of sequence: unique and nearly rising, hence a cheap row id.
+enum class RequestId : std::int64_t {};
+/// "req_" and 13 characters of Crockford's base 32, as clients and logs see it.
+struct RequestIdText {
+  std::array<char, 17> chars;
+  [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), chars.size()}; }
+};
+[[nodiscard]] RequestIdText text(RequestId id) noexcept;
+
+/// A Fault, or ok.
+struct RowResult {
+  std::uint8_t value = 255;
+  static constexpr RowResult ok() noexcept { return {}; }
+  static constexpr RowResult of(Fault fault) noexcept { return RowResult{static_cast<std::uint8_t>(fault)}; }
+  [[nodiscard]] constexpr bool is_ok() const noexcept { return value == 255; }
+  [[nodiscard]] std::string_view name() const noexcept { return is_ok() ? "ok" : facts_of(static_cast<Fault>(value)).name; }
+};
+
+/// How a charge of kind `gpu` was attributed.
+enum class PoolMethod : std::uint8_t { none, time };
+/// Whether the money of an attempt is known.
+enum class Pricing : std::uint8_t { priced, unpriced, not_billed };
+
+struct AttemptRow {
+  NameId target{};
+  std::uint8_t number = 0;               ///< 1, 2 …
+  RowResult result;
+  UsageSource usage_source = UsageSource::none;
+  PoolMethod pool_method = PoolMethod::none;
+  Pricing pricing = Pricing::not_billed;
+  bool ended = false;
+  std::int16_t http_status = 0;          ///< the upstream's; 0: none came
+  std::int64_t started_us = 0, first_token_us = 0, ended_us = 0;   ///< 0: did not happen
+  Usage usage;
+  Charge charge;
+};
+
+struct RequestRow {
+  RequestId id{};
+  std::int64_t arrived_us = 0, ended_us = 0;
+  NameId model{};                        ///< as asked for, if configured; else "other"
+  NameId route{}, team{}, key{};
+  NameId target{};                       ///< whose answer the client got
+  float complexity = 0;                  ///< a score in [0,1]: not money
+  Tier tier = Tier::simple;
+  Surface surface = Surface::chat;
+  bool stream = false;
+  RowResult result;
+  std::int16_t http_status = 0;          ///< what the client got; 0: nothing could be sent
+  std::uint8_t attempts = 0;
+  bool recovered = false;                ///< settled at a restart from what was known
+  std::int32_t input_bytes = 0;          ///< of the body
+};
+static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
+
+inline constexpr unsigned attempts_per_request_max = 6;
+
+}  // namespace tollgate

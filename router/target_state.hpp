@@ -1,0 +1,23 @@
+#pragma once
+// What routing must know of a target now. The gateway fills one per configured target, in the order of Config::targets; replays
+// fill them from recorded rows, so decide() stays a pure function.
+
+#include <chrono>
+#include <cstdint>
+
+#include "config/config.hpp"
+
+namespace tollgate {
+
+enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining };
+
+struct TargetState {
+  Availability availability = Availability::up;
+  std::uint32_t in_flight = 0;                       ///< requests under way, all reactors
+  double input_bytes_per_token = 4.0;                ///< learned
+  double output_tokens_mean = 300;                   ///< learned expected output length
+  std::chrono::microseconds first_token_mean{0};     ///< 0: not known
+  Usd loaded_usd_per_million_tokens{};               ///< pools: bill over tokens served so far; 0: not known yet
+};
+
+}  // namespace tollgate
