@@ -5,8 +5,7 @@
 //    deadline.set(10s);     // replaces an earlier one; re-setting to a later time is a store
 //    deadline.clear();
 //
-// Resolution is tick (10 ms): a deadline never fires early, and at most two ticks late. `now()` is the time of the last tick or
-// event refresh. Threads: belongs to one io_context thread. A Deadline may be destroyed or re-set inside its own callback.
+// Resolution is tick (10 ms): a deadline never fires early, and at most two ticks late while the thread is free. Threads: belongs to one io_context thread. A Deadline may be destroyed or re-set inside its own callback.
 
 #include <boost/intrusive/list.hpp>
 #include <chrono>
@@ -58,13 +57,14 @@ class DeadlineWheel {
   void link(Deadline& deadline) noexcept;
   void arm();
   void advance();
+  void work_off(std::uint64_t tick);
+  [[nodiscard]] bool empty() const noexcept;
   [[nodiscard]] std::uint64_t tick_now() const noexcept;
 
   Timer timer_;
   std::chrono::steady_clock::time_point start_;
   std::uint64_t current_ = 0;      // last tick worked off
   bool armed_ = false, stopped_ = false;
-  std::size_t linked_ = 0;         // nodes in lists at the last full turn; 0 lets the timer rest
   std::vector<List> slots_;
 };
 
