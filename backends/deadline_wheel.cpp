@@ -61,14 +61,14 @@ void DeadlineWheel::advance() {
   arm();
 }
 
-void DeadlineWheel::work_off(std::uint64_t tick) {
+void DeadlineWheel::work_off(std::uint64_t number) {
   List due;
-  due.swap(slots_[tick % slot_count]);
+  due.swap(slots_[number % slot_count]);
   while (!due.empty()) {
     Deadline& deadline = due.front();
     due.pop_front();
     if (deadline.due_tick_ == 0) continue;
-    if (deadline.due_tick_ > tick) {
+    if (deadline.due_tick_ > number) {
       link(deadline);
       continue;
     }

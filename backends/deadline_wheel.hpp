@@ -57,7 +57,7 @@ class DeadlineWheel {
   void link(Deadline& deadline) noexcept;
   void arm();
   void advance();
-  void work_off(std::uint64_t tick);
+  void work_off(std::uint64_t number);
   [[nodiscard]] bool empty() const noexcept;
   [[nodiscard]] std::uint64_t tick_now() const noexcept;
 

@@ -60,6 +60,9 @@ class Transfer {
   /// The next bytes of the body, content and transfer codings removed; empty: the body is complete. The view is valid only until
   /// the caller next suspends or reads: it may lie in memory that all calls of the reactor share.
   virtual Task<Result<std::string_view>> read() = 0;
+  /// True when the last read() gave the end of the body, so that the next would return empty: spares the caller of a small answer a
+  /// copy. A transfer that cannot know says false. Views have 64 readable bytes behind their end when this is true.
+  [[nodiscard]] virtual bool ended() const noexcept { return false; }
   /// Ends the call from outside, on the reactor's thread: a start() or read() under way returns with this fault. The upstream
   /// connection is closed now, not later. Idempotent.
   virtual void abort(Fault why) noexcept = 0;

@@ -1,0 +1,369 @@
+// The native client: plain HTTP/1.1 to engines on the own network, the hot path. Kept connections per endpoint, one receive
+// buffer for all calls of the reactor (a view from read() is therefore good only until the caller suspends).
+
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+#include <map>
+
+#include "backends/backends.hpp"
+#include "backends/deadline_wheel.hpp"
+#include "backends/response_parser.hpp"
+
+namespace tollgate {
+
+namespace {
+
+constexpr std::size_t receive_bytes = 64 * 1024;
+constexpr std::size_t simdjson_padding = 64;                         // readable bytes behind every view, so that it can be parsed in place
+constexpr std::size_t idle_connections_max = 1024;                   // per endpoint
+constexpr std::chrono::seconds idle_max{30};                         // then a kept connection is closed
+constexpr std::chrono::milliseconds sweep_interval{5'000};
+constexpr std::chrono::seconds address_kept{10};                     // how long a resolved name is believed
+constexpr auto as_result = asio::as_tuple(use_task);
+
+using Clock = std::chrono::steady_clock;
+using boost::system::error_code;
+
+struct Connection {
+  explicit Connection(asio::io_context& context) : socket(context.get_executor()) {}
+  Socket socket;
+  Clock::time_point idle_since;
+};
+using ConnectionPtr = std::unique_ptr<Connection>;
+
+/// True if the peer has closed it, or sent something nobody asked for.
+bool is_stale(Connection& connection) noexcept {
+  char byte;
+  const ssize_t got = ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/// Kept connections and the resolved address of one host and port.
+struct Peer {
+  std::vector<ConnectionPtr> idle;                 // last in, first out: the youngest is the least likely to be closed
+  std::vector<asio::ip::tcp::endpoint> addresses;
+  Clock::time_point resolved_at;
+};
+
+class NativeTransport final : public Transport {
+ public:
+  NativeTransport(asio::io_context& context, DeadlineWheel& wheel)
+      : context(context), wheel(wheel), buffer(receive_bytes + simdjson_padding), sweep_(wheel, &NativeTransport::sweep, this) {}
+
+  std::unique_ptr<Transfer> open(const Endpoint& endpoint) override;
+  void close_idle() noexcept override {
+    for (auto& [key, peer] : peers_) peer.idle.clear();
+  }
+
+  Peer& peer_of(const Endpoint& endpoint) { return peers_[{endpoint.host, endpoint.port}]; }
+
+  ConnectionPtr take_idle(Peer& peer) {
+    while (!peer.idle.empty()) {
+      ConnectionPtr connection = std::move(peer.idle.back());
+      peer.idle.pop_back();
+      if (!is_stale(*connection)) return connection;
+    }
+    return nullptr;
+  }
+
+  void keep(Peer& peer, ConnectionPtr connection) {
+    if (peer.idle.size() >= idle_connections_max) return;
+    connection->idle_since = Clock::now();
+    peer.idle.push_back(std::move(connection));
+    if (!sweep_.is_set()) sweep_.set(sweep_interval);
+  }
+
+  asio::io_context& context;
+  DeadlineWheel& wheel;
+  std::vector<char> buffer;
+
+ private:
+  static void sweep(void* self) {
+    auto& transport = *static_cast<NativeTransport*>(self);
+    const auto oldest = Clock::now() - idle_max;
+    bool any = false;
+    for (auto& [key, peer] : transport.peers_) {
+      std::erase_if(peer.idle, [&](const ConnectionPtr& c) { return c->idle_since < oldest || is_stale(*c); });
+      any = any || !peer.idle.empty();
+    }
+    if (any) transport.sweep_.set(sweep_interval);
+  }
+
+  std::map<std::pair<std::string, std::uint16_t>, Peer> peers_;  // nodes are stable: transfers keep a Peer&
+  Deadline sweep_;
+};
+
+class NativeTransfer final : public Transfer {
+ public:
+  NativeTransfer(NativeTransport& transport, const Endpoint& endpoint)
+      : transport_(transport), endpoint_(endpoint), peer_(transport.peer_of(endpoint)),
+        deadline_(transport.wheel, [](void* self) { static_cast<NativeTransfer*>(self)->abort(Fault::upstream_timeout); }, this) {}
+
+  Task<Result<AnswerHead>> start(const Call& call) override;
+  Task<Result<std::string_view>> read() override;
+  bool ended() const noexcept override { return done_ && carry_.empty(); }
+  void abort(Fault why) noexcept override;
+
+ private:
+  enum class Got { head, closed_unanswered, failed };
+
+  Task<Result<void>> connect();
+  Task<Result<void>> resolve();
+  Task<error_code> send(const Call& call);
+  Task<Got> receive_head();
+  void write_head(const Call& call);
+  [[nodiscard]] Error error(Fault fault, std::string_view what) const;
+  [[nodiscard]] Error failure(const error_code& code, Fault otherwise) const;
+  void finished();
+  std::size_t receive(error_code& code);
+
+  NativeTransport& transport_;
+  const Endpoint& endpoint_;
+  Peer& peer_;
+  Deadline deadline_;
+  ConnectionPtr connection_;
+  std::optional<ResponseParser> parser_;
+  std::string head_;               // of the request
+  std::string carry_;              // received, not yet consumed
+  std::size_t carry_used_ = 0;     // of carry_: consumed, but a view of it may still be in use
+  std::optional<Fault> aborted_;
+  Error failure_{Fault::internal, ""};   // set when Got::failed
+  bool done_ = false;
+};
+
+std::unique_ptr<Transfer> NativeTransport::open(const Endpoint& endpoint) {
+  return std::make_unique<NativeTransfer>(*this, endpoint);
+}
+
+void NativeTransfer::abort(Fault why) noexcept {
+  if (aborted_ || done_) return;
+  aborted_ = why;
+  deadline_.clear();
+  if (connection_) {
+    error_code ignored;
+    connection_->socket.close(ignored);
+  }
+}
+
+Error NativeTransfer::error(Fault fault, std::string_view what) const {
+  return {fault, "backend '" + std::string(text(endpoint_.backend)) + "': " + std::string(what)};
+}
+
+// The error of a socket operation; an abort from outside explains it better than "operation canceled".
+Error NativeTransfer::failure(const error_code& code, Fault otherwise) const {
+  if (aborted_ == Fault::upstream_timeout) return error(Fault::upstream_timeout, "no answer within its time limit");
+  if (aborted_) return error(*aborted_, "call ended from this side");
+  return error(otherwise, code.message());
+}
+
+void NativeTransfer::write_head(const Call& call) {
+  std::size_t bytes = 0;
+  for (const auto& piece : call.body) bytes += piece.size();
+  head_.reserve(512);
+  head_.append(call.method).append(" ").append(endpoint_.prefix).append(call.path).append(" HTTP/1.1\r\nhost: ").append(endpoint_.host);
+  if (endpoint_.port != 80) head_.append(":").append(std::to_string(endpoint_.port));
+  head_.append("\r\ncontent-type: application/json\r\naccept: ");
+  head_.append(call.stream ? "text/event-stream" : "application/json");
+  for (const auto& [name, value] : endpoint_.headers) head_.append("\r\n").append(name).append(": ").append(value);
+  head_.append("\r\nx-request-id: ").append(call.request_id);
+  head_.append("\r\ncontent-length: ").append(std::to_string(bytes)).append("\r\n\r\n");
+}
+
+Task<Result<void>> NativeTransfer::resolve() {
+  if (!peer_.addresses.empty() && Clock::now() - peer_.resolved_at < address_kept) co_return success();
+  error_code code;
+  const auto address = asio::ip::make_address(endpoint_.host, code);
+  if (!code) {
+    peer_.addresses = {asio::ip::tcp::endpoint(address, endpoint_.port)};
+  } else {
+    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(transport_.context.get_executor());
+    auto [failed, found] = co_await resolver.async_resolve(endpoint_.host, std::to_string(endpoint_.port), as_result);
+    if (failed) co_return failure(failed, Fault::upstream_unreachable);
+    peer_.addresses.clear();
+    for (const auto& entry : found) peer_.addresses.push_back(entry.endpoint());
+  }
+  peer_.resolved_at = Clock::now();
+  co_return success();
+}
+
+Task<Result<void>> NativeTransfer::connect() {
+  deadline_.set(endpoint_.timeouts.connect);
+  TOLLGATE_CO_TRY(co_await resolve());
+  const std::vector<asio::ip::tcp::endpoint> addresses = peer_.addresses;
+  error_code last = asio::error::host_not_found;
+  for (const auto& address : addresses) {
+    if (aborted_) break;
+    connection_ = std::make_unique<Connection>(transport_.context);
+    auto [failed] = co_await connection_->socket.async_connect(address, as_result);
+    last = failed;
+    if (!failed) break;
+    connection_.reset();
+  }
+  deadline_.clear();
+  if (last || aborted_ || !connection_) {
+    connection_.reset();
+    peer_.resolved_at = {};  // ask the resolver again next time
+    Error unreachable = failure(last, Fault::upstream_unreachable);
+    if (aborted_ == Fault::upstream_timeout) unreachable.fault = Fault::upstream_unreachable;  // nothing was sent
+    co_return unreachable;
+  }
+  error_code ignored;
+  connection_->socket.non_blocking(true, ignored);
+  connection_->socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  co_return success();
+}
+
+// One gathered sendmsg where the socket takes it all, which it nearly always does.
+Task<error_code> NativeTransfer::send(const Call& call) {
+  boost::container::small_vector<asio::const_buffer, 8> buffers;
+  buffers.emplace_back(head_.data(), head_.size());
+  for (const auto& piece : call.body) buffers.emplace_back(piece.data(), piece.size());
+  std::size_t first = 0;
+  for (;;) {
+    error_code code;
+    const std::span<const asio::const_buffer> rest(buffers.data() + first, buffers.size() - first);
+    std::size_t sent = connection_->socket.write_some(rest, code);
+    if (code == asio::error::would_block) {
+      auto [failed] = co_await connection_->socket.async_wait(Socket::wait_write, as_result);
+      if (failed) co_return failed;
+      continue;
+    }
+    if (code) co_return code;
+    while (first < buffers.size() && sent >= buffers[first].size()) sent -= buffers[first++].size();
+    if (first == buffers.size()) co_return error_code{};
+    buffers[first] += sent;
+  }
+}
+
+std::size_t NativeTransfer::receive(error_code& code) {
+  return connection_->socket.read_some(asio::buffer(transport_.buffer.data(), receive_bytes), code);
+}
+
+Task<NativeTransfer::Got> NativeTransfer::receive_head() {
+  parser_.emplace();
+  carry_.clear();
+  carry_used_ = 0;
+  bool any = false;
+  for (;;) {
+    auto [waited] = co_await connection_->socket.async_wait(Socket::wait_read, as_result);
+    error_code code = waited;
+    const std::size_t got = code ? 0 : receive(code);
+    if (code == asio::error::would_block) continue;
+    if (code || aborted_) {
+      failure_ = failure(code, Fault::upstream_broke_off);
+      if (!any && !aborted_) co_return Got::closed_unanswered;
+      co_return Got::failed;
+    }
+    any = true;
+    carry_.append(transport_.buffer.data(), got);
+    for (;;) {
+      const ResponseParser::Fed fed = parser_->feed(carry_.data(), carry_.size());
+      carry_.erase(0, fed.consumed);
+      if (fed.broken) {
+        failure_ = error(Fault::upstream_garbage, "the answer is not HTTP");
+        co_return Got::failed;
+      }
+      if (!parser_->is_header_done()) break;
+      if (!parser_->is_interim()) co_return Got::head;
+      parser_.emplace();
+    }
+  }
+}
+
+Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
+  write_head(call);
+  connection_ = transport_.take_idle(peer_);
+  for (bool kept = connection_ != nullptr;; kept = false) {
+    if (!kept) TOLLGATE_CO_TRY(co_await connect());
+    deadline_.set(endpoint_.timeouts.first_byte);
+    const error_code unsent = co_await send(call);
+    Got got = Got::closed_unanswered;
+    if (unsent) {
+      failure_ = failure(unsent, Fault::upstream_broke_off);
+      if (aborted_) got = Got::failed;
+    } else {
+      got = co_await receive_head();
+    }
+    if (got == Got::head) break;
+    // A kept connection may be closed by the peer just as we use it: then nobody has read the request, and a fresh one may.
+    const bool again = got == Got::closed_unanswered && kept;
+    connection_.reset();
+    if (!again) {
+      deadline_.clear();
+      co_return failure_;
+    }
+  }
+  deadline_.clear();
+  if (parser_->is_done()) finished();
+  co_return std::move(parser_->head);
+}
+
+// The message is complete: the connection may serve the next call if nothing more came on it.
+void NativeTransfer::finished() {
+  done_ = true;
+  deadline_.clear();
+  if (connection_ && parser_->keep_alive() && carry_.size() == carry_used_) transport_.keep(peer_, std::move(connection_));
+  connection_.reset();
+}
+
+Task<Result<std::string_view>> NativeTransfer::read() {
+  carry_.erase(0, carry_used_);
+  carry_used_ = 0;
+  for (;;) {
+    if (done_) co_return std::string_view{};
+    if (aborted_) co_return failure({}, Fault::internal);
+    ResponseParser::Fed fed;
+    if (!carry_.empty()) {
+      fed = parser_->feed(carry_.data(), carry_.size());
+      carry_used_ = fed.consumed;
+    }
+    if (fed.consumed == 0 && !fed.broken) {  // nothing there, or not enough of it
+      deadline_.set(endpoint_.timeouts.silence);
+      auto [waited] = co_await connection_->socket.async_wait(Socket::wait_read, as_result);
+      error_code code = waited;
+      std::size_t got = code || aborted_ ? 0 : receive(code);
+      if (code == asio::error::would_block) continue;
+      if (aborted_) co_return failure(code, Fault::internal);
+      if (code == asio::error::eof && parser_->feed_end()) {
+        finished();
+        co_return std::string_view{};
+      }
+      if (code) {
+        connection_.reset();
+        aborted_ = Fault::upstream_broke_off;
+        co_return error(Fault::upstream_broke_off, code == asio::error::eof ? "the answer ended in the middle" : code.message());
+      }
+      if (!carry_.empty()) {
+        carry_.append(transport_.buffer.data(), got);
+        continue;
+      }
+      fed = parser_->feed(transport_.buffer.data(), got);
+      carry_.append(transport_.buffer.data() + fed.consumed, got - fed.consumed);
+    }
+    if (fed.broken) {
+      connection_.reset();
+      aborted_ = Fault::upstream_garbage;
+      co_return error(Fault::upstream_garbage, "the answer's framing is broken");
+    }
+    if (parser_->is_done()) finished();
+    if (!fed.body.empty()) {
+      deadline_.clear();
+      co_return fed.body;
+    }
+    carry_.erase(0, carry_used_);
+    carry_used_ = 0;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Transport> make_native_transport(asio::io_context& context, DeadlineWheel& wheel) {
+  return std::make_unique<NativeTransport>(context, wheel);
+}
+
+}  // namespace tollgate
