@@ -52,8 +52,8 @@ struct Peer {
 
 class NativeTransport final : public Transport {
  public:
-  NativeTransport(asio::io_context& context, DeadlineWheel& wheel)
-      : context(context), wheel(wheel), buffer(receive_bytes + simdjson_padding), sweep_(wheel, &NativeTransport::sweep, this) {}
+  NativeTransport(asio::io_context& on, DeadlineWheel& deadlines)
+      : context(on), wheel(deadlines), buffer(receive_bytes + simdjson_padding), sweep_(deadlines, &NativeTransport::sweep, this) {}
 
   std::unique_ptr<Transfer> open(const Endpoint& endpoint) override;
   void close_idle() noexcept override {
@@ -279,7 +279,9 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   write_head(call);
   connection_ = transport_.take_idle(peer_);
   for (bool kept = connection_ != nullptr;; kept = false) {
-    if (!kept) TOLLGATE_CO_TRY(co_await connect());
+    if (!kept) {
+      TOLLGATE_CO_TRY(co_await connect());
+    }
     deadline_.set(endpoint_.timeouts.first_byte);
     const error_code unsent = co_await send(call);
     Got got = Got::closed_unanswered;

@@ -1,0 +1,78 @@
+#pragma once
+// One client connection: reads heads and bodies within limits, writes without waiting where the socket allows, notices that the
+// client has gone. Small on purpose: an open stream keeps one of these. Belongs to one reactor.
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "backends/deadline_wheel.hpp"
+#include "backends/task.hpp"
+#include "config/config.hpp"
+#include "gateway/request_head.hpp"
+
+namespace tollgate {
+
+class ClientConnection {
+ public:
+  /// `scratch` is the reactor's receive buffer, shared by its connections: nothing in it survives a suspension.
+  ClientConnection(Socket socket, DeadlineWheel& wheel, std::span<char> scratch);
+  ~ClientConnection();
+  ClientConnection(const ClientConnection&) = delete;
+  ClientConnection& operator=(const ClientConnection&) = delete;
+
+  enum class HeadRead : std::uint8_t { complete, closed, refused };
+  /// Waits for the next request. `refusal` is set when refused (bad_request, too_large, request_timeout). After `complete`, what came
+  /// behind the head still lies in the shared scratch: call read_body or keep_rest before suspending.
+  Task<HeadRead> read_head(RequestHead& head, const ServerConfig& limits, Error& refusal);
+  /// Reads the body of `head`. Faults: bad_request, too_large (nothing was read), request_timeout, client_gone.
+  /// `body` gets `padding` spare bytes of capacity.
+  Task<Result<void>> read_body(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
+
+  /// Moves what came behind the head out of the scratch.
+  void keep_rest();
+
+  /// Sends what the socket takes at once and keeps a copy of the rest (see flush). False: the client is gone.
+  bool send(std::span<const asio::const_buffer> buffers);
+  bool send(std::string_view bytes);
+  [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
+  /// Waits until the backlog has gone; false: the client is gone, or took nothing for write_timeout.
+  Task<bool> flush(std::chrono::milliseconds write_timeout);
+
+  /// From `after` now on, watches for the client closing its side; then calls `gone(self)` once. A quick answer never arms it.
+  void watch(std::chrono::milliseconds after, void (*gone)(void*), void* self);
+  void unwatch() noexcept;
+  [[nodiscard]] bool gone() const noexcept { return gone_; }
+
+  /// Ends it from outside: whatever waits returns as gone.
+  void close() noexcept;
+  /// Closes politely: says that nothing more comes, then takes in and drops what the client still sends (within limits), so that
+  /// the answer is not lost to a reset.
+  Task<void> linger();
+  /// Waiting between requests: nothing is lost by closing it now.
+  [[nodiscard]] bool is_idle() const noexcept { return idle_; }
+
+ private:
+  struct Watch;   // outlives the connection while its wait is under way
+  enum class Waited : std::uint8_t { readable, expired, gone };
+  Task<Waited> wait_readable();
+  Task<Result<void>> wait_for_body();
+  Task<Result<void>> read_length(std::size_t length, std::string& body);
+  Task<Result<void>> read_chunks(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
+  std::size_t receive(char* to, std::size_t size);
+  void arm_watch();
+
+  Socket socket_;
+  std::span<char> scratch_;
+  std::string pending_;         // received, not yet consumed: the start of a head, or a pipelined request
+  std::string_view rest_;       // the same, still in scratch_
+  std::string backlog_;         // to be sent
+  Deadline deadline_;           // of the read or write under way
+  Deadline watch_after_;
+  std::shared_ptr<Watch> watch_;
+  void (*on_gone_)(void*) = nullptr;
+  void* on_gone_self_ = nullptr;
+  bool gone_ = false, expired_ = false, idle_ = false;
+};
+
+}  // namespace tollgate

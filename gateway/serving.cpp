@@ -1,0 +1,30 @@
+#include "gateway/serving.hpp"
+
+namespace tollgate {
+
+Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board) {
+  auto serving = std::make_shared<Serving>(std::move(config));
+  for (const Backend& backend : serving->config->backends) {
+    TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend));
+    serving->endpoints.push_back(std::move(endpoint));
+  }
+  for (const Target& target : serving->config->targets) serving->health.push_back(&board.of(target.id));
+  for (const std::string& name : serving->config->virtual_models) {
+    serving->virtual_models.push_back({name, Names::global().intern(name)});
+  }
+  serving->other_model = Names::global().intern("other");
+  return std::shared_ptr<const Serving>(std::move(serving));
+}
+
+NameId Serving::recorded_model(std::string_view requested) const noexcept {
+  for (const Target& target : config->targets) {
+    if (text(target.id) == requested) return target.id;
+    if (text(target.model) == requested) return target.model;
+  }
+  for (const VirtualModel& known : virtual_models) {
+    if (known.name == requested) return known.id;
+  }
+  return other_model;
+}
+
+}  // namespace tollgate
