@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t head_paragraph_max = 800;      // a first paragraph past it is partly material
 constexpr std::size_t tail_paragraph_max = 600;      // a last paragraph past it is probably material …
 constexpr std::size_t tail_of_long_paragraph = 300;  // … but its end may be the question
-constexpr std::size_t heading_paragraph_min = 24;    // "Hi!", "Task:": the instruction is the next paragraph
+constexpr std::size_t heading_paragraph_min = 12;    // "Hi!", "Task:": the instruction is the next paragraph
 
 /// Agent frameworks and RAG prompts wrap what they add in tags; these hold material …
 constexpr std::string_view material_tags[] = {"document",
