@@ -32,7 +32,7 @@ Why why_first(const Candidates& candidates, std::size_t usable_count) noexcept {
 
 }  // namespace
 
-void choose(Usables usable, const Candidates& candidates, Plan& plan) {
+void choose(Usables& usable, const Candidates& candidates, Plan& plan) {
   if (candidates.choose == Choose::cheapest) {
     sort_stable(usable, cheaper);
   } else {

@@ -18,7 +18,7 @@ struct Usable {
 };
 using Usables = boost::container::small_vector<Usable, 24>;
 
-/// Fills plan.steps; `usable` is in the order written and not empty.
-void choose(Usables usable, const Candidates& candidates, Plan& plan);
+/// Fills plan.steps; `usable` is in the order written and not empty; it is sorted in place.
+void choose(Usables& usable, const Candidates& candidates, Plan& plan);
 
 }  // namespace tollgate

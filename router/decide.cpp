@@ -99,7 +99,7 @@ class Decision {
           forecast_of(*facts_.chat, target, config_.backend_of(target), state, candidates_.cost_basis);
       usable.push_back({&target, forecast, is_saturated(target, state)});
     }
-    choose(std::move(usable), candidates_, plan_);
+    choose(usable, candidates_, plan_);
   }
 
   template <class Keeps>

@@ -50,7 +50,8 @@ bool holds(const std::vector<NameId>& accepted, NameId id) noexcept {
 bool agrees(const std::optional<bool>& wanted, bool is) noexcept { return !wanted || *wanted == is; }
 
 bool matches_complexity(const Condition& when, const Complexity& complexity) noexcept {
-  if (when.tiers && (*when.tiers >> static_cast<unsigned>(complexity.tier) & 1U) == 0) return false;
+  const std::uint32_t tier_bit = 1U << static_cast<unsigned>(complexity.tier);
+  if (when.tiers && (*when.tiers & tier_bit) == 0) return false;
   // Compared as floats, as tier_of() does: 0.6 as written is the 0.6 of a score.
   if (when.complexity_from && complexity.score < static_cast<float>(*when.complexity_from)) return false;
   return !when.complexity_below || complexity.score < static_cast<float>(*when.complexity_below);
