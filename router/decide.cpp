@@ -1,5 +1,5 @@
-// constraints → route → abilities → availability → choice: the order is the law of DESIGN §6, "may take it, can do it,
-// is up".
+// route → constraints → abilities → availability → choice. "Every request goes to the cheapest backend that may take it,
+// can do it, and is up": the order of that sentence is the order here.
 
 #include <algorithm>
 #include <string>

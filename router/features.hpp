@@ -3,14 +3,13 @@
 // for replay.
 //
 //    Features features = features_of(chat);
-//    features.now.said[index(Mark::prove)]        // words that ask for a proof, in the instruction of the last user
-//    turn
+//    features.now.said_of(Mark::prove)    // words that ask for a proof, in the instruction of the last user turn
 //
 // The last user turn comes first; the user turn before it and the system prompt are kept apart. Within a turn, what is
 // *said* (the instruction: first and last paragraph, the inside of <task>, …) is kept apart from what is *quoted* (code
 // fences, <document>, the middle of a long text), so that a pasted document does not make its summary hard. Words are
-// looked up in at most `word_window_bytes` of a turn (head and tail); bytes are counted in at most classify_bytes_max.
-// Pure, no heap, any thread.
+// looked up in a head and a tail window of a turn; bytes are counted in at most classify_bytes_max.
+// Pure, any thread; allocates only for messages of more than six parts.
 
 #include <array>
 #include <cstdint>

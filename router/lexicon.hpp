@@ -4,7 +4,7 @@
 //
 //    Mark mark = lexicon().find(word_at(text, length));       // Mark::none for most words
 //
-// Built at compile time; a word listed under two marks does not compile.
+// Built at compile time; a word listed twice does not compile.
 
 #include <array>
 #include <bit>
