@@ -1,5 +1,6 @@
 #pragma once
-// The folder's public header: classify, decide, explain. Knows: features, complexity, constraints, routes, forecasts, plans.
+// The folder's public header: classify, decide, reasons (router/explain.hpp prints whole decisions). Knows: features, complexity,
+// constraints, routes, forecasts, plans.
 // Knows nothing of: sockets, wire formats, clocks. Everything here is a pure function of its arguments, in microseconds, on the
 // caller's thread; the same code replays recorded traffic.
 //

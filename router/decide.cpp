@@ -1,0 +1,202 @@
+// route → constraints → abilities → availability → choice. "Every request goes to the cheapest backend that may take it,
+// can do it, and is up": the order of that sentence is the order here.
+
+#include <algorithm>
+#include <string>
+
+#include "router/abilities.hpp"
+#include "router/choose.hpp"
+#include "router/constraints.hpp"
+#include "router/forecast.hpp"
+#include "router/routes.hpp"
+
+namespace tollgate {
+namespace {
+
+using Indices = boost::container::small_vector<std::size_t, 24>;
+
+/// A target of which no state is given counts as up and idle: `explain` asks without a running gateway.
+const TargetState& state_of(std::span<const TargetState> states, std::size_t index) noexcept {
+  static constexpr TargetState unknown{};
+  return index < states.size() ? states[index] : unknown;
+}
+
+Why why_of(Availability availability) noexcept {
+  switch (availability) {
+    case Availability::breaker_open:
+      return Why::breaker_open;
+    case Availability::unreachable:
+      return Why::unreachable;
+    default:
+      return Why::draining;
+  }
+}
+
+/// One decision under way. Each step takes the targets that the one before left.
+class Decision {
+ public:
+  Decision(const RequestFacts& facts, const Config& config, std::span<const TargetState> states, Candidates candidates)
+      : facts_(facts), config_(config), states_(states), candidates_(std::move(candidates)) {
+    plan_.route = candidates_.route;
+    plan_.complexity = facts.complexity;
+    left_.assign(candidates_.among.begin(), candidates_.among.end());
+  }
+
+  Result<Plan> decide() {
+    may_take_it();
+    if (left_.empty()) return nothing_allowed();
+    can_do_it();
+    if (left_.empty()) return nothing_able();
+    is_up();
+    if (left_.empty()) return nothing_up();
+    order();
+    return std::move(plan_);
+  }
+
+ private:
+  void may_take_it() {
+    const ActiveConstraints active = constraints_on(facts_, config_);
+    if (active.empty()) return;
+    keep([&](std::size_t index) {
+      const Constraint* const forbids = active.forbids(config_.targets[index]);
+      if (forbids != nullptr) rule_out(index, Why::constraint, forbids->name);
+      return forbids == nullptr;
+    });
+  }
+
+  void can_do_it() {
+    keep([&](std::size_t index) {
+      const std::optional<Why> lacks = lacking(*facts_.chat, config_.targets[index], state_of(states_, index));
+      if (lacks) rule_out(index, *lacks);
+      return !lacks;
+    });
+    if (candidates_.direct) return;  // who names a target has judged its capability
+    // Trusted ones; where there is none, the most capable: better an answer than none.
+    double most = 0;
+    for (const std::size_t index : left_) most = std::max(most, config_.targets[index].capability);
+    const float asked = std::min(facts_.complexity.score, static_cast<float>(most));
+    keep([&](std::size_t index) {
+      const bool trusted = is_trusted_with(config_.targets[index], asked);
+      if (!trusted) rule_out(index, Why::capability);
+      return trusted;
+    });
+  }
+
+  void is_up() {
+    keep([&](std::size_t index) {
+      const Availability availability = state_of(states_, index).availability;
+      if (availability != Availability::up) rule_out(index, why_of(availability));
+      return availability == Availability::up;
+    });
+  }
+
+  void order() {
+    Usables usable;
+    for (const std::size_t index : left_) {
+      const Target& target = config_.targets[index];
+      const TargetState& state = state_of(states_, index);
+      const Forecast forecast =
+          forecast_of(*facts_.chat, target, config_.backend_of(target), state, candidates_.cost_basis);
+      usable.push_back({&target, forecast, is_saturated(target, state)});
+    }
+    choose(usable, candidates_, plan_);
+  }
+
+  template <class Keeps>
+  void keep(Keeps keeps) {
+    left_.erase(std::remove_if(left_.begin(), left_.end(), [&](std::size_t index) { return !keeps(index); }),
+                left_.end());
+  }
+  void rule_out(std::size_t index, Why why, NameId constraint = {}) {
+    plan_.ruled_out.push_back({&config_.targets[index], why, constraint});
+  }
+
+  Error nothing_allowed() const {
+    if (plan_.ruled_out.empty()) {
+      return fail(Fault::unsupported,
+                  "route \"" + std::string(text(plan_.route)) + "\" has no targets; name some in `among`");
+    }
+    std::string names;
+    boost::container::small_vector<NameId, 4> named;
+    for (const RuledOut& out : plan_.ruled_out) {
+      if (std::find(named.begin(), named.end(), out.constraint) != named.end()) continue;
+      named.push_back(out.constraint);
+      if (!names.empty()) names += ", ";
+      names += text(out.constraint);
+    }
+    return fail(Fault::constraint_unsatisfied, (named.size() == 1 ? "constraint " : "constraints ") + names + " leave" +
+                                                   (named.size() == 1 ? "s" : "") +
+                                                   " no target for this request on route \"" +
+                                                   std::string(text(plan_.route)) + "\"");
+  }
+
+  Error nothing_able() const {
+    boost::container::small_vector<Why, 6> lacks;
+    bool constrained = false;
+    for (const RuledOut& out : plan_.ruled_out) {
+      if (out.why == Why::constraint) {
+        constrained = true;
+      } else if (std::find(lacks.begin(), lacks.end(), out.why) == lacks.end()) {
+        lacks.push_back(out.why);
+      }
+    }
+    std::string message = "no target ";
+    if (candidates_.direct) {
+      message.append("of model \"")
+          .append(facts_.chat->model)
+          .append("\" ");  // a name of the configuration: it was found there
+    } else {
+      message.append("on route \"").append(text(plan_.route)).append("\" ");
+    }
+    for (std::size_t i = 0; i < lacks.size(); ++i) {
+      if (i > 0) message += i + 1 < lacks.size() ? ", " : " and also ";
+      message += ability_text(lacks[i]);
+    }
+    if (constrained) message += ", after constraints had ruled out others";
+    const bool one = lacks.size() == 1;
+    return fail(Fault::unsupported, std::move(message), one ? std::string(param_of(lacks.front())) : std::string());
+  }
+
+  [[nodiscard]] std::string_view param_of(Why why) const noexcept {
+    switch (why) {
+      case Why::tools:
+        return facts_.chat->tools > 0 ? "tools" : "messages";
+      case Why::schema:
+        return "response_format";
+      case Why::images:
+        return "messages";
+      case Why::context:
+        return facts_.chat->surface == Surface::chat ? "messages" : "";
+      default:
+        return "model";
+    }
+  }
+
+  Error nothing_up() const {
+    std::string message = "no target is usable now:";
+    bool first = true;
+    for (const RuledOut& out : plan_.ruled_out) {
+      if (out.why != Why::breaker_open && out.why != Why::unreachable && out.why != Why::draining) continue;
+      message += first ? " " : ", ";
+      message.append(text(out.target->id)).append(" (").append(name_of(out.why)).append(")");
+      first = false;
+    }
+    return fail(Fault::no_target_up, std::move(message));
+  }
+
+  const RequestFacts& facts_;
+  const Config& config_;
+  std::span<const TargetState> states_;
+  Candidates candidates_;
+  Indices left_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Result<Plan> decide(const RequestFacts& facts, const Config& config, std::span<const TargetState> states) {
+  TOLLGATE_TRY(Candidates candidates, find_route(facts, config));
+  return Decision(facts, config, states, std::move(candidates)).decide();
+}
+
+}  // namespace tollgate

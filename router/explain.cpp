@@ -1,0 +1,179 @@
+#include "router/explain.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "router/complexity.hpp"
+#include "router/constraints.hpp"
+#include "router/forecast.hpp"
+#include "router/wording.hpp"
+
+namespace tollgate {
+namespace {
+
+constexpr float part_matters_from = 0.05F;  // logits; smaller terms are left out of the text
+
+/// The terms that mattered, the weightiest first.
+std::vector<Part> parts_that_matter(const Features& features) {
+  std::vector<Part> parts;
+  for (const Part& part : parts_of(features)) {
+    if (std::abs(part.adds()) >= part_matters_from) parts.push_back(part);
+  }
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Part& a, const Part& b) { return std::abs(a.adds()) > std::abs(b.adds()); });
+  return parts;
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+  std::string out(text);
+  if (out.size() < width) out.append(width - out.size(), ' ');
+  return out;
+}
+
+std::string signed_number(float value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%+.2f", static_cast<double>(value));
+  return buffer;
+}
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
+void add_request(std::string& out, const RequestFacts& facts) {
+  const ChatView& chat = *facts.chat;
+  out.append("request      model \"").append(chat.model.substr(0, 80)).append("\", ");
+  out += counted(chat.messages, "message") + ", " + counted(chat.text_bytes, "byte") + " of text, about " +
+         counted(static_cast<std::uint64_t>(input_tokens_of(chat).count()), "input token");
+  if (chat.tools > 0) out += ", " + counted(chat.tools, "tool");
+  if (chat.images > 0) out += ", " + counted(chat.images, "image");
+  if (chat.json_schema) out += ", JSON schema";
+  out += "\n";
+}
+
+void add_complexity(std::string& out, const RequestFacts& facts) {
+  out +=
+      "complexity   " + score_text(facts.complexity.score) + " " + std::string(tier_text(facts.complexity.tier)) + "\n";
+  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+    out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name).append("\n");
+  }
+}
+
+void add_constraints(std::string& out, const RequestFacts& facts, const Config& config) {
+  std::string names;
+  for (const Constraint* constraint : constraints_on(facts, config)) {
+    names.append(names.empty() ? "" : ", ").append(text(constraint->name));
+  }
+  out += "constraints  " + (names.empty() ? "none apply" : names) + "\n";
+}
+
+std::size_t widest_target(const Plan& plan) {
+  std::size_t width = 0;
+  for (const Step& step : plan.steps) width = std::max(width, text(step.target->id).size());
+  for (const RuledOut& out : plan.ruled_out) width = std::max(width, text(out.target->id).size());
+  return width;
+}
+
+void add_plan(std::string& out, const Plan& plan) {
+  out.append("route        ").append(text(plan.route)).append("\n");
+  const std::size_t width = widest_target(plan);
+  std::string label = "targets      ";
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    out += label + std::to_string(i + 1) + "  " + padded(text(step.target->id), width) + "  " +
+           padded(step.forecast_known ? "$" + usd_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) +
+           "\n";
+    label.assign(label.size(), ' ');
+  }
+  label = "ruled out    ";
+  for (const RuledOut& ruled : plan.ruled_out) {
+    out += label + "-  " + padded(text(ruled.target->id), width) + "  ";
+    out.append(name_of(ruled.why));
+    if (ruled.why == Why::constraint) out.append(" ").append(text(ruled.constraint));
+    if (ruled.why == Why::capability) {
+      out += ": trusted up to " + score_text(ruled.target->capability) + ", asked " + score_text(plan.complexity.score);
+    }
+    out += "\n";
+    label.assign(label.size(), ' ');
+  }
+}
+
+nlohmann::ordered_json complexity_json(const RequestFacts& facts) {
+  nlohmann::ordered_json terms = nlohmann::ordered_json::array();
+  const auto rounded = [](float value) { return std::round(static_cast<double>(value) * 1e4) / 1e4; };
+  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+    terms.push_back({{"name", part.name},
+                     {"value", rounded(part.value)},
+                     {"weight", rounded(part.weight)},
+                     {"adds", rounded(part.adds())}});
+  }
+  return {{"score", rounded(facts.complexity.score)},
+          {"tier", tier_text(facts.complexity.tier)},
+          {"terms", std::move(terms)}};
+}
+
+nlohmann::ordered_json request_json(const ChatView& chat) {
+  return {{"model", chat.model},
+          {"messages", chat.messages},
+          {"text_bytes", chat.text_bytes},
+          {"input_tokens_estimated", input_tokens_of(chat).count()},
+          {"tools", chat.tools},
+          {"images", chat.images},
+          {"json_schema", chat.json_schema},
+          {"stream", chat.stream}};
+}
+
+void add_plan_json(nlohmann::ordered_json& root, const Plan& plan) {
+  root["route"] = text(plan.route);
+  root["steps"] = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    nlohmann::ordered_json forecast;
+    if (step.forecast_known) forecast = usd_text(step.forecast);
+    root["steps"].push_back({{"target", text(step.target->id)},
+                             {"forecast_usd", std::move(forecast)},
+                             {"why", name_of(step.why)},
+                             {"reason", reason_text(plan, i)}});
+  }
+  root["ruled_out"] = nlohmann::ordered_json::array();
+  for (const RuledOut& ruled : plan.ruled_out) {
+    nlohmann::ordered_json entry = {{"target", text(ruled.target->id)}, {"why", name_of(ruled.why)}};
+    if (ruled.why == Why::constraint) entry["constraint"] = text(ruled.constraint);
+    root["ruled_out"].push_back(std::move(entry));
+  }
+}
+
+}  // namespace
+
+std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+  std::string out;
+  add_request(out, facts);
+  add_complexity(out, facts);
+  add_constraints(out, facts, config);
+  if (plan) {
+    add_plan(out, plan.value());
+  } else {
+    out += "refused      " + plan.error().message + "\n";
+  }
+  return out;
+}
+
+std::string explain_json(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+  nlohmann::ordered_json root;
+  root["request"] = request_json(*facts.chat);
+  root["complexity"] = complexity_json(facts);
+  root["constraints"] = nlohmann::ordered_json::array();
+  for (const Constraint* constraint : constraints_on(facts, config))
+    root["constraints"].push_back(text(constraint->name));
+  if (plan) {
+    add_plan_json(root, plan.value());
+  } else {
+    root["refused"] = {{"message", plan.error().message}, {"param", plan.error().param}};
+  }
+  // A model name from a client may be broken UTF-8; it must not break the answer.
+  return root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace tollgate

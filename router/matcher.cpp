@@ -1,0 +1,109 @@
+#include "router/matcher.hpp"
+
+#include <algorithm>
+
+#include "router/forecast.hpp"
+
+namespace tollgate {
+namespace {
+
+constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+bool equal_without_case(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trimmed(std::string_view text) noexcept {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// The whole value, or one element of a comma-separated list: "x-data-class: internal, phi" is phi as well. For
+/// constraints the wider reading is the safe one.
+bool has_value(std::string_view field, std::string_view wanted) noexcept {
+  if (equal_without_case(trimmed(field), wanted)) return true;
+  while (!field.empty()) {
+    const std::size_t comma = std::min(field.find(','), field.size());
+    if (equal_without_case(trimmed(field.substr(0, comma)), wanted)) return true;
+    field.remove_prefix(std::min(comma + 1, field.size()));
+  }
+  return false;
+}
+
+bool matches_header(const Condition::Header& wanted, std::span<const HeaderField> headers) noexcept {
+  for (const HeaderField& field : headers) {
+    if (!equal_without_case(field.name, wanted.name)) continue;
+    if (wanted.any_of.empty()) return true;
+    for (const std::string& value : wanted.any_of) {
+      if (has_value(field.value, value)) return true;
+    }
+  }
+  return false;  // a header may come more than once: any of them may match
+}
+
+bool holds(const std::vector<NameId>& accepted, NameId id) noexcept {
+  return accepted.empty() || std::find(accepted.begin(), accepted.end(), id) != accepted.end();
+}
+
+bool agrees(const std::optional<bool>& wanted, bool is) noexcept { return !wanted || *wanted == is; }
+
+bool matches_complexity(const Condition& when, const Complexity& complexity) noexcept {
+  const std::uint32_t tier_bit = 1U << static_cast<unsigned>(complexity.tier);
+  if (when.tiers && (*when.tiers & tier_bit) == 0) return false;
+  // Compared as floats, as tier_of() does: 0.6 as written is the 0.6 of a score.
+  if (when.complexity_from && complexity.score < static_cast<float>(*when.complexity_from)) return false;
+  return !when.complexity_below || complexity.score < static_cast<float>(*when.complexity_below);
+}
+
+bool matches_size(const Condition& when, const ChatView& chat) noexcept {
+  if (!when.input_tokens_from && !when.input_tokens_below) return true;
+  const std::int64_t tokens = input_tokens_of(chat).count();
+  if (when.input_tokens_from && tokens < *when.input_tokens_from) return false;
+  return !when.input_tokens_below || tokens < *when.input_tokens_below;
+}
+
+}  // namespace
+
+bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
+  std::size_t p = 0, t = 0;
+  std::size_t star = std::string_view::npos, star_text = 0;  // the last `*`, and what it has swallowed up to
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_text = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool matches_model(const Condition& when, std::string_view model) noexcept {
+  return when.models.empty() ||
+         std::any_of(when.models.begin(), when.models.end(),
+                     [model](const std::string& pattern) { return matches_glob(pattern, model); });
+}
+
+bool matches(const Condition& when, const RequestFacts& facts) noexcept {
+  const ChatView& chat = *facts.chat;
+  if (!matches_model(when, chat.model)) return false;
+  if (!holds(when.teams, facts.team) || !holds(when.keys, facts.key)) return false;
+  if (!agrees(when.tools, chat.tools > 0) || !agrees(when.images, chat.images > 0) ||
+      !agrees(when.json_output, chat.json_output || chat.json_schema) || !agrees(when.stream, chat.stream)) {
+    return false;
+  }
+  if (!matches_complexity(when, facts.complexity) || !matches_size(when, chat)) return false;
+  return std::all_of(when.headers.begin(), when.headers.end(),
+                     [&facts](const Condition::Header& wanted) { return matches_header(wanted, facts.headers); });
+}
+
+}  // namespace tollgate

@@ -1,0 +1,108 @@
+// A Plan in words.
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "router/abilities.hpp"
+#include "router/routes.hpp"
+#include "router/wording.hpp"
+
+namespace tollgate {
+namespace {
+
+constexpr std::size_t reason_text_max = 200;  // what a response header may be burdened with
+
+std::string money(const Step& step) { return step.forecast_known ? "$" + usd_text(step.forecast) : "cost unknown"; }
+
+std::string plain_name(NameId id) { return std::string(text(id)); }
+
+/// The targets ruled out, as far as a header has room for them: "claude/sonnet: constraint phi-stays-home".
+std::string others(const Plan& plan) {
+  std::string said;
+  for (const RuledOut& out : plan.ruled_out) {
+    said += said.empty() ? "" : ", ";
+    said.append(plain_name(out.target->id)).append(": ").append(name_of(out.why));
+    if (out.why == Why::constraint) said.append(" ").append(text(out.constraint));
+  }
+  return said;
+}
+
+std::string cheapest_text(const Plan& plan, const Step& step) {
+  std::string said = "cheapest of " + std::to_string(plan.steps.size()) + " that can: " + money(step);
+  const Step& next = plan.steps[1];
+  return said + " against " + money(next) + (next.why == Why::saturated ? " (saturated)" : "");
+}
+
+std::string text_of(const Plan& plan, std::size_t index) {
+  const Step& step = plan.steps[index];
+  const std::string count = std::to_string(plan.steps.size());
+  switch (step.why) {
+    case Why::asked_for:
+      return "asked for by name";
+    case Why::only_one:
+      if (plan.ruled_out.empty()) return "the only target of its route";
+      return "only one of " + std::to_string(plan.ruled_out.size() + 1) + " left (" + others(plan) + ")";
+    case Why::cheapest:
+      if (plan.steps.size() > 1) return cheapest_text(plan, step);
+      return "cheapest: " + money(step);
+    case Why::first_listed:
+      return "first listed of " + count + " that can";
+    case Why::saturated:
+      return "saturated: behind the targets with room, " + std::to_string(index + 1) + " of " + count;
+    case Why::fallback:
+      return "fallback, " + std::to_string(index + 1) + " of " + count + ": " + money(step);
+    default:
+      return std::string(name_of(step.why));
+  }
+}
+
+std::string printable(std::string said) {
+  std::replace_if(
+      said.begin(), said.end(), [](char c) { return c < 0x20 || c > 0x7E; }, '?');
+  if (said.size() > reason_text_max) said = said.substr(0, reason_text_max - 3) + "...";
+  return said;
+}
+
+}  // namespace
+
+std::string_view name_of(Why why) noexcept {
+  static constexpr std::array<std::string_view, 16> names = {
+      "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
+      "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated"};
+  static_assert(static_cast<std::size_t>(Why::saturated) + 1 == names.size());
+  return names[static_cast<std::size_t>(why)];
+}
+
+std::string reason_text(const Plan& plan, std::size_t step) {
+  if (step >= plan.steps.size()) return {};
+  std::string said = text_of(plan, step);
+  if (plan.route != direct_route() && !is_trusted_with(*plan.steps[step].target, plan.complexity.score)) {
+    said = "none is trusted with complexity " + score_text(plan.complexity.score) + ", so the most capable; " + said;
+  }
+  return printable(std::move(said));
+}
+
+std::string usd_text(Usd amount) {
+  const std::int64_t count = amount.count();
+  const std::uint64_t size = count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
+  constexpr std::uint64_t picodollars_per_dollar = 1'000'000'000'000;
+  std::string said = (count < 0 ? "-" : "") + std::to_string(size / picodollars_per_dollar);
+  std::string fraction = std::to_string(size % picodollars_per_dollar);
+  fraction.insert(0, 12 - fraction.size(), '0');
+  fraction.erase(fraction.find_last_not_of('0') + 1);
+  return fraction.empty() ? said : said + "." + fraction;
+}
+
+std::string_view tier_text(Tier tier) noexcept {
+  static constexpr std::array<std::string_view, tier_count> names = {"SIMPLE", "MEDIUM", "COMPLEX", "REASONING"};
+  return names[static_cast<std::size_t>(tier)];
+}
+
+std::string score_text(double score) {
+  std::array<char, 32> buffer;
+  const int length = std::snprintf(buffer.data(), buffer.size(), "%.2f", score);
+  return std::string(buffer.data(), static_cast<std::size_t>(std::clamp(length, 0, 31)));
+}
+
+}  // namespace tollgate

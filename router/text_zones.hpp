@@ -1,0 +1,30 @@
+#pragma once
+// Which stretches of a turn are its instruction. Found in one pass over the characters that structure text: line ends,
+// code fences, tags; the same pass counts lists, options, questions and formulas.
+
+#include <array>
+#include <cstddef>
+
+#include "router/text_scan.hpp"
+
+namespace tollgate {
+
+struct Zone {
+  std::size_t begin = 0, end = 0;
+};
+
+/// The instruction: up to `zones_max` stretches in rising order; what does not fit counts as material.
+struct Zones {
+  static constexpr std::size_t zones_max = 32;
+  std::array<Zone, zones_max> said;
+  std::size_t count = 0;
+  std::size_t tail_begin = 0;  ///< a long text's last paragraph; 0: the text is short
+};
+
+/// Counts structure into `turn` and returns the instruction's zones.
+[[nodiscard]] Zones find_zones(const FoldedText& folded, Turn& turn) noexcept;
+
+/// Texts up to this size are all instruction, apart from fences and tags.
+inline constexpr std::size_t short_text_bytes = 700;
+
+}  // namespace tollgate

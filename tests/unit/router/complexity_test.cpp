@@ -1,0 +1,111 @@
+#include "router/complexity.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "labelled_requests.hpp"
+#include "requests.hpp"
+#include "router/wording.hpp"
+
+namespace tollgate {
+namespace {
+
+using testing::Escape;
+using testing::LabelledRequest;
+using testing::Request;
+
+void fill(Request& request, const LabelledRequest& labelled) {
+  if (!labelled.system.empty()) request.system(testing::filled(labelled.system));
+  if (!labelled.before.empty()) request.user(testing::filled(labelled.before)).assistant("Here it is.");
+  request.user(testing::filled(labelled.user));
+}
+
+float score(std::string_view user) {
+  Request request;
+  request.user(user);
+  return score_of(features_of(request.chat()));
+}
+
+std::string parts_text(const Features& features) {
+  std::ostringstream out;
+  for (const Part& part : parts_of(features)) {
+    if (part.adds() != 0) out << "\n  " << part.adds() << "  " << part.name;
+  }
+  return out.str();
+}
+
+TEST(Complexity, LabelledRequestsGetTheirTiers) {
+  EXPECT_GE(std::size(testing::labelled_requests), 80U);
+  for (const LabelledRequest& labelled : testing::labelled_requests) {
+    Request request;
+    fill(request, labelled);
+    const Complexity complexity = classify(request.chat(), TierBounds{});
+    EXPECT_TRUE(complexity.tier >= labelled.low && complexity.tier <= labelled.high)
+        << complexity.score << " " << tier_text(complexity.tier) << ", wanted " << tier_text(labelled.low) << " to "
+        << tier_text(labelled.high) << ": " << labelled.user << parts_text(features_of(request.chat()));
+  }
+}
+
+TEST(Complexity, BothWritingsOfATextScoreAlike) {
+  for (const LabelledRequest& labelled : testing::labelled_requests) {
+    Request utf8(Escape::utf8), ascii(Escape::ascii);
+    fill(utf8, labelled);
+    fill(ascii, labelled);
+    // The density of code marks is taken over raw bytes, so it may differ a little.
+    EXPECT_NEAR(classify(utf8.chat(), {}).score, classify(ascii.chat(), {}).score, 0.02) << labelled.user;
+  }
+}
+
+TEST(Complexity, TheScoreIsTheLogisticOfItsParts) {
+  Request request;
+  request.user("Prove that 3 is prime and explain why.");
+  const Features features = features_of(request.chat());
+  float sum = 0;
+  for (const Part& part : parts_of(features)) sum += part.adds();
+  const float bare = score_of(Features{});
+  const float logit = std::log(score_of(features) / (1 - score_of(features)));
+  EXPECT_NEAR(logit, sum + std::log(bare / (1 - bare)), 1e-3);
+}
+
+TEST(Complexity, TheDemoSplitsWhereItPromises) {
+  EXPECT_LT(score("What is the capital of France?"), 0.25F);
+  EXPECT_GT(score("Prove the theorem with a long argument: every bounded sequence has a convergent subsequence."),
+            0.6F);
+}
+
+TEST(Complexity, APastedDocumentDoesNotMakeItsSummaryHard) {
+  std::string text = "Summarise the following text:\n\n";
+  for (int i = 0; i < 30; ++i) text += std::string(testing::article) + "\n\n";
+  EXPECT_LT(score(text), 0.25F);
+}
+
+TEST(Complexity, ALongSystemPromptDoesNotMakeEverythingHard) {
+  Request request;
+  std::string system;
+  for (int i = 0; i < 40; ++i) system += testing::agent;
+  request.system(system).user("What is the capital of France?");
+  EXPECT_EQ(classify(request.chat(), {}).tier, Tier::simple);
+}
+
+TEST(Complexity, ToolsAloneDoNotMakeAFactHard) {
+  Request request;
+  request.user("What is the capital of France?");
+  request.chat().tools = 40;
+  EXPECT_EQ(classify(request.chat(), {}).tier, Tier::simple);
+}
+
+TEST(Complexity, AScoreOnABoundReachesItsTier) {
+  const TierBounds bounds{0.2, 0.6, 0.9};
+  EXPECT_EQ(tier_of(0.1999F, bounds), Tier::simple);
+  EXPECT_EQ(tier_of(0.2F, bounds), Tier::medium);
+  EXPECT_EQ(tier_of(0.6F, bounds), Tier::complex);
+  EXPECT_EQ(tier_of(0.9F, bounds), Tier::reasoning);
+  EXPECT_EQ(tier_of(1.0F, bounds), Tier::reasoning);
+}
+
+TEST(Complexity, AnEmptyRequestIsSimple) { EXPECT_EQ(classify(ChatView{}, {}).tier, Tier::simple); }
+
+}  // namespace
+}  // namespace tollgate
