@@ -122,10 +122,12 @@ class Inventor {
     }
     std::string words = write_words(random_, 2);
     const auto min = schema.find("minLength");
-    const std::size_t least = min != schema.end() && min->is_number_unsigned() ? std::min<std::size_t>(*min, 4096) : 0;
+    const std::size_t least =
+        min != schema.end() && min->is_number_unsigned() ? std::min<std::size_t>(min->get<std::size_t>(), 4096) : 0;
     while (words.size() < least) words += " " + write_words(random_, 1);
     const auto max = schema.find("maxLength");
-    if (max != schema.end() && max->is_number_unsigned() && max->get<std::size_t>() < words.size()) words.resize(*max);
+    if (max != schema.end() && max->is_number_unsigned() && max->get<std::size_t>() < words.size())
+      words.resize(max->get<std::size_t>());
     return words;
   }
 

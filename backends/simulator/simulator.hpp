@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.hpp"
 
@@ -29,8 +30,10 @@ struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: any free one
   std::string model = "simulated-model";
+  std::vector<std::string> more_models;  ///< further names it answers to
   std::size_t context_tokens = 131072;
   std::size_t kv_tokens_max = 400'000;  ///< KV cache: requests wait when it is full
+  bool prefix_cache = true;             ///< a system prompt seen before is not computed again, and reported as cached
   double time_scale = 1.0;              ///< 10: everything ten times as fast
   bool announce_simulated = true;       ///< `system_fingerprint: "simulated"` and header x-simulated: true
   std::string api_key;                  ///< when set, others get 401
@@ -39,12 +42,15 @@ struct Options {
 
 class Simulator {
  public:
-  explicit Simulator(Options options);  ///< throws std::runtime_error if the address cannot be bound
+  /// Throws std::runtime_error if the address cannot be bound, or an option makes no sense.
+  explicit Simulator(Options options);
   ~Simulator();
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
   void start();
   [[nodiscard]] std::uint16_t port() const noexcept;
+  /// "http://127.0.0.1:40123"
+  [[nodiscard]] std::string url() const;
 
  private:
   struct Running;

@@ -142,7 +142,7 @@ void Wire::close(std::string& out, std::string_view reason, const UsageCounts* r
     if (identity_.personality == DialectName::vllm) out += ",\"stop_reason\":null";
   }
   out += "}]";
-  const std::string usage = running == nullptr ? std::string() : usage_object(*running);
+  const std::string usage = running == nullptr ? std::string() : usage_object(*running, false);
   if (!usage.empty()) {
     out.append(",\"usage\":").append(usage);
   } else if (null_usage_) {
@@ -197,10 +197,11 @@ void Wire::append_finish(std::string& out, std::uint32_t choice, std::string_vie
 }
 
 void Wire::append_usage(std::string& out, const UsageCounts& usage) const {
-  out.append(prefix_).append("],\"usage\":").append(usage_object(usage)).append("}");
+  const std::string object = usage_object(usage);
+  out.append(prefix_).append("],\"usage\":").append(object.empty() ? "null" : object).append("}");
 }
 
-std::string Wire::usage_object(const UsageCounts& true_usage) const {
+std::string Wire::usage_object(const UsageCounts& true_usage, bool details) const {
   UsageCounts usage = true_usage;
   switch (identity_.usage_fault) {
     case UsageFault::right:
@@ -223,7 +224,7 @@ std::string Wire::usage_object(const UsageCounts& true_usage) const {
     out += ",\"completion_tokens\":";
     append_number(out, usage.completion);
   }
-  if (identity_.surface == Surface::embeddings) return out + "}";
+  if (identity_.surface == Surface::embeddings || !details) return out + "}";
   if (!openai && usage.cached == 0) return out + ",\"prompt_tokens_details\":null}";
   out += ",\"prompt_tokens_details\":{\"cached_tokens\":";
   append_number(out, usage.cached);

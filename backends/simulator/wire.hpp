@@ -48,8 +48,8 @@ class Wire {
 
   /// A whole answer.
   [[nodiscard]] std::string whole(std::span<const Answer> answers, const UsageCounts& usage) const;
-  /// The usage object, as the fault has it; "" if it is left out.
-  [[nodiscard]] std::string usage_object(const UsageCounts& usage) const;
+  /// The usage object, as the fault has it; "" if it is left out. A running count has no details.
+  [[nodiscard]] std::string usage_object(const UsageCounts& usage, bool details = true) const;
   [[nodiscard]] const Identity& identity() const noexcept { return identity_; }
 
  private:
