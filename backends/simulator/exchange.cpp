@@ -273,6 +273,7 @@ void Exchange::on_finished(SequenceId id) {
     emit(json);
   }
   if (unfinished_ > 0) return;
+  if (plan_.stall != Stall::head) record_.status = 200;
   settle(answers_.empty() ? "stop" : answers_.front().finish_reason, false);
   if (ask_->stream) return emit_done();
   finish_whole();

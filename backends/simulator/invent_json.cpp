@@ -9,14 +9,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int depth_max = 24;  // a schema that refers to itself ends in nulls and empty lists here
+constexpr int depth_max = 24;          // a schema that refers to itself ends in nulls and empty lists here
+constexpr unsigned values_max = 2000;  // … and one that does so many times over, here
 
 class Inventor {
  public:
   Inventor(const Json& root, std::uint64_t seed) : root_(root), random_(seed) {}
 
   Json value(const Json& schema, int depth) {
-    if (!schema.is_object() || depth > depth_max) return schema.is_object() ? Json() : Json(write_words(random_, 2));
+    if (!schema.is_object()) return write_words(random_, 2);
+    if (depth > depth_max || ++values_ > values_max) return {};
     if (const auto found = schema.find("$ref"); found != schema.end() && found->is_string())
       return referred(*found, depth);
     if (const auto found = schema.find("const"); found != schema.end()) return *found;
@@ -133,6 +135,7 @@ class Inventor {
 
   const Json& root_;
   Random random_;
+  unsigned values_ = 0;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
-#include <map>
 
 #include "backends/simulator/faults.hpp"
 
@@ -49,6 +48,12 @@ Result<void> read_listen(const std::string& text, Options& options) {
   return success();
 }
 
+/// A range that errors speak of, but help does not: its columns stay readable.
+template <class Number>
+CLI::Validator within(Number min, Number max) {
+  return CLI::Range(min, max).description("");
+}
+
 }  // namespace
 
 Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
@@ -56,13 +61,14 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   Options& options = line.options;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> models;
-  const std::map<std::string, DialectName> personalities{{"vllm", DialectName::vllm}, {"openai", DialectName::openai}};
+  std::string personality = "vllm";
   bool no_prefix_cache = false, anonymous = false;
 
   CLI::App app(description, "tollgate sim");
   app.footer(footer());
-  app.add_option("--personality", options.engine.personality, "Whose behaviour to imitate: vllm (default) or openai")
-      ->transform(CLI::CheckedTransformer(personalities))
+  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm or openai")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"vllm", "openai"}).description(""))
       ->type_name("NAME");
   app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
       ->capture_default_str()
@@ -71,39 +77,39 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
       ->type_name("NAME");
   app.add_option("--slots", options.engine.slots, "Requests running at once")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000U));
+      ->check(within(1U, 1'000'000U));
   app.add_option("--prefill-tps", options.engine.prefill_tokens_per_second,
                  "Prompt tokens per second, all requests together")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000'000U));
+      ->check(within(1U, 1'000'000'000U));
   app.add_option("--decode-tps", options.engine.decode_tokens_per_second,
                  "Answer tokens per second of one request alone")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000'000U));
+      ->check(within(1U, 1'000'000'000U));
   app.add_option("--decode-tps-total", options.engine.decode_tokens_per_second_total,
                  "Answer tokens per second, all together")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000'000U));
+      ->check(within(1U, 1'000'000'000U));
   app.add_option("--output-tokens-mean", options.engine.output_tokens_mean, "Mean length of an answer")
       ->capture_default_str()
-      ->check(CLI::Range(1U, 1'000'000U));
+      ->check(within(1U, 1'000'000U));
   app.add_option("--context-tokens", options.context_tokens, "Longest prompt and answer together")
       ->capture_default_str()
-      ->check(CLI::Range(std::size_t{16}, std::size_t{100'000'000}));
+      ->check(within(std::size_t{16}, std::size_t{100'000'000}));
   app.add_option("--kv-tokens", options.kv_tokens_max, "KV cache; requests wait when it is full")
       ->capture_default_str()
-      ->check(CLI::Range(std::size_t{16}, std::size_t{1'000'000'000'000}));
+      ->check(within(std::size_t{16}, std::size_t{1'000'000'000'000}));
   app.add_flag("--no-prefix-cache", no_prefix_cache, "Compute each prompt anew");
   app.add_option("--seed", options.engine.seed, "Another seed, other answers")->capture_default_str();
   app.add_option("--time-scale", options.time_scale, "10: everything ten times as fast")
       ->capture_default_str()
-      ->check(CLI::Range(0.000001, 1'000'000.0));
+      ->check(within(0.000001, 1'000'000.0));
   app.add_option("--api-key", options.api_key, "Demand this key; it shows in the process list, so use no real one")
       ->type_name("KEY");
   app.add_option("--fault", options.faults.text, "How answers misbehave; see below")->type_name("FAULTS");
   app.add_option("--fault-share", options.faults.share, "Share of the requests that do, from 0 to 1")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(within(0.0, 1.0));
   app.add_flag("--no-announce", anonymous, "Leave out the marks of a simulation (x-simulated, system_fingerprint)");
   app.add_flag("--json", line.json, "Print the ready line as JSON");
   try {
@@ -120,6 +126,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     options.model = models.front();
     options.more_models.assign(models.begin() + 1, models.end());
   }
+  options.engine.personality = personality == "openai" ? DialectName::openai : DialectName::vllm;
   options.prefix_cache = !no_prefix_cache;
   options.announce_simulated = !anonymous;
   return line;
