@@ -360,8 +360,8 @@ TEST_F(Server, ManyStreamsAtOnceAreNotMixedUpAndAddUp) {
   EXPECT_EQ(metric("vllm:generation_tokens_total"), 40 * streams);
   EXPECT_NEAR(metric("sim:gpu_seconds_total"), metric("sim:busy_seconds_total"), 1e-6);
   double gpu = 0;
-  for (const Json& record : get("/sim/requests?limit=1000").json()["requests"])
-    gpu += record["gpu_seconds"].get<double>();
+  const Json list = get("/sim/requests?limit=1000").json();
+  for (const Json& record : list["requests"]) gpu += record["gpu_seconds"].get<double>();
   EXPECT_NEAR(gpu, metric("sim:busy_seconds_total"), 1e-4);
 }
 
