@@ -382,6 +382,25 @@ Result<void> read_embeddings(const Json& body, Ask& ask) {
   return success();
 }
 
+bool nests_too_deep(std::string_view json) noexcept {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > nesting_max) return true;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Directives> read_directives(std::string_view text) {
@@ -403,6 +422,7 @@ Result<Directives> read_directives(std::string_view text) {
 }
 
 Result<Ask> read_ask(Surface surface, DialectName personality, std::string_view text) {
+  if (nests_too_deep(text)) return bad("", "the body nests more than " + std::to_string(nesting_max) + " levels deep");
   Json body;
   try {
     body = Json::parse(text);

@@ -55,7 +55,8 @@ struct Ask {
 
 inline constexpr std::uint32_t choices_max = 128;
 inline constexpr std::size_t prompts_max = 2048;
-inline constexpr std::uint32_t dimensions_max = 8192;
+inline constexpr std::uint32_t dimensions_max = 4096;
+inline constexpr std::size_t nesting_max = 512;  ///< levels of JSON; the parser and printer recurse
 
 /// Reads a body. Errors carry the parameter at fault and the code that the imitated service would give.
 [[nodiscard]] Result<Ask> read_ask(Surface surface, DialectName personality, std::string_view body);

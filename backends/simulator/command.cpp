@@ -28,7 +28,7 @@ std::string ready_line(const CommandLine& line, const Simulator& simulator) {
                                 {"port", simulator.port()},
                                 {"model", line.options.model},
                                 {"personality", vllm ? "vllm" : "openai"}}
-      .dump();
+      .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace

@@ -62,7 +62,10 @@ void Connection::on_readable() {
     if (lingering_) continue;
     in_.append(service_.scratch().data(), read);
     if (!answering_) parse();
-    if (answering_ && in_.size() > pipelined_bytes_max) return;  // read on when this answer is done
+    if (answering_ && in_.size() > pipelined_bytes_max) {
+      keep_ = shared_from_this();  // reads on when this answer is done
+      return;
+    }
   }
   wait_readable();
 }
@@ -185,6 +188,7 @@ void Connection::end_answer(bool keep_alive) {
 }
 
 void Connection::next_request() {
+  keep_.reset();
   if (closed_ || closing_) return;
   exchange_.reset();
   answering_ = false;
@@ -219,6 +223,7 @@ void Connection::close() {
   if (timer_) timer_->cancel();
   socket_.close(ignored);
   if (exchange_) exchange_->connection_over();
+  if (keep_) asio::post(context(), [keep = std::move(keep_)] {});
 }
 
 void Connection::reset() {

@@ -73,7 +73,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t out_at_ = 0;
   std::unique_ptr<Parser> parser_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<Timer> timer_;  // drip and linger only
+  std::unique_ptr<Timer> timer_;      // drip and linger only
+  std::shared_ptr<Connection> keep_;  // itself, while it waits for nothing but its own answer
   std::chrono::milliseconds drip_{0};
   bool answering_ = false, closing_ = false, lingering_ = false, closed_ = false;
   bool touched_ = false, writing_ = false, reading_ = false, continue_sent_ = false;

@@ -7,7 +7,8 @@
 namespace tollgate::simulator {
 namespace {
 
-constexpr int share_bits = 32;  // fraction of a nanosecond that share_ keeps
+constexpr int share_bits = 32;        // fraction of a nanosecond that share_ keeps
+constexpr double duration_max = 1e9;  // seconds; longer is for ever, and would not fit nanoseconds
 constexpr double decode_epsilon =
     1e-7;  // tokens: smaller than any distance between two tokens that are not meant to be one
 
@@ -16,7 +17,7 @@ double share_seconds(Int128 share) noexcept {
   return static_cast<double>(share) / (1e9 * (std::uint64_t{1} << share_bits));
 }
 EngineTime duration_of(double seconds_long) noexcept {
-  return EngineTime(static_cast<std::int64_t>(std::ceil(seconds_long * 1e9)));
+  return EngineTime(static_cast<std::int64_t>(std::ceil(std::min(seconds_long, duration_max) * 1e9)));
 }
 
 }  // namespace

@@ -331,6 +331,7 @@ void Exchange::answer_whole(int status, std::string_view content_type, std::stri
   if (plan_.garbage) body = garbage;
   connection_.out() += head(status, content_type, headers + fmt::format("content-length: {}\r\n", body.size()));
   connection_.touch();
+  if (request_.method == "HEAD") return end(request_.keep_alive);
   if (plan_.stall == Stall::first_byte) {
     silent_ = true;
     return;

@@ -46,6 +46,9 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return difference == 0;
 }
 
+/// A model name given on a command line may be no UTF-8.
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 std::string decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -185,8 +188,9 @@ void Service::stop() {
   stopped_ = true;
   timer_.cancel();
   // close() makes connections go away, and they take themselves out of the set.
-  const std::vector<Connection*> connections(connections_.begin(), connections_.end());
-  for (Connection* connection : connections) connection->close();
+  std::vector<std::shared_ptr<Connection>> connections;
+  for (Connection* connection : connections_) connections.push_back(connection->shared_from_this());
+  for (const auto& connection : connections) connection->close();
 }
 
 bool Service::knows_model(std::string_view model) const noexcept {
@@ -246,7 +250,7 @@ Page Service::page(const HttpRequest& request) {
   if (!known)
     return error_page(404, vllm ? "Not Found" : fmt::format("Invalid URL ({} {})", request.method, path),
                       "unknown_url");
-  if (request.method != "GET") return error_page(405, "Method Not Allowed: use GET", "");
+  if (request.method != "GET" && request.method != "HEAD") return error_page(405, "Method Not Allowed: use GET", "");
   if (path.starts_with("/v1/models")) return models(path);
   if (path == "/sim/requests") return requests(query);
   if (path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", metrics()};
@@ -273,11 +277,11 @@ Page Service::models(std::string_view path) const {
   if (path.starts_with(prefix)) {
     const std::string name = decoded(path.substr(prefix.size()));
     if (!knows_model(name)) return error_page(404, "The model `" + name + "` does not exist.", "model_not_found");
-    return {200, "application/json", entry(name).dump()};
+    return {200, "application/json", text_of(entry(name))};
   }
   Json list = Json::array({entry(options_.model)});
   for (const std::string& name : options_.more_models) list.push_back(entry(name));
-  return {200, "application/json", Json{{"object", "list"}, {"data", std::move(list)}}.dump()};
+  return {200, "application/json", text_of(Json{{"object", "list"}, {"data", std::move(list)}})};
 }
 
 Page Service::requests(std::string_view query) {

@@ -185,6 +185,9 @@ TEST(Ask, WrongFieldsAreRefusedByName) {
   EXPECT_FALSE(read_ask(Surface::chat, DialectName::vllm, "[]"));
   EXPECT_FALSE(read_ask(Surface::chat, DialectName::vllm, "{\"model\":\"\xff\"}"));
   EXPECT_FALSE(read_ask(Surface::embeddings, DialectName::vllm, R"({"model":"m","input":[1.5]})"));
+  const std::string deep =
+      R"({"model":"m","messages":[{"role":"user","content":"x","y":)" + std::string(1'000'000, '[');
+  EXPECT_FALSE(read_ask(Surface::chat, DialectName::vllm, deep + std::string(1'000'000, ']') + "}]}"));
   EXPECT_FALSE(read_directives("[[sim-tokens: many]]"));
   EXPECT_FALSE(read_directives("[[sim-echo: open"));
 }

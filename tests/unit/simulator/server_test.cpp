@@ -240,6 +240,26 @@ TEST_F(Server, AConnectionServesManyRequestsAlsoPipelined) {
   EXPECT_EQ(one.read_whole().status, 200);
 }
 
+TEST_F(Server, ReadingAheadIsBoundedAndNothingIsLost) {
+  options.time_scale = 1;
+  Client one = client();
+  one.post("/v1/chat/completions", chat("[[sim-tokens: 10]]"));
+  std::thread sender([&one] {
+    for (int i = 0; i < 20; ++i)
+      one.post("/v1/chat/completions", chat(std::string(100'000, 'x') + "[[sim-tokens: 1]]"));
+  });
+  for (int i = 0; i < 21; ++i) EXPECT_EQ(one.read_whole().status, 200);
+  sender.join();
+}
+
+TEST_F(Server, AHeadRequestHasNoBody) {
+  Client one = client();
+  one.send("HEAD /v1/models HTTP/1.1\r\nhost: x\r\n\r\n");
+  EXPECT_EQ(one.read_head().status, 200);
+  one.get("/health");
+  EXPECT_EQ(one.read_whole().status, 200) << "the next answer begins where the head ended";
+}
+
 TEST_F(Server, WhatIsNotHttpIsRefusedAndOthersGoOn) {
   Client one = client();
   one.send("complete nonsense\r\n\r\n");
