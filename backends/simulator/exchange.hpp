@@ -25,7 +25,7 @@ namespace tollgate::simulator {
 class Exchange {
  public:
   Exchange(Service& service, Connection& connection, HttpRequest request);
-  ~Exchange();
+  ~Exchange();  // NOLINT(bugprone-exception-escape)
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 

@@ -39,7 +39,7 @@ struct FaultPlan {
 };
 
 inline constexpr std::size_t drip_bytes = 16;
-inline constexpr std::size_t huge_event_max = 64 * 1024 * 1024;
+inline constexpr std::size_t huge_event_max = 64U << 20;
 
 /// Reads "name[=value],…"; the error names the wrong item and what would be right. "" is no fault.
 [[nodiscard]] Result<FaultPlan> parse_faults(std::string_view text);

@@ -54,27 +54,7 @@ CLI::Validator within(Number min, Number max) {
   return CLI::Range(min, max).description("");
 }
 
-}  // namespace
-
-Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
-  CommandLine line;
-  Options& options = line.options;
-  std::string listen = "127.0.0.1:0";
-  std::vector<std::string> models;
-  std::string personality = "vllm";
-  bool no_prefix_cache = false, anonymous = false;
-
-  CLI::App app(description, "tollgate sim");
-  app.footer(footer());
-  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm or openai")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"vllm", "openai"}).description(""))
-      ->type_name("NAME");
-  app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
-      ->capture_default_str()
-      ->type_name("HOST:PORT");
-  app.add_option("--model", models, "Model name it answers to; repeat it for more (default: simulated-model)")
-      ->type_name("NAME");
+void add_engine_flags(CLI::App& app, Options& options) {
   app.add_option("--slots", options.engine.slots, "Requests running at once")
       ->capture_default_str()
       ->check(within(1U, 1'000'000U));
@@ -99,6 +79,30 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   app.add_option("--kv-tokens", options.kv_tokens_max, "KV cache; requests wait when it is full")
       ->capture_default_str()
       ->check(within(std::size_t{16}, std::size_t{1'000'000'000'000}));
+}
+
+}  // namespace
+
+Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
+  CommandLine line;
+  Options& options = line.options;
+  std::string listen = "127.0.0.1:0";
+  std::vector<std::string> models;
+  std::string personality = "vllm";
+  bool no_prefix_cache = false, anonymous = false;
+
+  CLI::App app(description, "tollgate sim");
+  app.footer(footer());
+  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm or openai")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"vllm", "openai"}).description(""))
+      ->type_name("NAME");
+  app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  app.add_option("--model", models, "Model name it answers to; repeat it for more (default: simulated-model)")
+      ->type_name("NAME");
+  add_engine_flags(app, options);
   app.add_flag("--no-prefix-cache", no_prefix_cache, "Compute each prompt anew");
   app.add_option("--seed", options.engine.seed, "Another seed, other answers")->capture_default_str();
   app.add_option("--time-scale", options.time_scale, "10: everything ten times as fast")

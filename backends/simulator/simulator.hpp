@@ -19,7 +19,8 @@
 namespace tollgate::simulator {
 
 /// How a simulated engine misbehaves: given to all requests by flags, or to one by the header `x-sim-fault`
-/// (for example "status=503", "stall=first-byte", "cut=5", "delay=250ms", "garbage", "usage=wrong", "usage=none").
+/// (for example "status=503", "stall=first-byte", "cut=5", "delay=250ms", "garbage", "usage=wrong"); all of them:
+/// faults.hpp.
 struct Faults {
   std::string text;    ///< comma separated, as in the header; "" for none
   double share = 1.0;  ///< of requests, chosen by the seed
