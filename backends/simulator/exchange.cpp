@@ -1,0 +1,476 @@
+#include "backends/simulator/exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/beast/http/status.hpp>
+#include <ctime>
+
+#include "backends/simulator/service.hpp"
+#include "backends/simulator/tokens.hpp"
+
+namespace tollgate::simulator {
+namespace {
+
+constexpr std::size_t sequences_max = 4096;  // of one request: prompts times choices
+constexpr std::size_t request_id_max = 128;
+constexpr std::string_view garbage = "{\"choices\": [ this is not JSON";
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  return std::string(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
+}
+
+bool is_plain(std::string_view id) noexcept {
+  return !id.empty() && id.size() <= request_id_max &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+std::optional<Surface> surface_at(std::string_view path) noexcept {
+  if (path == "/v1/chat/completions") return Surface::chat;
+  if (path == "/v1/completions") return Surface::completions;
+  if (path == "/v1/embeddings") return Surface::embeddings;
+  return std::nullopt;
+}
+
+std::string_view id_prefix(Surface surface) noexcept {
+  return surface == Surface::chat ? "chatcmpl-" : surface == Surface::completions ? "cmpl-" : "embd-";
+}
+
+}  // namespace
+
+Exchange::Exchange(Service& service, Connection& connection, HttpRequest request)
+    : service_(service),
+      connection_(connection),
+      request_(std::move(request)),
+      arrived_(std::chrono::steady_clock::now()) {}
+
+// Only running out of memory could throw here, and nothing could be told of it.
+Exchange::~Exchange() { connection_over(); }  // NOLINT(bugprone-exception-escape)
+
+bool Exchange::answers_vllm() const noexcept { return service_.options().engine.personality == DialectName::vllm; }
+
+void Exchange::begin() {
+  service_.step();
+  record_.started_at = unix_now();
+  record_.id = answers_vllm() && is_plain(request_.request_id) ? request_.request_id : service_.new_id();
+  const std::string path = request_.target.substr(0, request_.target.find('?'));
+  record_.endpoint = path;
+  if (path.starts_with("/v1/") && !service_.is_authorized(request_)) {
+    settled_ = true;
+    if (answers_vllm()) return answer_whole(401, "application/json", R"({"error":"Unauthorized"})");
+    return fail_with({401, "Incorrect API key provided. Check the key the simulator was started with (--api-key).", "",
+                      "invalid_api_key"});
+  }
+  const std::optional<Surface> surface = surface_at(path);
+  if (surface && request_.method == "POST") return generate(*surface);
+  settled_ = true;  // pages leave no record
+  if (surface) return fail_with({405, "Method Not Allowed: use POST"});
+  if (path.starts_with("/sim/")) request_.fault.clear();  // what tells the truth does not misbehave
+  if (!choose_fault({})) return;
+  act();
+}
+
+void Exchange::generate(Surface surface) {
+  service_.count_request();
+  service_.open(*this);
+  Result<Ask> ask = read_ask(surface, service_.options().engine.personality, request_.body);
+  request_.body = std::string();
+  if (!ask) return fail_with({400, ask.error().message, ask.error().param, ask.error().code});
+  if (const auto error = take(std::move(ask.value()))) return fail_with(*error);
+  if (!choose_fault(ask_->directives.fault)) return;
+  if (!plan_.any()) {
+    if (const FaultPlan* common = service_.common_fault()) plan_ = *common;
+  }
+  if (plan_.any()) service_.count_fault();
+  record_.fault = plan_.text;
+  Identity identity{service_.options().engine.personality,
+                    surface,
+                    record_.response_id,
+                    std::time(nullptr),
+                    record_.model,
+                    "",
+                    plan_.usage};
+  if (service_.options().announce_simulated) {
+    identity.fingerprint = "simulated";
+  } else if (!answers_vllm()) {
+    identity.fingerprint = fmt::format("fp_{:010x}", hash_text(record_.model) >> 24);
+  }
+  wire_ = std::make_unique<Wire>(std::move(identity));
+  wire_->set_null_usage(!answers_vllm() && ask_->include_usage);
+  act();
+}
+
+/// Checks the ask against the model and composes its answers.
+std::optional<Exchange::Error> Exchange::take(Ask ask) {
+  record_.model = ask.model;
+  record_.stream = ask.stream;
+  record_.choices = ask.choices;
+  record_.response_id = std::string(id_prefix(ask.surface)) + record_.id;
+  if (!service_.knows_model(ask.model)) {
+    return Error{404, "The model `" + ask.model + "` does not exist.", "model", "model_not_found"};
+  }
+  const std::size_t context = service_.context_tokens();
+  if (ask.prompts.size() * ask.choices > sequences_max) {
+    return Error{400, fmt::format("at most {} answers at once: prompts times n", sequences_max), "n"};
+  }
+  for (const Prompt& prompt : ask.prompts) {
+    const std::size_t wanted = ask.surface == Surface::embeddings ? 0 : ask.max_tokens.value_or(1);
+    if (prompt.tokens + wanted <= context) continue;
+    return Error{
+        400,
+        fmt::format(
+            "This model's maximum context length is {} tokens. However, you requested {} tokens ({} in the prompt, "
+            "{} in the completion). Please reduce the length of the prompt or the completion.",
+            context, prompt.tokens + wanted, prompt.tokens, wanted),
+        ask.surface == Surface::chat          ? "messages"
+        : ask.surface == Surface::completions ? "prompt"
+                                              : "input",
+        "context_length_exceeded"};
+  }
+  for (std::size_t p = 0; p < ask.prompts.size(); ++p) {
+    record_.prompt_tokens += ask.prompts[p].tokens;
+    if (ask.surface == Surface::embeddings) continue;
+    const SimulatedConfig& engine = service_.options().engine;
+    const AnswerLimits limits{engine.seed, engine.output_tokens_mean,
+                              static_cast<std::uint32_t>(context - ask.prompts[p].tokens)};
+    for (std::uint32_t c = 0; c < ask.choices; ++c) answers_.push_back(compose(ask, p, c, limits));
+  }
+  ask_ = std::make_unique<Ask>(std::move(ask));
+  return std::nullopt;
+}
+
+/// Reads the fault that the header or the prompt asks for. False if it was refused: the answer is given then.
+bool Exchange::choose_fault(const std::string& prompt_fault) {
+  Result<FaultPlan> plan = parse_faults(request_.fault.empty() ? prompt_fault : request_.fault);
+  if (!plan) {
+    fail_with({400, plan.error().message, plan.error().param});
+    return false;
+  }
+  plan_ = std::move(plan.value());
+  if (plan_.drip.count() > 0) connection_.set_drip(plan_.drip);
+  return true;
+}
+
+/// Does what was asked, after the fault's delay and if no fault answers instead.
+void Exchange::act() {
+  if (plan_.delay.count() > 0 && !delay_) {
+    delay_ = std::make_unique<Timer>(service_.context(), plan_.delay);
+    delay_->async_wait([this, keep = connection_.shared_from_this()](const boost::system::error_code& stopped) {
+      if (!stopped && !ended_) act();
+    });
+    return;
+  }
+  if (plan_.reset_head) return connection_.reset();
+  if (plan_.status != 0) {
+    return fail_with({plan_.status, fmt::format("This error was asked for by the fault \"{}\".", plan_.text)});
+  }
+  if (!ask_) {
+    Page page = service_.page(request_);
+    return answer_whole(page.status, page.content_type, std::move(page.body));
+  }
+  if (!ask_->stream && plan_.error_event) return fail_with({500, "This error was asked for by a fault."});
+  if (plan_.drip.count() > 0) connection_.set_drip(plan_.drip);
+  submit();
+  // vLLM sends the head of a stream when it takes the request, the managed API with the first token.
+  if (ask_->stream && answers_vllm()) begin_stream();
+}
+
+void Exchange::submit() {
+  service_.step();
+  std::vector<Job> jobs;
+  const bool embeds = ask_->surface == Surface::embeddings;
+  const std::uint32_t choices = embeds ? 1 : ask_->choices;
+  for (const Prompt& prompt : ask_->prompts) {
+    for (std::uint32_t c = 0; c < choices; ++c) {
+      Job job{.prompt_tokens = prompt.tokens,
+              .prefix_hash = prompt.prefix_hash,
+              .prefix_tokens = prompt.prefix_tokens,
+              .shares_prompt = c > 0,
+              .max_tokens = ask_->max_tokens.value_or(0),
+              .choices = choices};
+      if (!embeds) {
+        job.output_tokens = answers_[jobs.size()].tokens;
+        job.reason = answers_[jobs.size()].engine_reason;
+      }
+      jobs.push_back(job);
+    }
+  }
+  progress_.resize(jobs.size());
+  unfinished_ = jobs.size();
+  first_sequence_ = service_.submit(jobs, *this);
+}
+
+void Exchange::on_token(SequenceId id) {
+  const auto choice = static_cast<std::uint32_t>(id - first_sequence_);
+  Progress& progress = progress_[choice];
+  const Delta delta = progress.reader.next(answers_[choice]);
+  const bool first = progress.generated == 0;
+  if (!ask_->stream || ended_ || silent_) {
+    ++progress.generated;
+    return;
+  }
+  if (!head_sent_) begin_stream();
+  if (first && ask_->surface == Surface::chat) {
+    UsageCounts counts;
+    std::string json;
+    wire_->append_role(json, choice, running(choice, counts));
+    emit(json);
+  }
+  ++progress.generated;
+  tell(choice, delta);
+}
+
+void Exchange::tell(std::uint32_t choice, const Delta& delta) {
+  UsageCounts counts;
+  const UsageCounts* so_far = running(choice, counts);
+  std::string json;
+  switch (delta.kind) {
+    case Delta::Kind::nothing:
+      return;  // of a stop sequence: it is counted with the next chunk
+    case Delta::Kind::text:
+      if (plan_.huge_event > 0) {
+        wire_->append_text(json, choice, std::string(std::exchange(plan_.huge_event, 0), 'x'), so_far);
+      } else {
+        wire_->append_text(json, choice, delta.piece, so_far);
+      }
+      break;
+    case Delta::Kind::call_begin:
+      wire_->append_call(json, choice, delta.call, answers_[choice].calls[delta.call], so_far);
+      break;
+    case Delta::Kind::call_arguments:
+      wire_->append_arguments(json, choice, delta.call, delta.piece, so_far);
+      break;
+  }
+  emit(json);
+}
+
+/// The count of one choice, as vLLM gives it: with n > 1 a chunk counts its own choice only.
+const UsageCounts* Exchange::running(std::uint32_t choice, UsageCounts& counts) const {
+  if (!ask_->continuous_usage) return nullptr;
+  counts = {ask_->prompts[choice / ask_->choices].tokens, progress_[choice].generated, 0};
+  return &counts;
+}
+
+UsageCounts Exchange::usage() const {
+  UsageCounts counts{record_.prompt_tokens, 0, record_.cached_tokens};
+  for (const Progress& progress : progress_) counts.completion += progress.generated;
+  return counts;
+}
+
+void Exchange::on_finished(SequenceId id) {
+  const auto choice = static_cast<std::uint32_t>(id - first_sequence_);
+  progress_[choice].finished = true;
+  if (const SequenceTruth* truth = service_.truth(id))
+    add_truth(record_, *truth, choice % std::max(ask_->choices, 1U) == 0);
+  --unfinished_;
+  if (ask_->stream) {
+    UsageCounts counts;
+    std::string json;
+    wire_->append_finish(json, choice, answers_[choice].finish_reason, running(choice, counts));
+    emit(json);
+  }
+  if (unfinished_ > 0) return;
+  if (plan_.stall != Stall::head) record_.status = 200;
+  settle(answers_.empty() ? "stop" : answers_.front().finish_reason, false);
+  if (ask_->stream) return emit_done();
+  finish_whole();
+}
+
+void Exchange::finish_whole() {
+  std::string body;
+  if (ask_->surface == Surface::embeddings) {
+    const std::uint32_t own = answers_vllm() ? 1024 : 1536;
+    body = embeddings_body(*ask_, ask_->dimensions == 0 ? own : ask_->dimensions, wire_->usage_object(usage()));
+  } else {
+    body = wire_->whole(answers_, usage());
+  }
+  answer_whole(200, "application/json", std::move(body));
+}
+
+std::string Exchange::head(int status, std::string_view content_type, const std::string& more) const {
+  const auto phrase = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\ndate: {}\r\nserver: tollgate-simulator\r\ncontent-type: {}\r\n",
+                                status, std::string_view(phrase.data(), phrase.size()), date_now(),
+                                plan_.content_type.empty() ? content_type : std::string_view(plan_.content_type));
+  if (!record_.id.empty()) out += "x-request-id: " + record_.id + "\r\n";
+  if (service_.options().announce_simulated) out += "x-simulated: true\r\n";
+  if (!answers_vllm()) {
+    const auto took = std::chrono::steady_clock::now() - arrived_;
+    out += fmt::format("openai-version: 2020-10-01\r\nopenai-organization: simulated\r\nopenai-processing-ms: {}\r\n",
+                       std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+    if (ask_) out += service_.rate_limit_headers(record_.prompt_tokens + ask_->max_tokens.value_or(0));
+  }
+  out += more;
+  if (!request_.keep_alive)
+    out += "connection: close\r\n";
+  else if (!request_.chunked_ok)
+    out += "connection: keep-alive\r\n";  // HTTP/1.0 closes unless told otherwise
+  return out + "\r\n";
+}
+
+void Exchange::fail_with(const Error& error) {
+  record_.status = error.status;
+  if (!settled_) settle("error", false);
+  std::string headers;
+  if (plan_.retry_after) headers = "retry-after: " + std::to_string(*plan_.retry_after) + "\r\n";
+  const ErrorText text{error.status, error.message, error.param, error.code};
+  answer_whole(error.status, "application/json", error_body(service_.options().engine.personality, text), headers);
+}
+
+void Exchange::answer_whole(int status, std::string_view content_type, std::string body, const std::string& headers) {
+  if (ended_) return;
+  if (plan_.stall == Stall::head) {
+    silent_ = true;
+    return;
+  }
+  record_.status = status;
+  head_sent_ = true;
+  if (plan_.garbage) body = garbage;
+  connection_.out() += head(status, content_type, headers + fmt::format("content-length: {}\r\n", body.size()));
+  connection_.touch();
+  if (request_.method == "HEAD") return end(request_.keep_alive);
+  if (plan_.stall == Stall::first_byte) {
+    silent_ = true;
+    return;
+  }
+  const bool breaks_off = plan_.cut || plan_.reset || plan_.stall == Stall::events;
+  put_body(breaks_off ? std::string_view(body).substr(0, body.size() / 2) : std::string_view(body), false);
+  if (ended_) return;
+  if (!breaks_off) return end(request_.keep_alive);
+  ended_ = plan_.cut || plan_.reset;
+  if (plan_.reset) return connection_.reset();
+  if (plan_.cut) return connection_.close_when_sent();
+  silent_ = true;
+}
+
+void Exchange::begin_stream() {
+  if (plan_.stall == Stall::head) {
+    silent_ = true;
+    return;
+  }
+  head_sent_ = true;
+  record_.status = 200;
+  if (!request_.chunked_ok)
+    request_.keep_alive = false;  // HTTP/1.0 knows no other end of a stream than the connection's
+  const std::string framing = request_.chunked_ok ? "transfer-encoding: chunked\r\n" : "";
+  connection_.out() += head(200, "text/event-stream; charset=utf-8", "cache-control: no-cache\r\n" + framing);
+  connection_.touch();
+  if (plan_.stall == Stall::first_byte) silent_ = true;
+  act_after_event();
+}
+
+/// Sends one event of a stream.
+void Exchange::emit(std::string_view json) {
+  if (silent_ || ended_ || !head_sent_) return;
+  std::string event = "data: ";
+  event.append(plan_.garbage ? garbage : json).append("\n\n");
+  put_body(event, request_.chunked_ok);
+  ++events_;
+  act_after_event();
+}
+
+void Exchange::emit_done() {
+  if (ask_->include_usage && plan_.usage != UsageFault::none) {
+    std::string json;
+    wire_->append_usage(json, usage());
+    emit(json);
+  }
+  if (silent_ || ended_) return;
+  put_body("data: [DONE]\n\n", request_.chunked_ok);
+  ++events_;
+  act_after_event();
+  if (silent_ || ended_) return;
+  if (request_.chunked_ok) connection_.out() += "0\r\n\r\n";
+  end(request_.keep_alive);
+}
+
+/// The faults that wait for a number of events.
+void Exchange::act_after_event() {
+  if (ended_) return;
+  if (plan_.stall == Stall::events && events_ >= plan_.stall_after) silent_ = true;
+  if (plan_.error_event && events_ >= *plan_.error_event) {
+    const ErrorText text{500, "This error was asked for by a fault.", "", ""};
+    const std::string body = "data: " + error_body(service_.options().engine.personality, text) + "\n\n";
+    put_body(body, request_.chunked_ok);
+    if (request_.chunked_ok) connection_.out() += "0\r\n\r\n";
+    ended_ = true;
+    connection_.close_when_sent();
+  } else if (plan_.cut && events_ >= *plan_.cut) {
+    ended_ = true;
+    connection_.close_when_sent();
+  } else if (plan_.reset && events_ >= *plan_.reset) {
+    ended_ = true;
+    connection_.reset();
+  }
+}
+
+void Exchange::put_body(std::string_view bytes, bool chunk) {
+  const std::size_t room = plan_.cut_bytes ? *plan_.cut_bytes - std::min(*plan_.cut_bytes, body_sent_) : bytes.size();
+  std::string& out = connection_.out();
+  if (chunk) fmt::format_to(std::back_inserter(out), "{:x}\r\n", bytes.size());
+  out += bytes.substr(0, room);
+  body_sent_ += std::min(room, bytes.size());
+  connection_.touch();
+  if (plan_.cut_bytes && body_sent_ >= *plan_.cut_bytes) {
+    ended_ = true;
+    connection_.close_when_sent();
+    return;
+  }
+  if (chunk) out += "\r\n";
+}
+
+void Exchange::end(bool keep_alive) {
+  ended_ = true;
+  connection_.end_answer(keep_alive && !plan_.close_after_answer);
+}
+
+void Exchange::add_truth(Record& record, const SequenceTruth& truth, bool first_of_prompt) const {
+  record.generated_tokens += truth.generated;
+  record.gpu_seconds += truth.gpu_seconds;
+  record.preemptions += truth.preemptions;
+  if (!first_of_prompt) return;
+  record.cached_tokens += truth.cached_tokens;
+  record.prompt_processed = truth.prompt_done;
+  const auto seconds = [](EngineTime time) { return std::chrono::duration<double>(time).count(); };
+  const EngineTime left_queue = truth.admitted.count() < 0 ? service_.engine_now() : truth.admitted;
+  record.queue_seconds = std::max(record.queue_seconds, seconds(left_queue - truth.arrived));
+  if (truth.first_token.count() >= 0 && !record.ttft_seconds)
+    record.ttft_seconds = seconds(truth.first_token - truth.arrived);
+}
+
+Record Exchange::truth_now() {
+  Record record = record_;
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    if (progress_[i].finished) continue;
+    if (const SequenceTruth* truth = service_.truth(first_sequence_ + i))
+      add_truth(record, *truth, i % ask_->choices == 0);
+  }
+  return record;
+}
+
+void Exchange::settle(std::string_view finish_reason, bool aborted) {
+  settled_ = true;
+  record_.finish_reason = finish_reason;
+  record_.finished_at = unix_now();
+  if (aborted) record_.aborted_at = record_.finished_at;
+  service_.close(*this, record_);
+}
+
+void Exchange::connection_over() {
+  if (delay_) delay_->cancel();
+  ended_ = true;
+  if (settled_) return;
+  service_.step();
+  if (settled_) return;  // it had just finished
+  for (std::size_t i = 0; i < progress_.size(); ++i) {
+    if (progress_[i].finished) continue;
+    if (const auto truth = service_.abort(first_sequence_ + i)) add_truth(record_, *truth, i % ask_->choices == 0);
+  }
+  settle("abort", true);
+}
+
+}  // namespace tollgate::simulator
