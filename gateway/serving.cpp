@@ -1,6 +1,14 @@
 #include "gateway/serving.hpp"
 
+#include <atomic>
+
 namespace tollgate {
+
+namespace {
+std::atomic<std::uint64_t> generations{0};
+}
+
+Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config) {}
 
 Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board) {
   auto serving = std::make_shared<Serving>(std::move(config));

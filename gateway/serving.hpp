@@ -15,8 +15,9 @@ struct Serving {
   /// `config` with the urls of simulated backends filled in. Errors: an endpoint that cannot be.
   static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board);
 
-  explicit Serving(ConfigPtr from) : config(std::move(from)), keys(*config) {}
+  explicit Serving(ConfigPtr from);
   ConfigPtr config;
+  std::uint64_t generation;                        ///< rises with every Serving of the process; never 0
   KeyTable keys;
   std::vector<Endpoint> endpoints;                 ///< per backend
   std::vector<TargetHealth*> health;               ///< per target; owned by the board

@@ -1,0 +1,104 @@
+#pragma once
+// One request and its answer. serve() walks the request's way once (DESIGN §2): serve.cpp holds the order, forward.cpp the attempts,
+// relay.cpp the answer's bytes. Everything a later step needs is a member, in the order it is learned; nothing changes it afterwards.
+//
+// Law: once a ledger slot is taken (record_), serve() settles it, whatever happens in between; settling never waits.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backends/backends.hpp"
+#include "gateway/session.hpp"
+#include "metrics/metrics.hpp"
+#include "router/router.hpp"
+
+namespace tollgate {
+
+class Exchange {
+ public:
+  Exchange(Session& session, ServingPtr serving, RequestHead& head);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  /// True: the connection may carry another request.
+  Task<bool> serve();
+
+ private:
+  enum class Api : std::uint8_t { inference, models };
+
+  // serve.cpp
+  Task<Result<void>> answer();
+  Task<Result<void>> infer();
+  Task<Result<void>> take_slot();
+  Result<Api> find_api();
+  Task<void> refuse(const Error& error);
+  Task<void> discard_body();
+  void list_models();
+  void settle(const Result<void>& outcome);
+  void log_access(const Result<void>& outcome);
+  [[nodiscard]] RequestFacts facts() const;
+  [[nodiscard]] bool keeps_alive() const;
+  void reply_json(int status, std::string_view body, std::string_view extra);
+
+  // forward.cpp
+  Task<Result<void>> forward();
+  Task<Result<void>> attempt(const Step& step);
+  Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
+  Task<Result<AnswerHead>> start_call(const Step& step);
+  Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
+  void judge(TargetHealth& health, const Result<void>& outcome);
+  void end_attempt(AttemptEnd& end);
+  [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
+  static void client_left(void* self);
+  static void out_of_time(void* self);
+
+  // relay.cpp
+  Task<Result<void>> whole(const Dialect& dialect, AttemptEnd& end);
+  Result<void> reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end);
+  Task<Result<void>> relay(StreamReader& reader, AttemptEnd& end);
+  Task<Result<void>> pump(StreamReader& reader);
+  void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
+  void note_progress(StreamReader& reader);
+  bool send_events(std::span<const std::string_view> events, bool last);
+  void send_stream_error(const Error& error);
+  void append_tollgate_headers(std::string& lines, bool with_cost) const;
+  static void silence(void* self);
+
+  Session& session_;
+  Reactor& reactor_;
+  ClientConnection& client_;
+  ServingPtr serving_;
+  RequestHead& head_;
+  MonoTime arrived_;
+  std::int64_t arrived_us_;
+  RequestId id_;
+  RequestIdText id_text_;
+  std::vector<HeaderField> fields_;
+  Surface surface_ = Surface::chat;
+  bool body_read_ = false;
+  Caller caller_;
+  std::string body_;
+  MonoTime read_at_;                         // the whole request was there
+  ChatView chat_;
+  ClientBody body_map_;
+  OpenRequest* record_ = nullptr;
+  Complexity complexity_;
+  std::optional<Plan> plan_;
+  std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
+  std::unique_ptr<Transfer> transfer_;
+  Deadline total_;                           // over all attempts
+  Deadline silence_;                         // toward the client: time for a comment
+  std::int64_t first_token_us_ = 0;
+  MonoTime sent_at_{}, answered_at_{}, replied_at_{};   // first upstream send; upstream's answer complete; ours sent
+  MonoTime first_byte_at_{};
+  bool replied_ = false;                     // a first byte went to the client: no other target may be asked
+  bool streaming_ = false;                   // that byte was a stream's head
+  bool error_passed_on_ = false;             // the upstream's own error event went to the client
+  bool attempt_open_ = false;
+  bool keep_ = true;
+  MonoTime progress_at_{};
+  std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price
+  int status_ = 0;                           // what the client got
+};
+
+}  // namespace tollgate

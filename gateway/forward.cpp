@@ -1,0 +1,140 @@
+// The attempts: the plan's targets in order, until one answers. The only place that tries again.
+
+#include <chrono>
+
+#include "config/decimal.hpp"
+#include "gateway/exchange.hpp"
+
+namespace tollgate {
+
+namespace {
+constexpr std::chrono::milliseconds watch_after{20};       // a quick answer is not worth watching the client for
+constexpr std::size_t refusal_bytes_max = 64 * 1024;       // of an upstream's error body
+
+Error no_attempt() { return fail(Fault::no_target_up, "every target that may take this request is down or was just taken out of service"); }
+}  // namespace
+
+Task<Result<void>> Exchange::forward() {
+  const Config& config = *serving_->config;
+  client_.watch(watch_after, &Exchange::client_left, this);
+  total_.set(config.backend_of(*plan_->steps.front().target).timeouts.total);
+  Error last = no_attempt();
+  unsigned attempts = 0;
+  for (std::size_t next = 0; next < plan_->steps.size() && attempts < config.attempts_max; ++next) {
+    const Step& step = plan_->steps[next];
+    if (forbidden_by(facts(), config, *step.target) != NameId::none) continue;
+    if (!serving_->health_of(*step.target).admit(std::chrono::steady_clock::now())) continue;
+    step_ = next;
+    ++attempts;
+    const Result<void> outcome = co_await attempt(step);
+    if (outcome) co_return success();
+    last = outcome.error();
+    const bool over = replied_ || client_.gone() || !total_.is_set();
+    if (over || facts_of(last.fault).again == Again::no) break;
+  }
+  if (client_.gone()) co_return fail(Fault::client_gone, "");
+  co_return last;
+}
+
+Task<Result<void>> Exchange::attempt(const Step& step) {
+  const Target& target = *step.target;
+  TargetHealth& health = serving_->health_of(target);
+  health.in_flight.fetch_add(1, std::memory_order_relaxed);
+  reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now());
+  attempt_open_ = true;
+  AttemptEnd end;
+  Result<void> outcome = co_await answer_from(step, end);
+  transfer_.reset();                     // an unfinished call is cut off here: the upstream stops working for nobody
+  health.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  if (!outcome && client_.gone()) outcome = fail(Fault::client_gone, "");
+  judge(health, outcome);
+  if (!outcome) end.result = RowResult::of(outcome.error().fault);
+  end_attempt(end);
+  co_return outcome;
+}
+
+void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
+  if (outcome) return health.succeeded();
+  switch (outcome.error().fault) {
+    case Fault::client_gone:
+      return health.abandoned();
+    case Fault::upstream_busy:
+    case Fault::upstream_refused:
+      return health.succeeded();         // it answers; that it refuses this request says nothing about the next
+    default:
+      return health.failed(std::chrono::steady_clock::now());
+  }
+}
+
+void Exchange::end_attempt(AttemptEnd& end) {
+  if (!attempt_open_) return;
+  attempt_open_ = false;
+  reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
+  bool known = true;
+  for (unsigned i = 0; i < record_->row.attempts; ++i) known = known && record_->attempts[i].pricing != Pricing::unpriced;
+  cost_text_ = known ? usd_text(record_->total()) : "unknown";
+}
+
+Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
+  const Dialect& dialect = dialect_of(serving_->config->backend_of(*step.target).dialect);
+  bool event_stream = false;
+  {
+    TOLLGATE_CO_TRY(const AnswerHead head, co_await start_call(step));
+    end.http_status = head.status;
+    if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect);
+    event_stream = head.event_stream;
+  }
+  if (!event_stream) co_return co_await whole(dialect, end);
+  const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
+  co_return co_await relay(*reader, end);
+}
+
+// A function of its own so that what is only needed for sending is freed before a long stream begins.
+Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
+  const Backend& backend = serving_->config->backend_of(*step.target);
+  const Endpoint& endpoint = serving_->endpoints[step.target->backend];
+  const Dialect& dialect = dialect_of(backend.dialect);
+  WireBody wire;
+  TOLLGATE_CO_TRY(dialect.write(body_map_, *step.target, wire));
+  Call call;
+  call.path = dialect.path(surface_);
+  call.body = std::span<const std::string_view>(wire.pieces.data(), wire.pieces.size());
+  call.request_id = id_text_.view();
+  call.stream = body_map_.stream;
+  transfer_ = reactor_.transport_for(backend, endpoint).open(endpoint);
+  if (sent_at_ == MonoTime{}) sent_at_ = std::chrono::steady_clock::now();
+  co_return co_await transfer_->start(call);
+}
+
+Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect& dialect) {
+  std::string body;
+  while (body.size() < refusal_bytes_max) {
+    const Result<std::string_view> bytes = co_await transfer_->read();
+    if (!bytes || bytes.value().empty()) break;      // what came is enough to say what is wrong
+    body.append(bytes.value().substr(0, refusal_bytes_max - body.size()));
+  }
+  body.reserve(body.size() + ChatParser::padding);
+  Error error = dialect.read_error(head.status, body);
+  error.retry_after = head.retry_after;
+  co_return error;
+}
+
+Usage Exchange::estimated(std::uint64_t answer_bytes) const {
+  const Books::Learned learned = reactor_.books().learned(plan_->steps[step_].target->id);
+  Usage usage;
+  usage.input = TokenCount{static_cast<std::int64_t>(static_cast<double>(chat_.text_bytes) / learned.input_bytes_per_token + 0.5)};
+  usage.output = TokenCount{static_cast<std::int64_t>(static_cast<double>(answer_bytes) / learned.output_bytes_per_token + 0.5)};
+  return usage;
+}
+
+void Exchange::client_left(void* self) {
+  Exchange& exchange = *static_cast<Exchange*>(self);
+  if (exchange.transfer_) exchange.transfer_->abort(Fault::client_gone);
+}
+
+void Exchange::out_of_time(void* self) {
+  Exchange& exchange = *static_cast<Exchange*>(self);
+  if (exchange.transfer_) exchange.transfer_->abort(Fault::upstream_timeout);
+}
+
+}  // namespace tollgate

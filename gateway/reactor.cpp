@@ -1,0 +1,194 @@
+#include "gateway/reactor.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+
+#include "gateway/log.hpp"
+#include "gateway/reply.hpp"
+#include "gateway/session.hpp"
+
+namespace tollgate {
+
+namespace {
+using boost::system::error_code;
+constexpr std::size_t scratch_bytes = 64 * 1024;
+constexpr std::chrono::milliseconds learned_refresh{100};       // how old the learned numbers of a forecast may be
+constexpr std::uint32_t uneven_max = 4;                         // connections one reactor may hold above the least loaded
+constexpr std::chrono::milliseconds accept_pause{50};           // after a failure such as "too many open files"
+constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
+}  // namespace
+
+Reactor::Reactor(unsigned index, Books& books, ServingPtr serving)
+    : index_(index),
+      scratch_(scratch_bytes),
+      parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
+      native_(make_native_transport(context_, wheel_)),
+      curl_(make_curl_transport(context_, wheel_)),
+      books_(books),
+      serving_(std::move(serving)),
+      sessions_(std::make_unique<SessionList>()),
+      grace_(wheel_, [](void* self) {
+        for (Session& session : *static_cast<Reactor*>(self)->sessions_) session.connection().close();
+      }, this) {}
+
+Reactor::~Reactor() = default;
+
+Result<std::uint16_t> Reactor::listen(const ListenAddress& address) {
+  const std::string where = address.host + ":" + std::to_string(address.port);
+  error_code code;
+  const auto ip = asio::ip::make_address(address.host, code);
+  if (code) return fail(Fault::bad_config, "cannot listen on '" + where + "': not an IP address");
+  const asio::ip::tcp::endpoint endpoint(ip, address.port);
+  acceptor_ = std::make_unique<Acceptor>(context_.get_executor());
+  acceptor_->open(endpoint.protocol(), code);
+  if (!code) acceptor_->set_option(asio::socket_base::reuse_address(true), code);
+  if (!code) acceptor_->set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true), code);
+  if (!code) acceptor_->bind(endpoint, code);
+  if (!code) acceptor_->listen(asio::socket_base::max_listen_connections, code);
+  if (code) return fail(Fault::bad_config, "cannot listen on " + where + ": " + code.message());
+  return acceptor_->local_endpoint().port();
+}
+
+void Reactor::run() {
+  asio::co_spawn(context_, accept(), [](const std::exception_ptr& failed) {
+    if (failed) log_event(LogLevel::error, "the accept loop ended unexpectedly");
+  });
+  context_.run();
+}
+
+Task<void> Reactor::accept() {
+  while (acceptor_ && acceptor_->is_open()) {
+    Socket socket(context_.get_executor());
+    auto [code] = co_await acceptor_->async_accept(socket, asio::as_tuple(use_task));
+    if (code == asio::error::operation_aborted || draining_) co_return;
+    if (code) {
+      log_event(LogLevel::warn, "cannot accept a connection", {{"why", code.message()}});
+      Timer pause(context_.get_executor(), accept_pause);
+      co_await pause.async_wait(asio::as_tuple(use_task));
+      continue;
+    }
+    welcome(std::move(socket));
+  }
+}
+
+Reactor& Reactor::least_loaded() noexcept {
+  Reactor* least = this;
+  for (const auto& peer : peers_) {
+    if (peer->counts_.connections.load(std::memory_order_relaxed) < least->counts_.connections.load(std::memory_order_relaxed)) least = peer.get();
+  }
+  return *least;
+}
+
+// The kernel deals new connections by hash; long streams would pile up on one core, so a reactor far above the least loaded hands on.
+void Reactor::welcome(Socket socket) {
+  counts_.accepted.fetch_add(1, std::memory_order_relaxed);
+  Reactor& least = least_loaded();
+  const std::uint32_t mine = counts_.connections.load(std::memory_order_relaxed);
+  if (&least == this || mine <= least.counts_.connections.load(std::memory_order_relaxed) + uneven_max) {
+    admit(std::move(socket));
+    return;
+  }
+  error_code code;
+  const auto protocol = socket.local_endpoint(code).protocol();
+  const int handle = code ? -1 : socket.release(code);
+  if (code) return;
+  least.counts_.connections.fetch_add(1, std::memory_order_relaxed);   // promised: so that the next one sees it
+  asio::post(least.context_, [&least, protocol, handle] {
+    least.counts_.connections.fetch_sub(1, std::memory_order_relaxed);
+    Socket taken(least.context_.get_executor());
+    error_code failed;
+    taken.assign(protocol, handle, failed);
+    if (failed) {
+      ::close(handle);
+    } else {
+      least.admit(std::move(taken));
+    }
+  });
+}
+
+void Reactor::admit(Socket socket) {
+  std::uint32_t open = 0;
+  for (const auto& peer : peers_) open += peer->counts_.connections.load(std::memory_order_relaxed);
+  if (open >= serving_->config->server.connections_max || draining_) return;   // closed by going out of scope
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::send_buffer_size(socket_send_bytes), ignored);
+  counts_.connections.fetch_add(1, std::memory_order_relaxed);
+  auto session = std::make_unique<Session>(*this, std::move(socket));
+  sessions_->push_back(*session);
+  Session& running = *session;
+  asio::co_spawn(context_, running.run(), [this, session = std::move(session)](const std::exception_ptr& failed) mutable {
+    if (failed) {
+      try {
+        std::rethrow_exception(failed);
+      } catch (const std::exception& bug) {
+        log_event(LogLevel::error, "a session ended by an exception: please report this", {{"what", bug.what()}});
+      }
+    }
+    session.reset();
+    counts_.connections.fetch_sub(1, std::memory_order_relaxed);
+    stop_if_drained();
+  });
+}
+
+void Reactor::adopt(ServingPtr serving) {
+  asio::post(context_, [this, serving = std::move(serving)] { serving_ = serving; });
+}
+
+void Reactor::drain(std::chrono::milliseconds grace) {
+  asio::post(context_, [this, grace] {
+    draining_ = true;
+    error_code ignored;
+    if (acceptor_) acceptor_->close(ignored);
+    for (Session& session : *sessions_) {
+      if (session.connection().is_idle()) session.connection().close();
+    }
+    grace_.set(grace);
+    stop_if_drained();
+  });
+}
+
+void Reactor::stop_if_drained() {
+  if (!draining_ || !sessions_->empty()) return;
+  native_->close_idle();
+  curl_->close_idle();
+  wheel_.stop();
+  context_.stop();
+}
+
+std::span<const TargetState> Reactor::target_states(const Serving& serving, MonoTime now) {
+  const std::vector<Target>& targets = serving.config->targets;
+  const bool refresh = states_of_ != &serving || now - states_refreshed_ > learned_refresh;
+  if (refresh) {
+    states_.resize(targets.size());
+    states_of_ = &serving;
+    states_refreshed_ = now;
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    TargetState& state = states_[i];
+    const TargetHealth& health = *serving.health[i];
+    state.in_flight = health.in_flight.load(std::memory_order_relaxed);
+    state.availability = !health.reachable() ? Availability::unreachable : health.usable(now) ? Availability::up : Availability::breaker_open;
+    if (!refresh) continue;
+    const Books::Learned learned = books_.learned(targets[i].id);
+    state.input_bytes_per_token = learned.input_bytes_per_token;
+    state.output_tokens_mean = learned.output_tokens_mean;
+    state.first_token_mean = learned.first_token_mean;
+  }
+  return states_;
+}
+
+std::string_view Reactor::date(std::int64_t unix_seconds) {
+  if (unix_seconds != date_second_) {
+    date_second_ = unix_seconds;
+    date_ = http_date(unix_seconds);
+  }
+  return date_;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,102 @@
+#pragma once
+// One core and all it owns: its io_context, listener, connections, transports, books. A request lives and dies on one reactor, so
+// nothing here is locked. Other threads reach a reactor only by the calls marked "any thread", which post to it.
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/intrusive/list.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/backends.hpp"
+#include "backends/deadline_wheel.hpp"
+#include "gateway/parse_chat.hpp"
+#include "gateway/serving.hpp"
+#include "metrics/metrics.hpp"
+#include "router/target_state.hpp"
+
+namespace tollgate {
+
+class Session;
+
+/// What the control thread wants to know of a reactor at any time.
+struct ReactorCounts {
+  std::atomic<std::uint32_t> connections{0};
+  std::atomic<std::uint32_t> requests{0};      ///< being served
+  std::atomic<std::uint64_t> accepted{0};
+};
+
+class Reactor {
+ public:
+  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
+
+  Reactor(unsigned index, Books& books, ServingPtr serving);
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  /// Binds with SO_REUSEPORT; before run(). Returns the port it got.
+  Result<std::uint16_t> listen(const ListenAddress& address);
+  /// The thread's body: serves until drained.
+  void run();
+
+  // -- any thread --
+  void set_peers(std::span<const std::unique_ptr<Reactor>> peers) { peers_ = peers; }   ///< before run()
+  void adopt(ServingPtr serving);
+  /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
+  void drain(std::chrono::milliseconds grace);
+  [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
+
+  // -- this reactor's thread --
+  [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
+  [[nodiscard]] Books& books() noexcept { return books_; }
+  [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
+  [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
+  [[nodiscard]] Transport& transport_for(const Backend& backend, const Endpoint& endpoint) noexcept {
+    return endpoint.tls || backend.curl ? *curl_ : *native_;
+  }
+  [[nodiscard]] std::span<char> scratch() noexcept { return scratch_; }
+  [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  [[nodiscard]] unsigned index() const noexcept { return index_; }
+  /// All targets of `serving` as routing sees them now; valid until the next call.
+  [[nodiscard]] std::span<const TargetState> target_states(const Serving& serving, MonoTime now);
+  /// HTTP date of this second.
+  [[nodiscard]] std::string_view date(std::int64_t unix_seconds);
+  void request_began() noexcept { counts_.requests.fetch_add(1, std::memory_order_relaxed); }
+  void request_ended() noexcept { counts_.requests.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  friend class Session;
+  Task<void> accept();
+  void welcome(Socket socket);
+  void admit(Socket socket);
+  Reactor& least_loaded() noexcept;
+  void stop_if_drained();
+
+  using SessionList = boost::intrusive::list<Session, boost::intrusive::constant_time_size<false>>;
+
+  const unsigned index_;
+  asio::io_context context_{1};
+  DeadlineWheel wheel_{context_};
+  std::vector<char> scratch_;
+  std::unique_ptr<ChatParser> parser_;
+  std::unique_ptr<Transport> native_, curl_;
+  Books& books_;
+  ServingPtr serving_;
+  std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<SessionList> sessions_;
+  std::span<const std::unique_ptr<Reactor>> peers_;
+  ReactorCounts counts_;
+  Deadline grace_;
+  bool draining_ = false;
+  std::vector<TargetState> states_;
+  const Serving* states_of_ = nullptr;
+  MonoTime states_refreshed_{};
+  std::int64_t date_second_ = -1;
+  std::string date_;
+};
+
+}  // namespace tollgate

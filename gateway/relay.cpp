@@ -1,0 +1,200 @@
+// The answer's bytes, upstream to client: a whole answer in one write, a stream as it comes.
+
+#include <chrono>
+
+#include "config/decimal.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/reply.hpp"
+
+namespace tollgate {
+
+namespace {
+
+constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024;          // of a whole answer
+constexpr std::chrono::milliseconds progress_interval{250};        // how often a stream's running count is put where a crash cannot lose it
+constexpr std::string_view last_chunk = "0\r\n\r\n";
+constexpr std::string_view comment = ": keep-alive\n\n";
+
+std::int64_t unix_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Task<Result<void>> Exchange::whole(const Dialect& dialect, AttemptEnd& end) {
+  std::string body;
+  for (;;) {
+    const Result<std::string_view> bytes = co_await transfer_->read();
+    if (!bytes) co_return bytes.error();
+    answered_at_ = std::chrono::steady_clock::now();
+    if (body.empty() && transfer_->ended()) co_return reply_whole(dialect, bytes.value(), end);   // in place: nothing is copied
+    if (bytes.value().empty()) break;
+    if (body.size() + bytes.value().size() > answer_bytes_max) co_return fail(Fault::upstream_garbage, "the upstream's answer is larger than 64 MiB");
+    body.append(bytes.value());
+  }
+  body.reserve(body.size() + ChatParser::padding);
+  co_return reply_whole(dialect, body, end);
+}
+
+Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end) {
+  TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, body));
+  const NameId target = plan_->steps[step_].target->id;
+  end.usage = answer.usage;
+  end.usage_source = answer.usage_source;
+  if (end.usage_source == UsageSource::none) {
+    end.usage = estimated(answer.content_bytes);
+    end.usage_source = UsageSource::estimated;
+  }
+  end.first_token_us = unix_micros();
+  end_attempt(end);
+  if (answer.usage_source == UsageSource::exact) {
+    reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
+  }
+  std::string cost;
+  if (body_map_.wants_cost && answer.usage_close != 0) cost = ",\"cost\":" + (cost_text_ == "unknown" ? "null" : cost_text_);
+  std::string lines;
+  append_tollgate_headers(lines, true);
+  ReplyHead head;
+  head.length = body.size() + cost.size();
+  head.keep_alive = keeps_alive();
+  head.request_id = id_text_.view();
+  head.extra = lines;
+  std::string text;
+  text.reserve(640);
+  append_head(text, head, reactor_.date(arrived_us_ / 1'000'000));
+  const std::size_t cut = cost.empty() ? body.size() : answer.usage_close;
+  const std::array<asio::const_buffer, 4> buffers{asio::buffer(text), asio::const_buffer(body.data(), cut), asio::buffer(cost),
+                                                  asio::const_buffer(body.data() + cut, body.size() - cut)};
+  replied_ = true;
+  status_ = 200;
+  const bool sent = client_.send(buffers);
+  replied_at_ = first_byte_at_ = std::chrono::steady_clock::now();
+  if (!sent) return fail(Fault::client_gone, "");
+  return success();
+}
+
+void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const {
+  append_header(lines, "x-tollgate-request-id", id_text_.view());
+  if (!plan_) return;
+  append_header(lines, "x-tollgate-route", text(plan_->route));
+  append_header(lines, "x-tollgate-target", text(plan_->steps[step_].target->id));
+  const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
+  append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));
+  append_header(lines, "x-tollgate-reason", reason_text(*plan_, step_));
+  if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
+}
+
+Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
+  const auto keepalive = serving_->config->server.keepalive_comment;
+  if (keepalive.count() > 0) silence_.set(keepalive);
+  const Result<void> outcome = co_await pump(reader);
+  silence_.clear();
+  const bool finished = outcome.has_value() || reader.complete();
+  take_usage(reader, finished, end);
+  if (!finished) co_return outcome;
+  end_attempt(end);
+  Pieces out;
+  if (reader.holding()) reader.release(cost_text_ == "unknown" ? "null" : std::string_view(cost_text_), out);
+  if (!send_events(std::span<const std::string_view>(out.data(), out.size()), true)) co_return fail(Fault::client_gone, "");
+  co_return success();
+}
+
+Task<Result<void>> Exchange::pump(StreamReader& reader) {
+  const ServerConfig& limits = serving_->config->server;
+  Pieces out;
+  for (;;) {
+    const Result<std::string_view> bytes = co_await transfer_->read();
+    if (!bytes) co_return bytes.error();
+    out.clear();
+    const bool at_end = bytes.value().empty();
+    Result<void> fed = success();
+    if (at_end) {
+      fed = reader.finish(out);
+    } else {
+      fed = reader.feed(bytes.value(), out);
+    }
+    if (first_token_us_ == 0 && reader.content_seen()) first_token_us_ = unix_micros();
+    if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) co_return fail(Fault::client_gone, "");
+    if (!fed) {
+      error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status;
+      co_return fed;
+    }
+    if (at_end || (reader.complete() && transfer_->ended())) co_return success();
+    note_progress(reader);
+    if (client_.has_backlog() && !co_await client_.flush(limits.write_timeout)) co_return fail(Fault::client_gone, "");
+    if (limits.keepalive_comment.count() > 0) silence_.set(limits.keepalive_comment);
+  }
+}
+
+void Exchange::note_progress(StreamReader& reader) {
+  const MonoTime now = std::chrono::steady_clock::now();
+  if (progress_at_ == MonoTime{}) progress_at_ = now;
+  if (now - progress_at_ < progress_interval) return;
+  progress_at_ = now;
+  const auto [usage, source] = reader.usage();
+  if (source != UsageSource::none) reactor_.books().progress(*record_, usage, source);
+}
+
+void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) {
+  std::tie(end.usage, end.usage_source) = reader.usage();
+  end.first_token_us = first_token_us_;
+  if (end.usage_source == UsageSource::none) {
+    end.usage = estimated(reader.content_bytes());
+    end.usage_source = UsageSource::estimated;
+  } else if (finished && end.usage_source == UsageSource::exact) {
+    reactor_.books().learn(plan_->steps[step_].target->id, static_cast<std::int64_t>(chat_.text_bytes),
+                           static_cast<std::int64_t>(reader.content_bytes()), end.usage);
+  }
+}
+
+// One write: the stream's head before the first events, the end mark of the chunked body behind the last.
+bool Exchange::send_events(std::span<const std::string_view> events, bool last) {
+  boost::container::small_vector<asio::const_buffer, 12> buffers;
+  std::string head_text;
+  if (!replied_) {
+    replied_ = streaming_ = true;
+    status_ = 200;
+    std::string lines;
+    append_tollgate_headers(lines, false);
+    ReplyHead head;
+    head.content_type = "text/event-stream";
+    head.keep_alive = keeps_alive();
+    head.request_id = id_text_.view();
+    head.extra = lines;
+    append_head(head_text, head, reactor_.date(arrived_us_ / 1'000'000));
+    buffers.push_back(asio::buffer(head_text));
+    first_byte_at_ = std::chrono::steady_clock::now();
+    body_ = std::string();               // no other target can be asked any more: the request's text has done its work
+    chat_.texts.clear();
+    chat_.model = {};
+    chat_.texts.shrink_to_fit();
+  }
+  std::size_t bytes = 0;
+  for (const std::string_view event : events) bytes += event.size();
+  char size_line[20];
+  if (bytes > 0) {
+    buffers.emplace_back(size_line, chunk_head(bytes, size_line));
+    for (const std::string_view event : events) buffers.emplace_back(event.data(), event.size());
+    buffers.emplace_back("\r\n", 2);
+  }
+  if (last) buffers.emplace_back(last_chunk.data(), last_chunk.size());
+  return client_.send(std::span<const asio::const_buffer>(buffers.data(), buffers.size()));
+}
+
+void Exchange::send_stream_error(const Error& error) {
+  const std::string event = "data: " + error_body(error) + "\n\n";
+  const std::string_view events[] = {event};
+  send_events(error_passed_on_ ? std::span<const std::string_view>{} : std::span<const std::string_view>(events), true);
+}
+
+// Nothing came from the upstream for a while: a comment keeps middleboxes from closing the connection.
+void Exchange::silence(void* self) {
+  Exchange& exchange = *static_cast<Exchange*>(self);
+  if (!exchange.client_.has_backlog()) {
+    const std::string_view events[] = {comment};
+    exchange.send_events(events, false);
+  }
+  exchange.silence_.set(exchange.serving_->config->server.keepalive_comment);
+}
+
+}  // namespace tollgate

@@ -1,0 +1,231 @@
+// The path of a request, in order. See docs/architecture.md.
+
+#include <boost/asio/as_tuple.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "config/decimal.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/log.hpp"
+#include "gateway/reply.hpp"
+
+namespace tollgate {
+
+namespace {
+
+constexpr std::size_t discard_bytes_max = 1024 * 1024;     // an unread body up to this is read and dropped to keep the connection
+constexpr std::chrono::milliseconds slot_wait{2};          // when all ledger slots are taken: how often to ask again
+constexpr std::chrono::seconds slot_wait_max{10};
+
+std::int64_t unix_micros() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Exchange::Exchange(Session& session, ServingPtr serving, RequestHead& head)
+    : session_(session),
+      reactor_(session.reactor()),
+      client_(session.connection()),
+      serving_(std::move(serving)),
+      head_(head),
+      arrived_(std::chrono::steady_clock::now()),
+      arrived_us_(unix_micros()),
+      id_(next_request_id(reactor_.index())),
+      id_text_(text(id_)),
+      read_at_(arrived_),
+      total_(reactor_.wheel(), &Exchange::out_of_time, this),
+      silence_(reactor_.wheel(), &Exchange::silence, this) {}
+
+Task<bool> Exchange::serve() {
+  const Result<void> outcome = co_await answer();
+  client_.unwatch();
+  total_.clear();
+  silence_.clear();
+  if (!outcome) co_await refuse(outcome.error());
+  if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
+  settle(outcome);
+  if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
+  co_return keep_ && keeps_alive() && !client_.gone();
+}
+
+Task<Result<void>> Exchange::answer() {
+  const Result<Api> api = find_api();
+  if (!api) {
+    client_.keep_rest();
+    co_return api.error();
+  }
+  const Result<Caller> caller = session_.authenticate(*serving_, head_.field("authorization"));
+  if (!caller) {
+    client_.keep_rest();
+    co_return caller.error();
+  }
+  caller_ = caller.value();
+  if (api.value() == Api::models) {
+    client_.keep_rest();
+    list_models();
+    co_return success();
+  }
+  TOLLGATE_CO_TRY(co_await client_.read_body(head_, serving_->config->server, ChatParser::padding, body_));
+  body_read_ = true;
+  read_at_ = std::chrono::steady_clock::now();
+  co_return co_await infer();
+}
+
+Task<Result<void>> Exchange::infer() {
+  TOLLGATE_CO_TRY(reactor_.parser().parse(body_, surface_, chat_, body_map_));
+  if (!may_use(caller_, chat_.model)) {
+    co_return fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat_.model) + "'", "model");
+  }
+  TOLLGATE_CO_TRY(co_await take_slot());
+  complexity_ = classify(chat_, serving_->config->tiers);
+  fields_ = head_.fields();
+  const MonoTime now = std::chrono::steady_clock::now();
+  TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
+  reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
+  co_return co_await forward();
+}
+
+RequestFacts Exchange::facts() const { return {&chat_, complexity_, fields_, caller_.team, caller_.key}; }
+
+// Nothing is served unrecorded: without a slot in the ledger the request waits, and in the end is refused.
+Task<Result<void>> Exchange::take_slot() {
+  const RequestOpened opened{id_,      arrived_us_,   serving_->recorded_model(chat_.model), caller_.team, caller_.key, surface_, chat_.stream,
+                             static_cast<std::int32_t>(body_.size())};
+  const MonoTime give_up = std::chrono::steady_clock::now() + slot_wait_max;
+  while ((record_ = reactor_.books().open(opened)) == nullptr) {
+    if (!reactor_.books().can_record()) co_return fail(Fault::ledger_full, "the ledger cannot be written; requests are refused until it can (see /readyz)");
+    if (std::chrono::steady_clock::now() > give_up) co_return fail(Fault::ledger_full, "too many requests are open; try again shortly");
+    Timer pause(reactor_.context().get_executor(), slot_wait);
+    co_await pause.async_wait(asio::as_tuple(use_task));
+  }
+  co_return success();
+}
+
+Result<Exchange::Api> Exchange::find_api() {
+  static constexpr std::pair<std::string_view, Surface> surfaces[] = {
+      {"/v1/chat/completions", Surface::chat}, {"/v1/completions", Surface::completions}, {"/v1/embeddings", Surface::embeddings}};
+  using boost::beast::http::verb;
+  const std::string_view path = head_.path();
+  for (const auto& [known, surface] : surfaces) {
+    if (path != known) continue;
+    surface_ = surface;
+    if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on " + std::string(known));
+    return Api::inference;
+  }
+  if (path == "/v1/models" || path.starts_with("/v1/models/")) {
+    if (head_.verb() != verb::get) return fail(Fault::method_not_allowed, "use GET on /v1/models");
+    return Api::models;
+  }
+  return fail(Fault::not_found, "there is nothing at '" + std::string(path.substr(0, 128)) +
+                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models");
+}
+
+void Exchange::list_models() {
+  const Config& config = *serving_->config;
+  const auto describe = [&](std::string_view id, std::string_view owner) {
+    return nlohmann::json{{"id", id}, {"object", "model"}, {"created", 0}, {"owned_by", owner}};
+  };
+  nlohmann::json all = nlohmann::json::array();
+  for (const std::string& name : config.virtual_models) {
+    if (may_use(caller_, name)) all.push_back(describe(name, "tollgate"));
+  }
+  for (const Target& target : config.targets) {
+    if (may_use(caller_, text(target.id))) all.push_back(describe(text(target.id), text(config.backend_of(target).name)));
+  }
+  const std::string_view wanted = head_.path().size() > 11 ? head_.path().substr(11) : std::string_view{};
+  if (wanted.empty()) {
+    reply_json(200, nlohmann::json{{"object", "list"}, {"data", all}}.dump(), {});
+    return;
+  }
+  for (const auto& model : all) {
+    if (model["id"] == wanted) return reply_json(200, model.dump(), {});
+  }
+  reply_json(404, error_body(fail(Fault::model_not_found, "the model '" + std::string(wanted) + "' does not exist", "model")), {});
+}
+
+void Exchange::reply_json(int status, std::string_view body, std::string_view extra) {
+  status_ = status;
+  std::string reply;
+  ReplyHead head;
+  head.status = status;
+  head.length = body.size();
+  head.keep_alive = keep_ && keeps_alive();
+  head.request_id = id_text_.view();
+  head.extra = extra;
+  append_head(reply, head, reactor_.date(arrived_us_ / 1'000'000));
+  reply += body;
+  client_.send(reply);
+}
+
+bool Exchange::keeps_alive() const { return head_.keep_alive() && !reactor_.draining(); }
+
+// The body of a request refused by its head: dropped if it is small, so that the connection can go on; else the connection closes.
+Task<void> Exchange::discard_body() {
+  if (body_read_ || !head_.has_body()) co_return;
+  const bool small = !head_.chunked() && head_.content_length().value_or(0) <= discard_bytes_max && !head_.expects_continue();
+  keep_ = false;
+  if (!small) co_return;
+  std::string dropped;
+  const Result<void> read = co_await client_.read_body(head_, serving_->config->server, 0, dropped);
+  keep_ = read.has_value();
+}
+
+Task<void> Exchange::refuse(const Error& error) {
+  if (error.fault == Fault::client_gone || client_.gone()) {
+    keep_ = false;
+    co_return;
+  }
+  if (replied_) {                      // half an answer is out: the protocol's error event, then the end of the connection
+    keep_ = false;
+    if (streaming_) send_stream_error(error);
+    co_return;
+  }
+  if (error.fault == Fault::request_timeout || error.fault == Fault::too_large) keep_ = false;
+  if (keep_) co_await discard_body();
+  std::string extra = error_headers(error);
+  if (error.fault == Fault::method_not_allowed) extra += head_.path().starts_with("/v1/models") ? "allow: GET\r\n" : "allow: POST\r\n";
+  append_tollgate_headers(extra, false);
+  reply_json(status_of(error), error_body(error), extra);
+}
+
+void Exchange::settle(const Result<void>& outcome) {
+  const RowResult result = outcome ? RowResult::ok() : RowResult::of(outcome.error().fault);
+  if (record_ == nullptr) {
+    if (!outcome) reactor_.books().refused(result);
+    return;
+  }
+  const MonoTime now = std::chrono::steady_clock::now();
+  RequestClosing closing;
+  closing.result = result;
+  closing.http_status = status_;
+  closing.duration = now - arrived_;
+  if (first_byte_at_ != MonoTime{}) closing.first_token = first_byte_at_ - arrived_;
+  if (sent_at_ != MonoTime{}) {
+    closing.overhead = sent_at_ - read_at_;
+    if (answered_at_ != MonoTime{} && replied_at_ > answered_at_) closing.overhead += replied_at_ - answered_at_;
+  }
+  reactor_.books().settle(*record_, closing);
+}
+
+void Exchange::log_access(const Result<void>& outcome) {
+  const auto duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - arrived_);
+  std::vector<LogField> fields{{"request_id", std::string(id_text_.view())},
+                               {"method", std::string(head_.method())},
+                               {"path", std::string(head_.path().substr(0, 256))},
+                               {"status", std::to_string(status_), false},
+                               {"ms", decimal_text(duration.count(), 3), false}};
+  if (caller_.record != nullptr) fields.push_back({"key", std::string(text(caller_.key))});
+  if (plan_) {
+    fields.push_back({"route", std::string(text(plan_->route))});
+    fields.push_back({"tier", std::string(name_of(complexity_.tier))});
+    if (step_ < plan_->steps.size()) fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+  }
+  if (record_ != nullptr) fields.push_back({"cost_usd", cost_text_});
+  if (!outcome) {
+    fields.push_back({"error", std::string(facts_of(outcome.error().fault).name)});
+  }
+  log_event(LogLevel::info, "request", fields);
+}
+
+}  // namespace tollgate
