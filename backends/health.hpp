@@ -30,6 +30,8 @@ class TargetHealth {
   void succeeded() noexcept;
   /// A failure of the upstream (not of the client's request).
   void failed(Now now) noexcept;
+  /// The attempt's client left: gives back the half-open place without a verdict.
+  void abandoned() noexcept;
   [[nodiscard]] BreakerState state(Now now) const noexcept;
 
   /// The last probe's word; a target without probes is always reachable.

@@ -115,6 +115,7 @@ struct SimulatedConfig {
   unsigned decode_tokens_per_second = 60;            ///< one request alone
   unsigned decode_tokens_per_second_total = 600;     ///< all slots together: the slow-down under load
   unsigned output_tokens_mean = 120;
+  friend bool operator==(const SimulatedConfig&, const SimulatedConfig&) = default;
 };
 
 struct Backend {

@@ -69,6 +69,8 @@ class Books {
   virtual ~Books() = default;
   /// Takes a ledger slot and writes the open row to it. nullptr: none is free (a limit: LedgerConfig::open_requests_max).
   [[nodiscard]] virtual OpenRequest* open(const RequestOpened& opened) noexcept = 0;
+  /// False: the ledger cannot be written (disk full …): nothing may be served unrecorded.
+  [[nodiscard]] virtual bool can_record() const noexcept = 0;
   /// What was decided; before the first attempt.
   virtual void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept = 0;
   /// Starts attempt row.attempts + 1 (at most attempts_per_request_max) and the pool's clock for it.

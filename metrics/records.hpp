@@ -20,6 +20,8 @@ struct RequestIdText {
   [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), chars.size()}; }
 };
 [[nodiscard]] RequestIdText text(RequestId id) noexcept;
+/// A new one for a request on this reactor; rises strictly per reactor even if the clock steps back. Any thread, one per reactor.
+[[nodiscard]] RequestId next_request_id(unsigned reactor) noexcept;
 
 /// A Fault, or ok.
 struct RowResult {

@@ -1,0 +1,290 @@
+#include "gateway/gateway.hpp"
+
+#include <prometheus/metric_family.h>
+#include <sys/resource.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <ctime>
+
+#include "gateway/admin/server.hpp"
+#include "gateway/log.hpp"
+
+namespace tollgate {
+
+namespace {
+
+constexpr auto as_result = asio::as_tuple(use_task);
+constexpr std::chrono::seconds probe_interval{5};
+constexpr std::chrono::seconds file_poll{1};
+constexpr std::chrono::milliseconds drain_poll{10};
+constexpr unsigned reactors_max = 64;      // six bits of a request id
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string url_of(const ListenAddress& address, std::uint16_t port) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  const std::string shown = address.host == "0.0.0.0" ? "127.0.0.1" : address.host == "::" ? "::1" : address.host;
+  return "http://" + (v6 ? "[" + shown + "]" : shown) + ":" + std::to_string(port);
+}
+
+simulator::Options simulator_options(const Config& config, std::size_t backend) {
+  simulator::Options options;
+  options.engine = *config.backends[backend].simulated;
+  bool first = true;
+  for (const Target& target : config.targets) {
+    if (target.backend != backend) continue;
+    if (first) {
+      options.model = target.upstream;
+      if (target.context_tokens > 0) options.context_tokens = static_cast<std::size_t>(target.context_tokens);
+    } else {
+      options.more_models.push_back(target.upstream);
+    }
+    first = false;
+  }
+  return options;
+}
+
+prometheus::MetricFamily family(std::string name, std::string help, prometheus::MetricType type) {
+  prometheus::MetricFamily made;
+  made.name = std::move(name);
+  made.help = std::move(help);
+  made.type = type;
+  return made;
+}
+
+void add(prometheus::MetricFamily& to, double value, std::vector<prometheus::ClientMetric::Label> labels = {}) {
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  if (to.type == prometheus::MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  to.metric.push_back(std::move(metric));
+}
+
+}  // namespace
+
+Gateway::Gateway(std::string config_path) : path_(std::move(config_path)) {}
+
+// In the reverse order of start(): nothing that is still used goes first.
+Gateway::~Gateway() {
+  for (const auto& reactor : reactors_) reactor->drain(std::chrono::milliseconds{0});
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+  admin_.reset();
+  prober_.reset();
+  reactors_.clear();
+  accounts_.reset();
+  simulators_.clear();
+}
+
+Result<void> Gateway::start() {
+  raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t handled;                        // only the control thread takes signals: block them before any thread starts
+  sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  pthread_sigmask(SIG_BLOCK, &handled, nullptr);
+
+  TOLLGATE_TRY(const ConfigPtr loaded, load_file(path_, process_environment()));
+  configure_log(loaded->log);
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
+  TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
+  prober_ = start_prober(board_, probe_interval);
+  TOLLGATE_TRY(adopt(loaded));
+
+  ListenAddress address = loaded->server.listen;
+  for (unsigned i = 0; i < count; ++i) {
+    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), serving_));
+    TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
+  }
+  data_port_ = address.port;
+  admin_ = std::make_unique<AdminServer>(control_, *this);
+  TOLLGATE_TRY(admin_port_, admin_->listen(loaded->admin.listen));
+  for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
+  for (const auto& reactor : reactors_) threads_.emplace_back([each = reactor.get()] { each->run(); });
+  state_.last_reload_unix = std::time(nullptr);
+  return success();
+}
+
+// Simulated backends get their url here: the engine that listens on it is started first, and kept if nothing about it changed.
+Result<ConfigPtr> Gateway::with_simulators(const ConfigPtr& loaded) {
+  auto filled = std::make_shared<Config>(*loaded);
+  for (std::size_t i = 0; i < filled->backends.size(); ++i) {
+    Backend& backend = filled->backends[i];
+    if (!backend.simulated) continue;
+    const std::string name(text(backend.name));
+    const auto known = simulated_with_.find(name);
+    if (known == simulated_with_.end() || known->second != *backend.simulated) {
+      try {
+        auto engine = std::make_unique<simulator::Simulator>(simulator_options(*filled, i));
+        engine->start();
+        simulators_[name] = std::move(engine);
+      } catch (const std::runtime_error& failed) {
+        return fail(Fault::bad_config, "the simulated backend '" + name + "' cannot start: " + failed.what());
+      }
+      simulated_with_[name] = *backend.simulated;
+    }
+    backend.url = simulators_[name]->url();
+  }
+  return ConfigPtr(std::move(filled));
+}
+
+Result<void> Gateway::adopt(const ConfigPtr& loaded) {
+  TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_));
+  TOLLGATE_TRY(accounts_->adopt(filled));
+  serving_ = std::move(serving);
+  prober_->watch(filled);
+  for (const auto& reactor : reactors_) reactor->adopt(serving_);
+  return success();
+}
+
+Result<void> Gateway::reload() {
+  Result<void> done = success();
+  const Result<ConfigPtr> loaded = load_file(path_, process_environment());
+  if (!loaded) {
+    done = loaded.error();
+  } else {
+    done = adopt(loaded.value());
+    if (done) configure_log(loaded.value()->log);
+  }
+  ++state_.reloads;
+  state_.last_reload_ok = done.has_value();
+  state_.last_reload_unix = std::time(nullptr);
+  if (!done) {
+    ++state_.reloads_failed;
+    log_event(LogLevel::error, "the new configuration is not valid; the old one stays", {{"why", done.error().message}});
+    return done;
+  }
+  const Config& now = *serving_->config;
+  log_event(LogLevel::info, "configuration loaded", {{"file", now.source}, {"sha256", now.sha256}});
+  return done;
+}
+
+int Gateway::wait() {
+  const auto ended = [](const std::exception_ptr&) {};
+  asio::co_spawn(control_, handle_signals(), ended);
+  asio::co_spawn(control_, watch_file(), ended);
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+  pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
+  control_.run();
+  for (std::thread& thread : threads_) thread.join();
+  accounts_->flush();
+  log_event(LogLevel::info, "stopped");
+  return 0;
+}
+
+Task<void> Gateway::handle_signals() {
+  asio::basic_signal_set<Executor> signals(control_.get_executor());
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals.add(number);
+  for (;;) {
+    auto [failed, number] = co_await signals.async_wait(as_result);
+    if (failed) co_return;
+    if (number == SIGHUP) {
+      static_cast<void>(reload());         // logged there
+      continue;
+    }
+    if (state_.draining) {                 // the second signal: at once
+      for (const auto& reactor : reactors_) reactor->drain(std::chrono::milliseconds{0});
+      continue;
+    }
+    begin_drain();
+  }
+}
+
+// Readiness goes first, then the listeners; the admin port answers until the last stream is done.
+void Gateway::begin_drain() {
+  state_.draining = true;
+  const std::chrono::milliseconds grace = serving_->config->server.drain;
+  log_event(LogLevel::info, "draining", {{"requests", std::to_string(requests_under_way()), false}});
+  for (const auto& reactor : reactors_) reactor->drain(grace);
+  asio::co_spawn(control_, stop_when_drained(), [](const std::exception_ptr&) {});
+}
+
+Task<void> Gateway::stop_when_drained() {
+  Timer timer(control_.get_executor());
+  while (connections() > 0) {
+    timer.expires_after(drain_poll);
+    co_await timer.async_wait(as_result);
+  }
+  control_.stop();
+}
+
+Task<void> Gateway::watch_file() {
+  Timer timer(control_.get_executor());
+  FileWatch watch(path_);
+  for (;;) {
+    timer.expires_after(file_poll);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
+    if (!state_.draining && watch.changed()) static_cast<void>(reload());
+  }
+}
+
+std::uint32_t Gateway::connections() const noexcept {
+  std::uint32_t sum = 0;
+  for (const auto& reactor : reactors_) sum += reactor->counts().connections.load();
+  return sum;
+}
+
+std::uint32_t Gateway::requests_under_way() const noexcept {
+  std::uint32_t sum = 0;
+  for (const auto& reactor : reactors_) sum += reactor->counts().requests.load();
+  return sum;
+}
+
+Gateway::Addresses Gateway::addresses() const {
+  const Config& config = *serving_->config;
+  Addresses all;
+  all.data_url = url_of(config.server.listen, data_port_);
+  all.admin_url = url_of(config.admin.listen, admin_port_);
+  for (const auto& [name, engine] : simulators_) all.simulated.emplace_back(name, engine->url());
+  all.needs_key = !config.keys.empty();
+  all.models = config.virtual_models;
+  for (const Target& target : config.targets) all.models.emplace_back(text(target.id));
+  return all;
+}
+
+void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
+  using prometheus::MetricType;
+  const auto gauge = [&](const char* name, const char* help, double value) {
+    families.push_back(family(name, help, MetricType::Gauge));
+    add(families.back(), value);
+  };
+  gauge("tollgate_connections", "Client connections open now.", connections());
+  gauge("tollgate_requests_in_flight", "Requests being served now.", requests_under_way());
+  gauge("tollgate_config_last_reload_successful", "1 if the configuration file was valid when last read.", state_.last_reload_ok ? 1 : 0);
+  gauge("tollgate_config_last_reload_timestamp_seconds", "When the configuration file was last read.", static_cast<double>(state_.last_reload_unix));
+  families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));
+  const auto failed = static_cast<double>(state_.reloads_failed);
+  add(families.back(), static_cast<double>(state_.reloads) - failed, {{"result", "ok"}});
+  add(families.back(), failed, {{"result", "invalid"}});
+  families.push_back(family("tollgate_breaker_state", "Circuit breaker of a target: 0 closed, 1 half open, 2 open.", MetricType::Gauge));
+  const auto now = std::chrono::steady_clock::now();
+  const ServingPtr serving = serving_;
+  for (std::size_t i = 0; i < serving->config->targets.size(); ++i) {
+    add(families.back(), static_cast<double>(serving->health[i]->state(now)), {{"target", std::string(text(serving->config->targets[i].id))}});
+  }
+  families.push_back(family("tollgate_target_reachable", "1 unless health probes of the target fail.", MetricType::Gauge));
+  for (std::size_t i = 0; i < serving->config->targets.size(); ++i) {
+    add(families.back(), serving->health[i]->reachable() ? 1 : 0, {{"target", std::string(text(serving->config->targets[i].id))}});
+  }
+}
+
+}  // namespace tollgate

@@ -1,0 +1,89 @@
+#pragma once
+// The whole process: simulators, accounts, reactors, the control thread (admin server, reload, signals), in the order in which they
+// start and the reverse in which they stop.
+//
+//    Gateway gateway(config_path);
+//    Result<void> started = gateway.start();
+//    gateway.addresses();                 // what was bound
+//    int code = gateway.wait();           // until SIGTERM or SIGINT, drained; the exit code
+//
+// Threads: one control thread (the caller of wait()), one per reactor, one each for ledger, prober and simulators.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/backends.hpp"
+#include "backends/simulator/simulator.hpp"
+#include "config/snapshot.hpp"
+#include "gateway/reactor.hpp"
+#include "metrics/metrics.hpp"
+
+namespace tollgate {
+
+class AdminServer;
+
+/// What the control thread and the admin server share; used on the control thread, but for the atomics.
+struct ControlState {
+  std::atomic<bool> draining{false};
+  std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
+  std::atomic<std::int64_t> last_reload_unix{0};
+  std::atomic<bool> last_reload_ok{true};
+};
+
+class Gateway {
+ public:
+  /// `config_path`: the YAML file to serve and to watch.
+  explicit Gateway(std::string config_path);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  Result<void> start();
+  int wait();
+
+  struct Addresses {
+    std::string data_url, admin_url;
+    std::vector<std::pair<std::string, std::string>> simulated;   ///< backend → url
+    bool needs_key = false;
+    std::vector<std::string> models;
+  };
+  [[nodiscard]] Addresses addresses() const;
+
+  // -- for the admin server, on the control thread --
+  [[nodiscard]] ConfigPtr config() const { return serving_->config; }
+  [[nodiscard]] ServingPtr serving() const { return serving_; }
+  [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
+  [[nodiscard]] ControlState& state() noexcept { return state_; }
+  [[nodiscard]] std::uint32_t connections() const noexcept;
+  [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
+  /// Reads the file again; an invalid one changes nothing. The error says why.
+  Result<void> reload();
+
+ private:
+  Result<void> adopt(const ConfigPtr& loaded);
+  Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
+  Task<void> handle_signals();
+  Task<void> watch_file();
+  void begin_drain();
+  Task<void> stop_when_drained();
+  void collect(std::vector<prometheus::MetricFamily>& families) const;
+
+  const std::string path_;
+  ControlState state_;
+  HealthBoard board_;
+  std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
+  std::map<std::string, SimulatedConfig> simulated_with_;
+  std::unique_ptr<Accounts> accounts_;
+  ServingPtr serving_;
+  std::unique_ptr<Prober> prober_;
+  std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::vector<std::thread> threads_;
+  asio::io_context control_{1};
+  std::unique_ptr<AdminServer> admin_;
+  std::uint16_t data_port_ = 0, admin_port_ = 0;
+};
+
+}  // namespace tollgate
