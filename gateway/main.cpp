@@ -1,1 +1,97 @@
-int main() {}
+// Command line → command.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+
+#include "backends/simulator/command.hpp"
+#include "gateway/cli/commands.hpp"
+
+namespace tollgate::cli {
+
+void print_error(const std::string& message) { std::fprintf(stderr, "tollgate: %s\n", message.c_str()); }
+
+namespace {
+
+constexpr const char* config_default = "tollgate.yaml";
+
+void add_config(CLI::App& command, std::string& to) {
+  to = config_default;
+  command.add_option("-c,--config", to, "The configuration file")->envname("TOLLGATE_CONFIG")->capture_default_str();
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "tollgate " TOLLGATE_VERSION);
+  app.footer("Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 cannot bind, read or write.\n"
+             "Example: tollgate serve --config config/demo.yaml");
+  int code = ok;
+
+  ServeOptions serve_options;
+  CLI::App* serve_command = app.add_subcommand("serve", "Run the gateway until SIGTERM; SIGHUP reads the configuration again");
+  add_config(*serve_command, serve_options.config);
+  serve_command->callback([&] { code = serve(serve_options); });
+
+  CheckOptions check_options;
+  CLI::App* check_command = app.add_subcommand("check", "Check a configuration: every error with file, line and column");
+  check_options.config = config_default;
+  check_command->add_option("-c,--config,config", check_options.config, "The configuration file")->envname("TOLLGATE_CONFIG")->capture_default_str();
+  check_command->add_flag("--json", check_options.json, "Report as JSON");
+  check_command->add_flag("--strict", check_options.strict, "Count remarks as findings");
+  check_command->add_flag("--schema", check_options.schema, "Print the JSON Schema of the configuration, for editors");
+  check_command->callback([&] { code = check(check_options); });
+
+  NewKeyOptions key_options;
+  CLI::App* keys_command = app.add_subcommand("keys", "API keys of the gateway's clients");
+  keys_command->require_subcommand(1);
+  CLI::App* new_command = keys_command->add_subcommand("new", "Make a key; print it once, and the line for the configuration");
+  new_command->add_option("--name", key_options.name, "Name of the key, shown in logs and the ledger")->required();
+  new_command->add_option("--team", key_options.team, "Team that its costs are counted for")->required();
+  new_command->add_flag("--json", key_options.json, "Print as JSON");
+  new_command->callback([&] { code = new_key(key_options); });
+
+  ExplainOptions explain_options;
+  CLI::App* explain_command = app.add_subcommand("explain", "Show where a request would go and why, without sending it");
+  add_config(*explain_command, explain_options.config);
+  explain_command->add_option("prompt", explain_options.prompt, "A prompt, as one user message");
+  explain_command->add_option("-f,--file", explain_options.file, "A request body instead; - for standard input");
+  explain_command->add_option("--model", explain_options.model, "The model the prompt is sent to")->capture_default_str();
+  explain_command->add_option("--team", explain_options.team, "As if a key of this team had sent it");
+  explain_command->add_option("-H,--header", explain_options.headers, "A header the client would send, as 'name: value'");
+  explain_command->add_flag("--json", explain_options.json, "Print as JSON");
+  explain_command->callback([&] {
+    if (explain_options.prompt.empty() == explain_options.file.empty()) {
+      print_error("explain takes a prompt or --file, one of the two");
+      code = usage;
+      return;
+    }
+    code = explain(explain_options);
+  });
+
+  ClassifyOptions classify_options;
+  CLI::App* classify_command = app.add_subcommand("classify", "Request bodies as JSON lines in, complexity scores out");
+  bool jsonl = false;
+  classify_command->add_flag("--jsonl", jsonl, "JSON lines on standard input and output")->required();
+  classify_command->add_option("-c,--config", classify_options.config, "Take the tier bounds from this configuration");
+  classify_command->callback([&] { code = classify(classify_options); });
+
+  app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
+  app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int shown = app.exit(error);
+    return shown == 0 ? ok : usage;
+  }
+  return code;
+}
+
+}  // namespace
+}  // namespace tollgate::cli
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "sim") == 0) return tollgate::simulator::run_simulator_command(argc - 1, argv + 1);
+  return tollgate::cli::run(argc, argv);
+}

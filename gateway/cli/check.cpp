@@ -1,0 +1,48 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "config/config.hpp"
+#include "gateway/cli/commands.hpp"
+
+namespace tollgate::cli {
+
+namespace {
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace
+
+int check(const CheckOptions& options) {
+  if (options.schema) {
+    const std::string_view schema = config_schema();
+    std::fwrite(schema.data(), 1, schema.size(), stdout);
+    return ok;
+  }
+  const Result<ConfigPtr> loaded = load_file(options.config, process_environment());
+  const std::vector<std::string> errors = loaded ? std::vector<std::string>{} : lines_of(loaded.error().message);
+  const std::vector<std::string> remarks = loaded ? remarks_on(*loaded.value()) : std::vector<std::string>{};
+  const bool fine = loaded.has_value() && (!options.strict || remarks.empty());
+  if (options.json) {
+    const nlohmann::ordered_json report{{"file", options.config}, {"valid", loaded.has_value()}, {"errors", errors}, {"remarks", remarks}};
+    std::printf("%s\n", report.dump(2).c_str());
+    return fine ? ok : finding;
+  }
+  for (const std::string& error : errors) std::fprintf(stderr, "%s\n", error.c_str());
+  for (const std::string& remark : remarks) std::fprintf(stderr, "remark: %s\n", remark.c_str());
+  if (loaded) {
+    const Config& config = *loaded.value();
+    std::printf("%s is valid: %zu backends, %zu targets, %zu routes, %zu constraints, %zu keys\n", options.config.c_str(), config.backends.size(),
+                config.targets.size(), config.routes.size(), config.constraints.size(), config.keys.size());
+  } else {
+    std::fprintf(stderr, "%s is not valid: %zu finding%s\n", options.config.c_str(), errors.size(), errors.size() == 1 ? "" : "s");
+  }
+  return fine ? ok : finding;
+}
+
+}  // namespace tollgate::cli

@@ -1,0 +1,51 @@
+#pragma once
+// The commands of `tollgate`, each a function that returns its exit code: 0 fine, 1 a finding (invalid config …), 2 wrong usage,
+// 3 cannot bind or read or write.
+
+#include <string>
+#include <vector>
+
+namespace tollgate::cli {
+
+inline constexpr int ok = 0, finding = 1, usage = 2, io_failure = 3;
+
+struct ServeOptions {
+  std::string config;
+};
+int serve(const ServeOptions& options);
+
+struct CheckOptions {
+  std::string config;
+  bool json = false;
+  bool strict = false;     ///< remarks count as findings
+  bool schema = false;     ///< print the JSON Schema instead
+};
+int check(const CheckOptions& options);
+
+struct NewKeyOptions {
+  std::string name, team;
+  bool json = false;
+};
+int new_key(const NewKeyOptions& options);
+
+struct ExplainOptions {
+  std::string config;
+  std::string file;        ///< a request body; "-" for standard input; "" if a prompt is given
+  std::string prompt;
+  std::string model = "auto";
+  std::string team;
+  std::vector<std::string> headers;   ///< "name: value"
+  bool json = false;
+};
+int explain(const ExplainOptions& options);
+
+struct ClassifyOptions {
+  std::string config;      ///< for the tier bounds; "" for the defaults
+};
+/// Request bodies as JSON lines in, {"id","score","tier","micros"} out.
+int classify(const ClassifyOptions& options);
+
+/// An Error on standard error, the way all commands show one.
+void print_error(const std::string& message);
+
+}  // namespace tollgate::cli

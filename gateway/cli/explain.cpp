@@ -1,0 +1,106 @@
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "config/config.hpp"
+#include "gateway/cli/commands.hpp"
+#include "gateway/parse_chat.hpp"
+#include "router/explain.hpp"
+
+namespace tollgate::cli {
+
+namespace {
+
+std::optional<std::string> read_all(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string body_of_prompt(const ExplainOptions& options) {
+  return nlohmann::json{{"model", options.model}, {"messages", {{{"role", "user"}, {"content", options.prompt}}}}}.dump();
+}
+
+}  // namespace
+
+// The decision as the gateway would make it with every target up and idle; nothing is sent.
+int explain(const ExplainOptions& options) {
+  const Result<ConfigPtr> config = load_file(options.config, process_environment());
+  if (!config) {
+    print_error(config.error().message);
+    return finding;
+  }
+  std::optional<std::string> body = options.file.empty() ? body_of_prompt(options) : read_all(options.file);
+  if (!body) {
+    print_error("cannot read '" + options.file + "'");
+    return io_failure;
+  }
+  body->reserve(body->size() + ChatParser::padding);
+  ChatView chat;
+  ClientBody map;
+  ChatParser parser(config.value()->server.nesting_max);
+  if (const Result<void> parsed = parser.parse(*body, Surface::chat, chat, map); !parsed) {
+    print_error(parsed.error().message);
+    return finding;
+  }
+  std::vector<HeaderField> headers;
+  for (const std::string& line : options.headers) {
+    const std::string_view view(line);
+    const std::size_t colon = view.find(':');
+    if (colon == std::string_view::npos) {
+      print_error("--header takes 'name: value', not '" + line + "'");
+      return usage;
+    }
+    std::string_view value = view.substr(colon + 1);
+    while (value.starts_with(' ')) value.remove_prefix(1);
+    headers.push_back({view.substr(0, colon), value});
+  }
+  RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none};
+  const Result<Plan> plan = decide(facts, *config.value(), {});
+  std::printf("%s\n", (options.json ? explain_json(facts, *config.value(), plan) : explain_text(facts, *config.value(), plan)).c_str());
+  return plan ? ok : finding;
+}
+
+int classify(const ClassifyOptions& options) {
+  TierBounds bounds;
+  if (!options.config.empty()) {
+    const Result<ConfigPtr> config = load_file(options.config, process_environment());
+    if (!config) {
+      print_error(config.error().message);
+      return finding;
+    }
+    bounds = config.value()->tiers;
+  }
+  ChatParser parser(256);
+  std::size_t number = 0, failed = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const nlohmann::json parsed_line = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json id = parsed_line.is_object() && parsed_line.contains("id") ? parsed_line["id"] : nlohmann::json(number);
+    nlohmann::json request = parsed_line;
+    if (request.is_object() && !request.contains("model")) request["model"] = "auto";
+    std::string body = request.is_discarded() ? line : request.dump();
+    body.reserve(body.size() + ChatParser::padding);
+    ChatView chat;
+    ClientBody map;
+    const auto began = std::chrono::steady_clock::now();
+    const Result<void> parsed = parser.parse(body, Surface::chat, chat, map);
+    if (!parsed) {
+      std::fprintf(stderr, "line %zu: %s\n", number, parsed.error().message.c_str());
+      ++failed;
+      continue;
+    }
+    const Complexity complexity = tollgate::classify(chat, bounds);
+    const auto micros = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
+    std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f}\n", id.dump().c_str(), static_cast<double>(complexity.score),
+                std::string(name_of(complexity.tier)).c_str(), micros);
+  }
+  return failed == 0 ? ok : finding;
+}
+
+}  // namespace tollgate::cli
