@@ -72,7 +72,7 @@ void Exchange::end_attempt(AttemptEnd& end) {
   reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
   bool known = true;
   for (unsigned i = 0; i < record_->row.attempts; ++i) known = known && record_->attempts[i].pricing != Pricing::unpriced;
-  cost_text_ = known ? usd_text(record_->total()) : "unknown";
+  cost_text_ = known ? decimal_text(record_->total()) : "unknown";
 }
 
 Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {

@@ -233,7 +233,7 @@ Task<void> Gateway::watch_file() {
     timer.expires_after(file_poll);
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
-    if (!state_.draining && watch.changed()) static_cast<void>(reload());
+    if (!state_.draining && watch.poll()) static_cast<void>(reload());
   }
 }
 

@@ -17,7 +17,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/simulator/simulator.hpp"
-#include "config/snapshot.hpp"
+#include "config/file_watch.hpp"
 #include "gateway/reactor.hpp"
 #include "metrics/metrics.hpp"
 

@@ -55,11 +55,11 @@ AdminReply pools(Gateway& gateway) {
   Json all = Json::array();
   for (const PoolStatus& pool : gateway.accounts().pools()) {
     all.push_back({{"pool", text(pool.pool)},
-                   {"billed_usd", usd_text(pool.billed)},
-                   {"attributed_usd", usd_text(pool.attributed)},
-                   {"idle_usd", usd_text(pool.idle)},
-                   {"cold_start_usd", usd_text(pool.cold_start)},
-                   {"rounding_usd", usd_text(pool.rounding)},
+                   {"billed_usd", decimal_text(pool.billed)},
+                   {"attributed_usd", decimal_text(pool.attributed)},
+                   {"idle_usd", decimal_text(pool.idle)},
+                   {"cold_start_usd", decimal_text(pool.cold_start)},
+                   {"rounding_usd", decimal_text(pool.rounding)},
                    {"in_flight", pool.in_flight}});
   }
   return json(200, {{"pools", all}});
