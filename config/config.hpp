@@ -85,6 +85,8 @@ struct TokenPrices {
   std::optional<UsdPerToken> cached_input;           ///< absent: cached input is priced as input
   std::optional<UsdPerToken> cache_write;            ///< absent: as input
   Usd per_request;
+  /// The prices hold for requests of at most so many input tokens, and beyond it are unknown (long-context rates). 0: no limit.
+  std::int64_t input_tokens_max = 0;
   std::string source;                                ///< "config" or the catalogue's id and date
 };
 
@@ -204,6 +206,7 @@ struct Config {
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   TierBounds tiers;
   unsigned attempts_max = 3;                         ///< per request, all targets together
+  bool air_gap = false;                              ///< every backend was checked to have a private address
   std::string source;                                ///< path, for messages
   std::string sha256;                                ///< of the file's text, hex
 
@@ -220,6 +223,9 @@ using Environment = std::function<std::optional<std::string>(std::string_view)>;
 /// Reads, checks and types a file. Errors are Fault::bad_config, one finding per line of the message, each
 /// "file:line:column: what is wrong; what would be right".
 [[nodiscard]] Result<ConfigPtr> load_file(const std::string& path, const Environment& environment);
+/// The first half of load_file.
+[[nodiscard]] Result<std::string> read_config_text(const std::string& path);
+/// The second half. `source` is what the messages call it.
 [[nodiscard]] Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, const Environment& environment);
 /// What `tollgate check` adds to load: remarks that are not errors (an unpriced target, a route that nothing reaches).
 [[nodiscard]] std::vector<std::string> remarks_on(const Config& config);

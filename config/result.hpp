@@ -76,6 +76,13 @@ struct Error {
   std::optional<std::chrono::milliseconds> retry_after{};
 };
 
+/// What the client sees: the table's row, with the error's own status and code where it has them. An upstream_busy error
+/// that carries the status 503 is typed as the server's trouble, not as a rate limit.
+[[nodiscard]] int http_status_of(const Error& error) noexcept;  ///< 0: nothing can be sent
+[[nodiscard]] std::string_view type_of(const Error& error) noexcept;
+/// The view lives as long as the error.
+[[nodiscard]] std::string_view code_of(const Error& error) noexcept;
+
 template <class T>
 using Result = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::policy::terminate>;
 using boost::outcome_v2::success;

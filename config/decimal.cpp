@@ -1,0 +1,123 @@
+#include "config/decimal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace tollgate {
+namespace {
+
+constexpr int digits_max = 36;  // of the scaled count; 128 bits hold 38
+
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+std::string shown(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  if (byte >= 0x20 && byte < 0x7f) return fmt::format("'{}'", c);
+  return fmt::format("byte 0x{:02x}", byte);
+}
+
+Error wrong_character(std::string_view text, std::size_t at) {
+  const char c = text[at];
+  std::string why;
+  if (c == 'e' || c == 'E') {
+    why = "exponents are not accepted; write the number out";
+  } else if (c == ',' || c == '_' || c == '\'') {
+    why = "use a point for decimals and nothing between thousands";
+  } else if (c == '$') {
+    why = "leave the currency sign out; amounts are in USD";
+  } else if (c == '+') {
+    why = "leave the plus sign out";
+  } else if (c == ' ' || c == '\t') {
+    why = "a number holds no blanks";
+  } else {
+    why = "a decimal number such as 2.49 was expected";
+  }
+  return fail(Fault::bad_config, fmt::format("character {} is {}: {}", at + 1, shown(c), why));
+}
+
+Int128 power_of_ten(int exponent) noexcept {
+  Int128 power = 1;
+  for (int i = 0; i < exponent; ++i) power *= 10;
+  return power;
+}
+
+}  // namespace
+
+Result<Int128> parse_decimal(std::string_view text, int decimals) {
+  if (text.empty()) return fail(Fault::bad_config, "it is empty; a decimal number such as 2.49 was expected");
+  const bool negative = text.front() == '-';
+  std::size_t at = negative ? 1 : 0;
+  Int128 count = 0;
+  int digits = 0;
+  int behind_point = -1;  // -1: no point yet
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '.' && behind_point < 0 && at > 0 && is_digit(text[at - 1])) {
+      behind_point = 0;
+      continue;
+    }
+    if (!is_digit(c)) return wrong_character(text, at);
+    if (behind_point >= decimals) {
+      // Zeros behind the last decimal say nothing; anything else would have to be rounded.
+      if (c == '0') continue;
+      return fail(Fault::bad_config, fmt::format("character {}: more than {} decimals cannot be kept exactly; round it", at + 1, decimals));
+    }
+    if (behind_point >= 0) ++behind_point;
+    if (count != 0 || c != '0') ++digits;
+    if (digits > digits_max) {
+      return fail(Fault::bad_config, "the number is too large");
+    }
+    count = count * 10 + (c - '0');
+  }
+  if (!is_digit(text.back())) return fail(Fault::bad_config, fmt::format("a digit is missing behind character {}", text.size()));
+  const int zeros = decimals - std::max(behind_point, 0);
+  if (digits + zeros > digits_max) return fail(Fault::bad_config, "the number is too large");
+  const Int128 scaled = count * power_of_ten(zeros);
+  return negative ? -scaled : scaled;
+}
+
+std::string decimal_text(Int128 count, int decimals) {
+  __extension__ using Magnitude = unsigned __int128;
+  // Negated as unsigned, so that the most negative count has a magnitude too.
+  Magnitude rest = count < 0 ? Magnitude{0} - static_cast<Magnitude>(count) : static_cast<Magnitude>(count);
+  std::string reversed;
+  bool significant = false;
+  for (int place = 0; rest != 0 || place <= decimals; ++place) {
+    const int digit = static_cast<int>(rest % 10);
+    rest /= 10;
+    if (place == decimals && significant) reversed += '.';
+    significant = significant || digit != 0;
+    if (place >= decimals || significant) reversed += static_cast<char>('0' + digit);
+  }
+  if (count < 0) reversed += '-';
+  return {reversed.rbegin(), reversed.rend()};
+}
+
+Result<Usd> parse_usd(std::string_view text) {
+  TOLLGATE_TRY(const Int128 count, parse_decimal(text, usd_decimals));
+  if (count > std::numeric_limits<std::int64_t>::max() || count < std::numeric_limits<std::int64_t>::min()) {
+    return fail(Fault::bad_config, "an amount past 9.2 million USD cannot be kept exactly");
+  }
+  return Usd{static_cast<std::int64_t>(count)};
+}
+
+Result<UsdPerToken> parse_usd_per_million_tokens(std::string_view text) {
+  TOLLGATE_TRY(const Int128 count, parse_decimal(text, usd_per_million_tokens_decimals));
+  if (count < 0) return fail(Fault::bad_config, "a price cannot be negative");
+  if (count > usd_per_million_tokens_max * power_of_ten(usd_per_million_tokens_decimals)) {
+    return fail(Fault::bad_config, fmt::format("a price is at most {} USD per million tokens; is it per token or per thousand?",
+                                               usd_per_million_tokens_max));
+  }
+  return UsdPerToken{static_cast<std::int64_t>(count)};
+}
+
+std::string decimal_text(Usd usd) { return decimal_text(usd.count(), usd_decimals); }
+std::string decimal_text(UsdSum sum) { return decimal_text(sum.picodollars(), usd_decimals); }
+std::string usd_per_million_tokens_text(UsdPerToken price) {
+  return decimal_text(price.count(), usd_per_million_tokens_decimals);
+}
+
+}  // namespace tollgate

@@ -1,0 +1,182 @@
+// `backends:`, all but their models (load_targets.cpp).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "config/address.hpp"
+#include "config/decimal.hpp"
+#include "config/draft.hpp"
+#include "config/spelling.hpp"
+
+namespace tollgate {
+namespace {
+
+using std::chrono::hours;
+
+constexpr std::string_view openai_url = "https://api.openai.com/v1";
+constexpr std::pair<std::string_view, DialectName> dialects[] = {{"openai", DialectName::openai}, {"vllm", DialectName::vllm}};
+
+void load_simulated(const Cursor& place, Backend& backend) {
+  SimulatedConfig simulated;
+  simulated.personality = backend.dialect;
+  MapReader section(place);
+  section.choice("personality", simulated.personality, dialects);
+  section.integer("seed", simulated.seed, 0, std::numeric_limits<std::int64_t>::max());
+  section.integer("slots", simulated.slots, 1, 4096);
+  section.integer("prefill_tokens_per_second", simulated.prefill_tokens_per_second, 1, 10'000'000);
+  section.integer("decode_tokens_per_second", simulated.decode_tokens_per_second, 1, 1'000'000);
+  section.integer("decode_tokens_per_second_total", simulated.decode_tokens_per_second_total, 1, 10'000'000);
+  section.integer("output_tokens_mean", simulated.output_tokens_mean, 1, 100'000);
+  if (section.cursor().present()) backend.simulated = simulated;
+}
+
+void load_address(MapReader& section, Backend& backend) {
+  const Cursor url = section.at("url");
+  load_simulated(section.at("simulated"), backend);
+  const bool simulated = section.at("simulated").present();
+  if (url.present() && simulated) url.report("a simulated backend has no url; remove one of the two");
+  if (url.present() && !simulated) {
+    const auto text = url.text();
+    if (!text) return;
+    Result<BackendUrl> parsed = parse_backend_url(*text);
+    if (!parsed) {
+      url.report(parsed.error().message);
+      return;
+    }
+    backend.url = std::move(parsed.value().text);
+  }
+  if (url.present() || simulated) return;
+  if (backend.dialect == DialectName::openai) {
+    backend.url = openai_url;
+  } else {
+    section.cursor().report("url is missing; say where the engine is, such as http://gpu-a:8000, or add simulated: {}");
+  }
+}
+
+/// The one line of a file that holds a credential; nullopt and a report if it cannot be used.
+std::optional<std::string> read_key_file(const Cursor& place) {
+  constexpr std::size_t key_bytes_max = 16 * 1024;
+  const auto path = place.text();
+  if (!path) return std::nullopt;
+  std::ifstream in(*path, std::ios::binary);
+  if (!in) {
+    place.report("the file cannot be opened; check the path and its permissions");
+    return std::nullopt;
+  }
+  std::string key(key_bytes_max + 1, '\0');
+  in.read(key.data(), static_cast<std::streamsize>(key.size()));
+  key.resize(static_cast<std::size_t>(in.gcount()));
+  while (!key.empty() && (key.back() == '\n' || key.back() == '\r' || key.back() == ' ')) key.pop_back();
+  if (key.empty()) place.report("the file is empty; put the credential into it");
+  if (key.size() > key_bytes_max) place.report("the file is too large for a credential; is it the right one?");
+  if (key.empty() || key.size() > key_bytes_max) return std::nullopt;
+  return key;
+}
+
+void load_api_key(MapReader& section, Backend& backend) {
+  const Cursor inline_key = section.at("api_key");
+  const Cursor key_file = section.at("api_key_file");
+  if (inline_key.present() && key_file.present()) {
+    key_file.report("api_key is there as well; keep one of the two");
+    return;
+  }
+  const Cursor& place = inline_key.present() ? inline_key : key_file;
+  if (!place.present()) return;
+  std::optional<std::string> key = inline_key.present() ? inline_key.secret() : read_key_file(key_file);
+  if (!key) return;
+  // It becomes a header: a line break in it would be another header.
+  const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (!printable) {
+    place.report("a credential holds only printable ASCII characters and no blanks; was more than the key copied?");
+    return;
+  }
+  backend.api_key = Secret(std::move(*key));
+}
+
+void load_labels(const Cursor& place, Backend& backend) {
+  if (!place.present()) return;
+  for (const auto& [key, value] : place.entries()) {
+    if (key.text == "trust") {
+      value.report("trust is a key of the backend, not a label; move it one level up");
+      continue;
+    }
+    if (!is_legal_name(key.text, value, "label")) continue;
+    if (auto label = value.text()) backend.labels.emplace(key.text, std::move(*label));
+  }
+}
+
+void load_pool(const Cursor& place, Backend& backend) {
+  if (!place.present()) return;
+  MapReader section(place);
+  if (!section.cursor().present()) return;
+  const Cursor billing = section.required("billing");
+  const auto kind = billing.present() ? billing.text() : std::nullopt;
+  if (kind && *kind != "dedicated") {
+    billing.report("this version knows 'dedicated' only: hardware that is paid for all the time");
+  }
+  Pool pool;
+  pool.name = backend.name;
+  section.text("gpu", pool.gpu);
+  const Cursor gpus = section.required("gpus");
+  if (gpus.present()) pool.gpus = gpus.integer(1, 10'000).value_or(0);
+  constexpr Int128 usd = 1'000'000'000'000;  // picodollars
+  const Cursor hourly = section.required("usd_per_gpu_hour");
+  const auto hourly_picodollars = hourly.present() ? hourly.decimal(usd_decimals, 0, 10'000 * usd) : std::nullopt;
+  const Cursor monthly = section.at("ops_usd_per_month");
+  const auto monthly_picodollars = monthly.present() ? monthly.decimal(usd_decimals, 0, 100'000'000 * usd) : Int128{0};
+  if (!hourly_picodollars || !monthly_picodollars || pool.gpus == 0) return;
+  if (*hourly_picodollars == 0 && *monthly_picodollars == 0) {
+    section.cursor().report("the pool costs nothing; write what the hardware costs per hour or per month, or leave the pool out");
+    return;
+  }
+  // A year has 8760 hours, a month is a twelfth of it: 730 hours.
+  constexpr std::int64_t hours_per_month = 730;
+  const bool with_operations = *monthly_picodollars != 0;
+  pool.rate_denominator = with_operations ? hours_per_month : 1;
+  pool.rate_picodollars = *hourly_picodollars * pool.gpus * pool.rate_denominator + *monthly_picodollars;
+  backend.pool = std::move(pool);
+}
+
+void load_timeouts(MapReader section, Timeouts& timeouts) {
+  constexpr milliseconds least{10};
+  section.seconds("connect_seconds", timeouts.connect, least, hours(1));
+  section.seconds("first_byte_seconds", timeouts.first_byte, least, hours(24));
+  section.seconds("silence_seconds", timeouts.silence, least, hours(24));
+  section.seconds("total_seconds", timeouts.total, least, hours(24));
+}
+
+void load_backend(const std::string& name, const Cursor& place, Draft& draft) {
+  MapReader section(place);
+  Backend backend;
+  backend.name = Names::global().intern(name);
+  const Cursor dialect = section.required("dialect");
+  if (dialect.present()) section.choice("dialect", backend.dialect, dialects);
+  if (section.cursor().present() && dialect.present()) load_address(section, backend);
+  load_api_key(section, backend);
+  section.choice("trust", backend.trust, {{"internal", Trust::internal}, {"external", Trust::external}});
+  load_labels(section.at("labels"), backend);
+  load_pool(section.at("pool"), backend);
+  load_timeouts(MapReader(section.at("timeouts")), backend.timeouts);
+  constexpr std::pair<std::string_view, bool> transports[] = {{"auto", false}, {"curl", true}};
+  section.choice("transport", backend.curl, transports);
+  const Cursor models = section.required("models");
+  draft.config.backends.push_back(std::move(backend));
+  draft.backend_places.push_back(place);
+  if (models.present()) load_targets(models, draft.config.backends.size() - 1, draft);
+}
+
+}  // namespace
+
+void load_backends(MapReader& root, Draft& draft) {
+  const Cursor backends = root.required("backends");
+  if (!backends.present()) return;
+  const auto entries = backends.entries();
+  for (const auto& [name, place] : entries) {
+    if (is_legal_name(name.text, place, "backend")) load_backend(name.text, place, draft);
+  }
+  if (backends.is_map() && entries.empty()) backends.report("names no backend; add at least one");
+}
+
+}  // namespace tollgate
