@@ -32,6 +32,7 @@ struct ClientBody {
   Span stream_options_value;    ///< the object, braces included; or null
   Span usage_member;            ///< `"usage": {…}` of a client that wants usage.cost, with one neighbouring comma: cut out
   std::uint32_t after_brace = 0;  ///< just behind the opening brace: where a member may be put in
+  std::int64_t choices = 1;       ///< n
   bool stream = false;
   bool include_usage = false;     ///< the client set stream_options.include_usage
   bool continuous_usage = false;  ///< … and continuous_usage_stats

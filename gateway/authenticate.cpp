@@ -1,19 +1,13 @@
 #include "gateway/authenticate.hpp"
 
-#include <fnmatch.h>
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 
 #include <boost/beast/core/string.hpp>
 #include <cstring>
 
-namespace tollgate {
+#include "config/glob.hpp"
 
-Sha256 sha256_of(std::string_view bytes) {
-  Sha256 hash;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), hash.data());
-  return hash;
-}
+namespace tollgate {
 
 namespace {
 std::uint64_t prefix_of(const Sha256& hash) {
@@ -38,7 +32,7 @@ Result<Caller> KeyTable::authenticate(std::string_view authorization) const {
   }
   std::string_view key = authorization.substr(scheme.size());
   while (!key.empty() && key.front() == ' ') key.remove_prefix(1);
-  const Sha256 hash = sha256_of(key);
+  const Sha256 hash = sha256(key);
   const auto [first, last] = by_prefix_.equal_range(prefix_of(hash));
   for (auto candidate = first; candidate != last; ++candidate) {
     const ApiKey& known = *candidate->second;
@@ -49,9 +43,8 @@ Result<Caller> KeyTable::authenticate(std::string_view authorization) const {
 
 bool may_use(const Caller& caller, std::string_view model) {
   if (caller.record == nullptr || caller.record->models.empty()) return true;
-  const std::string name(model);
   for (const std::string& pattern : caller.record->models) {
-    if (::fnmatch(pattern.c_str(), name.c_str(), 0) == 0) return true;
+    if (fits_glob(pattern, model)) return true;
   }
   return false;
 }

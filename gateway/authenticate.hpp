@@ -1,12 +1,12 @@
 #pragma once
 // Key → caller. Keys are known by their SHA-256 only; the comparison takes the same time whatever differs.
 
-#include <array>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "config/config.hpp"
+#include "config/sha256.hpp"
 
 namespace tollgate {
 
@@ -14,9 +14,6 @@ struct Caller {
   NameId key{}, team{};
   const ApiKey* record = nullptr;   ///< nullptr: no keys are configured (loopback only)
 };
-
-using Sha256 = std::array<std::uint8_t, 32>;
-[[nodiscard]] Sha256 sha256_of(std::string_view bytes);
 
 /// Immutable; views into the Config it was made from.
 class KeyTable {

@@ -8,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <ctime>
 
 #include "gateway/admin/server.hpp"
 #include "gateway/log.hpp"
@@ -104,6 +103,7 @@ Result<void> Gateway::start() {
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
   prober_ = start_prober(board_, probe_interval);
+  holder_ = std::make_unique<ConfigHolder>(loaded, path_, process_environment());
   TOLLGATE_TRY(adopt(loaded));
 
   ListenAddress address = loaded->server.listen;
@@ -116,7 +116,6 @@ Result<void> Gateway::start() {
   TOLLGATE_TRY(admin_port_, admin_->listen(loaded->admin.listen));
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
   for (const auto& reactor : reactors_) threads_.emplace_back([each = reactor.get()] { each->run(); });
-  state_.last_reload_unix = std::time(nullptr);
   return success();
 }
 
@@ -153,25 +152,25 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   return success();
 }
 
-Result<void> Gateway::reload() {
+Result<void> Gateway::reload(ReloadCause cause) {
+  const Result<ReloadOutcome> read = holder_->reload(cause);
   Result<void> done = success();
-  const Result<ConfigPtr> loaded = load_file(path_, process_environment());
-  if (!loaded) {
-    done = loaded.error();
-  } else {
-    done = adopt(loaded.value());
-    if (done) configure_log(loaded.value()->log);
+  if (!read) {
+    done = read.error();
+  } else if (read.value().changed) {
+    done = adopt(read.value().config);
   }
-  ++state_.reloads;
-  state_.last_reload_ok = done.has_value();
-  state_.last_reload_unix = std::time(nullptr);
   if (!done) {
-    ++state_.reloads_failed;
     log_event(LogLevel::error, "the new configuration is not valid; the old one stays", {{"why", done.error().message}});
     return done;
   }
+  if (!read.value().changed) return done;
   const Config& now = *serving_->config;
+  configure_log(now.log);
   log_event(LogLevel::info, "configuration loaded", {{"file", now.source}, {"sha256", now.sha256}});
+  for (const std::string& key : read.value().at_next_start) {
+    log_event(LogLevel::warn, "this change takes effect at the next start", {{"key", key}});
+  }
   return done;
 }
 
@@ -197,10 +196,10 @@ Task<void> Gateway::handle_signals() {
     auto [failed, number] = co_await signals.async_wait(as_result);
     if (failed) co_return;
     if (number == SIGHUP) {
-      static_cast<void>(reload());         // logged there
+      static_cast<void>(reload(ReloadCause::asked));   // logged there
       continue;
     }
-    if (state_.draining) {                 // the second signal: at once
+    if (draining_) {                 // the second signal: at once
       for (const auto& reactor : reactors_) reactor->drain(std::chrono::milliseconds{0});
       continue;
     }
@@ -210,7 +209,7 @@ Task<void> Gateway::handle_signals() {
 
 // Readiness goes first, then the listeners; the admin port answers until the last stream is done.
 void Gateway::begin_drain() {
-  state_.draining = true;
+  draining_ = true;
   const std::chrono::milliseconds grace = serving_->config->server.drain;
   log_event(LogLevel::info, "draining", {{"requests", std::to_string(requests_under_way()), false}});
   for (const auto& reactor : reactors_) reactor->drain(grace);
@@ -233,7 +232,7 @@ Task<void> Gateway::watch_file() {
     timer.expires_after(file_poll);
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
-    if (!state_.draining && watch.poll()) static_cast<void>(reload());
+    if (!draining_ && watch.poll()) static_cast<void>(reload(ReloadCause::file_changed));
   }
 }
 
@@ -263,18 +262,18 @@ Gateway::Addresses Gateway::addresses() const {
 
 void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   using prometheus::MetricType;
+  const ConfigStatus status = holder_->status();
   const auto gauge = [&](const char* name, const char* help, double value) {
     families.push_back(family(name, help, MetricType::Gauge));
     add(families.back(), value);
   };
   gauge("tollgate_connections", "Client connections open now.", connections());
   gauge("tollgate_requests_in_flight", "Requests being served now.", requests_under_way());
-  gauge("tollgate_config_last_reload_successful", "1 if the configuration file was valid when last read.", state_.last_reload_ok ? 1 : 0);
-  gauge("tollgate_config_last_reload_timestamp_seconds", "When the configuration file was last read.", static_cast<double>(state_.last_reload_unix));
+  gauge("tollgate_config_last_reload_successful", "1 if the configuration file was valid when last read.", status.last_reload_ok ? 1 : 0);
+  gauge("tollgate_config_last_reload_success_timestamp_seconds", "When a configuration last took effect.", static_cast<double>(std::chrono::system_clock::to_time_t(status.last_success)));
   families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));
-  const auto failed = static_cast<double>(state_.reloads_failed);
-  add(families.back(), static_cast<double>(state_.reloads) - failed, {{"result", "ok"}});
-  add(families.back(), failed, {{"result", "invalid"}});
+  add(families.back(), static_cast<double>(status.reloads), {{"result", "ok"}});
+  add(families.back(), static_cast<double>(status.reloads_failed), {{"result", "invalid"}});
   families.push_back(family("tollgate_breaker_state", "Circuit breaker of a target: 0 closed, 1 half open, 2 open.", MetricType::Gauge));
   const auto now = std::chrono::steady_clock::now();
   const ServingPtr serving = serving_;

@@ -9,6 +9,7 @@
 //
 // Threads: one control thread (the caller of wait()), one per reactor, one each for ledger, prober and simulators.
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,20 +19,13 @@
 #include "backends/backends.hpp"
 #include "backends/simulator/simulator.hpp"
 #include "config/file_watch.hpp"
+#include "config/snapshot.hpp"
 #include "gateway/reactor.hpp"
 #include "metrics/metrics.hpp"
 
 namespace tollgate {
 
 class AdminServer;
-
-/// What the control thread and the admin server share; used on the control thread, but for the atomics.
-struct ControlState {
-  std::atomic<bool> draining{false};
-  std::atomic<std::uint64_t> reloads{0}, reloads_failed{0};
-  std::atomic<std::int64_t> last_reload_unix{0};
-  std::atomic<bool> last_reload_ok{true};
-};
 
 class Gateway {
  public:
@@ -56,11 +50,11 @@ class Gateway {
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
-  [[nodiscard]] ControlState& state() noexcept { return state_; }
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
   [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
   /// Reads the file again; an invalid one changes nothing. The error says why.
-  Result<void> reload();
+  Result<void> reload(ReloadCause cause);
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
@@ -72,7 +66,8 @@ class Gateway {
   void collect(std::vector<prometheus::MetricFamily>& families) const;
 
   const std::string path_;
-  ControlState state_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<ConfigHolder> holder_;
   HealthBoard board_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;

@@ -381,6 +381,7 @@ class Pass {
 
   Result<void> complete() {
     client_.stream = chat_.stream;
+    client_.choices = chat_.choices;
     if (chat_.model.empty()) return fail(Fault::bad_request, "you must provide a 'model' parameter", "model");
     if (given_) return success();
     const char* const needed = chat_.surface == Surface::chat ? "messages" : chat_.surface == Surface::completions ? "prompt" : "input";

@@ -35,14 +35,11 @@ void append_head(std::string& out, const ReplyHead& head, std::string_view date)
 }
 
 std::string error_body(const Error& error) {
-  const FaultFacts& facts = facts_of(error.fault);
   const auto quoted = [](std::string_view text) { return "\"" + json_escaped(text) + "\""; };
-  const std::string_view code = error.code.empty() ? facts.code : std::string_view(error.code);
-  return "{\"error\":{\"message\":" + quoted(error.message) + ",\"type\":" + quoted(facts.type) + ",\"param\":" +
+  const std::string_view code = code_of(error);
+  return "{\"error\":{\"message\":" + quoted(error.message) + ",\"type\":" + quoted(type_of(error)) + ",\"param\":" +
          (error.param.empty() ? "null" : quoted(error.param)) + ",\"code\":" + (code.empty() ? "null" : quoted(code)) + "}}";
 }
-
-int status_of(const Error& error) noexcept { return error.http_status != 0 ? error.http_status : facts_of(error.fault).http_status; }
 
 std::string error_headers(const Error& error) {
   std::string lines;

@@ -25,8 +25,6 @@ void append_header(std::string& out, std::string_view name, std::string_view val
 
 /// An OpenAI-shaped error: {"error":{"message","type","param","code"}}.
 [[nodiscard]] std::string error_body(const Error& error);
-/// The status the client sees for it; 0: nothing can be sent.
-[[nodiscard]] int status_of(const Error& error) noexcept;
 /// Headers that belong to an error: retry-after, x-should-retry: false (we have retried ourselves), allow.
 [[nodiscard]] std::string error_headers(const Error& error);
 

@@ -186,7 +186,7 @@ Task<void> Exchange::refuse(const Error& error) {
   std::string extra = error_headers(error);
   if (error.fault == Fault::method_not_allowed) extra += head_.path().starts_with("/v1/models") ? "allow: GET\r\n" : "allow: POST\r\n";
   append_tollgate_headers(extra, false);
-  reply_json(status_of(error), error_body(error), extra);
+  reply_json(http_status_of(error), error_body(error), extra);
 }
 
 void Exchange::settle(const Result<void>& outcome) {

@@ -36,7 +36,7 @@ Task<void> Session::refuse_head(const Error& refusal) {
   const std::string body = error_body(refusal);
   std::string reply;
   ReplyHead head;
-  head.status = status_of(refusal);
+  head.status = http_status_of(refusal);
   head.length = body.size();
   head.keep_alive = false;
   append_head(reply, head, reactor_.date(std::time(nullptr)));

@@ -55,7 +55,7 @@ void add_request(std::string& out, const RequestFacts& facts) {
 
 void add_complexity(std::string& out, const RequestFacts& facts) {
   out +=
-      "complexity   " + score_text(facts.complexity.score) + " " + std::string(tier_text(facts.complexity.tier)) + "\n";
+      "complexity   " + score_text(facts.complexity.score) + " " + std::string(name_of(facts.complexity.tier)) + "\n";
   for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
     out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name).append("\n");
   }
@@ -83,7 +83,7 @@ void add_plan(std::string& out, const Plan& plan) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     out += label + std::to_string(i + 1) + "  " + padded(text(step.target->id), width) + "  " +
-           padded(step.forecast_known ? "$" + usd_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) +
+           padded(step.forecast_known ? "$" + decimal_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) +
            "\n";
     label.assign(label.size(), ' ');
   }
@@ -110,7 +110,7 @@ nlohmann::ordered_json complexity_json(const RequestFacts& facts) {
                      {"adds", rounded(part.adds())}});
   }
   return {{"score", rounded(facts.complexity.score)},
-          {"tier", tier_text(facts.complexity.tier)},
+          {"tier", name_of(facts.complexity.tier)},
           {"terms", std::move(terms)}};
 }
 
@@ -131,7 +131,7 @@ void add_plan_json(nlohmann::ordered_json& root, const Plan& plan) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     nlohmann::ordered_json forecast;
-    if (step.forecast_known) forecast = usd_text(step.forecast);
+    if (step.forecast_known) forecast = decimal_text(step.forecast);
     root["steps"].push_back({{"target", text(step.target->id)},
                              {"forecast_usd", std::move(forecast)},
                              {"why", name_of(step.why)},

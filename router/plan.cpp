@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t reason_text_max = 200;  // what a response header may be burdened with
 
-std::string money(const Step& step) { return step.forecast_known ? "$" + usd_text(step.forecast) : "cost unknown"; }
+std::string money(const Step& step) { return step.forecast_known ? "$" + decimal_text(step.forecast) : "cost unknown"; }
 
 std::string plain_name(NameId id) { return std::string(text(id)); }
 
@@ -81,22 +81,6 @@ std::string reason_text(const Plan& plan, std::size_t step) {
     said = "none is trusted with complexity " + score_text(plan.complexity.score) + ", so the most capable; " + said;
   }
   return printable(std::move(said));
-}
-
-std::string usd_text(Usd amount) {
-  const std::int64_t count = amount.count();
-  const std::uint64_t size = count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
-  constexpr std::uint64_t picodollars_per_dollar = 1'000'000'000'000;
-  std::string said = (count < 0 ? "-" : "") + std::to_string(size / picodollars_per_dollar);
-  std::string fraction = std::to_string(size % picodollars_per_dollar);
-  fraction.insert(0, 12 - fraction.size(), '0');
-  fraction.erase(fraction.find_last_not_of('0') + 1);
-  return fraction.empty() ? said : said + "." + fraction;
-}
-
-std::string_view tier_text(Tier tier) noexcept {
-  static constexpr std::array<std::string_view, tier_count> names = {"SIMPLE", "MEDIUM", "COMPLEX", "REASONING"};
-  return names[static_cast<std::size_t>(tier)];
 }
 
 std::string score_text(double score) {

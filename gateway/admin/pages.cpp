@@ -43,7 +43,7 @@ AdminReply readyz(Gateway& gateway) {
   const auto now = std::chrono::steady_clock::now();
   bool usable = false;
   for (const TargetHealth* health : serving->health) usable = usable || (health->reachable() && health->usable(now));
-  const bool draining = gateway.state().draining;
+  const bool draining = gateway.draining();
   const bool ready = usable && ledger.writable && !draining;
   return json(ready ? 200 : 503, {{"ready", ready},
                                   {"draining", draining},
@@ -54,7 +54,7 @@ AdminReply readyz(Gateway& gateway) {
 AdminReply pools(Gateway& gateway) {
   Json all = Json::array();
   for (const PoolStatus& pool : gateway.accounts().pools()) {
-    all.push_back({{"pool", text(pool.pool)},
+    all.push_back(Json{{"pool", text(pool.pool)},
                    {"billed_usd", decimal_text(pool.billed)},
                    {"attributed_usd", decimal_text(pool.attributed)},
                    {"idle_usd", decimal_text(pool.idle)},
@@ -79,7 +79,7 @@ AdminReply backends(Gateway& gateway) {
 }
 
 AdminReply reload(Gateway& gateway) {
-  const Result<void> done = gateway.reload();
+  const Result<void> done = gateway.reload(ReloadCause::asked);
   if (!done) return json(400, {{"reloaded", false}, {"error", done.error().message}});
   return json(200, {{"reloaded", true}, {"sha256", gateway.config()->sha256}});
 }

@@ -1,37 +1,22 @@
 #include <openssl/rand.h>
 
-#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "gateway/authenticate.hpp"
+#include "config/sha256.hpp"
 #include "gateway/cli/commands.hpp"
 
 namespace tollgate::cli {
 
-namespace {
-
-std::string hex(std::span<const std::uint8_t> bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += digits[byte >> 4U];
-    text += digits[byte & 15U];
-  }
-  return text;
-}
-
-}  // namespace
-
 // The key is shown once and kept nowhere: the configuration needs only its hash.
 int new_key(const NewKeyOptions& options) {
-  std::array<std::uint8_t, 24> random{};
+  Sha256 random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
     print_error("the system's random source failed; no key was made");
     return io_failure;
   }
   const std::string key = "tg-" + hex(random);
-  const std::string hash = hex(sha256_of(key));
+  const std::string hash = sha256_hex(key);
   if (options.json) {
     const nlohmann::ordered_json made{{"key", key}, {"name", options.name}, {"team", options.team}, {"sha256", hash}};
     std::printf("%s\n", made.dump(2).c_str());

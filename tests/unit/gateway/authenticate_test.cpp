@@ -7,7 +7,7 @@ namespace {
 
 Config with_key(std::string_view key, std::vector<std::string> models = {}) {
   Config config;
-  config.keys.push_back({Names::global().intern("ci"), Names::global().intern("research"), sha256_of(key), std::move(models)});
+  config.keys.push_back({Names::global().intern("ci"), Names::global().intern("research"), sha256(key), std::move(models)});
   return config;
 }
 

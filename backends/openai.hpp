@@ -1,0 +1,57 @@
+#pragma once
+// The OpenAI dialect and its kin: same bodies, same streams. Engines of the vLLM family differ in what they may be asked for.
+
+#include "backends/dialect.hpp"
+#include "backends/splice.hpp"
+#include "backends/sse.hpp"
+#include "backends/usage_scanner.hpp"
+
+namespace tollgate {
+
+class OpenAiDialect : public Dialect {
+ public:
+  /// `continuous`: the engine takes stream_options.continuous_usage_stats; api.openai.com refuses what it does not know.
+  OpenAiDialect(std::string_view name, bool continuous) : name_(name), continuous_(continuous) {}
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] bool supports(Surface) const noexcept override { return true; }
+  [[nodiscard]] std::string_view path(Surface surface) const noexcept override;
+  Result<void> write(const ClientBody& client, const Target& target, WireBody& out) const override;
+  [[nodiscard]] std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const override;
+  Result<Answer> read_answer(Surface surface, std::string_view body) const override;
+  [[nodiscard]] Error read_error(int status, std::string_view body) const override;
+
+ private:
+  std::string_view name_;
+  bool continuous_;
+};
+
+class OpenAiStreamReader final : public StreamReader {
+ public:
+  explicit OpenAiStreamReader(const ClientBody& client);
+  Result<void> feed(std::string_view bytes, Pieces& out) override;
+  Result<void> finish(Pieces& out) override;
+  [[nodiscard]] bool complete() const noexcept override { return complete_; }
+  [[nodiscard]] bool content_seen() const noexcept override { return content_seen_; }
+  [[nodiscard]] std::pair<Usage, UsageSource> usage() override { return usage_.usage(); }
+  [[nodiscard]] std::uint64_t content_bytes() const noexcept override { return content_bytes_; }
+  [[nodiscard]] bool holding() const noexcept override { return !held_.empty(); }
+  void release(std::string_view cost_usd, Pieces& out) override;
+  [[nodiscard]] std::size_t memory_bytes() const noexcept override;
+
+ private:
+  void take(std::string_view raw, Pieces& out);
+  void take_usage(std::string_view raw, std::string_view json, const UsageMember& member, Pieces& out);
+  void note_content(std::string_view json) noexcept;
+  void pass_error_on(std::string_view json, Pieces& out);
+
+  const bool include_usage_, continuous_usage_, wants_cost_;   // what the client asked for
+  bool complete_ = false, content_seen_ = false, finish_seen_ = false, error_seen_ = false;
+  std::uint64_t content_bytes_ = 0;
+  SseSplitter splitter_;
+  RunningUsage usage_;
+  std::string held_;                 // last usage event and end mark, until their cost is known
+  std::size_t held_usage_close_ = 0; // of held_: the closing brace of the usage object
+  std::string own_;                  // events written here rather than passed on
+};
+
+}  // namespace tollgate

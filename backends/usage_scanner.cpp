@@ -1,0 +1,192 @@
+#include "backends/usage_scanner.hpp"
+
+#include <simdjson.h>
+
+#include <cstring>
+
+namespace tollgate {
+
+namespace sj = simdjson::ondemand;
+
+namespace {
+
+constexpr std::string_view key = "\"usage\":";
+constexpr std::string_view blanks = " \t\r\n";
+
+sj::parser& parser() {
+  thread_local sj::parser kept;   // its buffers are worth keeping; one per thread because it is not shared
+  return kept;
+}
+
+// A count: absent and null are 0, anything but a whole number from 0 on is not usable.
+bool read_count(simdjson::simdjson_result<sj::value> member, std::int64_t& out, bool& present) {
+  sj::value value;
+  out = 0;
+  present = false;
+  if (member.get(value)) return true;
+  bool null = false;
+  if (!value.is_null().get(null) && null) return true;
+  present = true;
+  return !value.get_int64().get(out) && out >= 0;
+}
+
+bool read_count(simdjson::simdjson_result<sj::value> member, std::int64_t& out) {
+  bool present = false;
+  return read_count(std::move(member), out, present);
+}
+
+// The details object, if there is one and it is not null.
+bool open_details(sj::object& usage, std::string_view name, sj::object& details) {
+  sj::value value;
+  return !usage.find_field_unordered(name).get(value) && !value.get_object().get(details);
+}
+
+// The end of the value that begins at `at`: null, or an object of numbers and objects.
+std::size_t plain_end(std::string_view text, std::size_t at) {
+  if (text.substr(at, 4) == "null") return at + 4;
+  int depth = 0;
+  for (; at < text.size(); ++at) {
+    if (text[at] == '"') {
+      for (++at; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\' ? 1U : 0U;
+    } else if (text[at] == '{' || text[at] == '[') {
+      ++depth;
+    } else if ((text[at] == '}' || text[at] == ']') && --depth == 0) {
+      return at + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
+std::size_t comma_before(std::string_view text, std::size_t at) {
+  std::size_t back = at;
+  while (back > 0 && blanks.find(text[back - 1]) != std::string_view::npos) --back;
+  return back > 0 && text[back - 1] == ',' ? back - 1 : at;
+}
+
+std::optional<UsageMember> member_at(std::string_view json, std::size_t key_at) {
+  UsageMember member;
+  member.begin = comma_before(json, key_at);
+  member.value = json.find_first_not_of(blanks, key_at + key.size());
+  if (member.value == std::string_view::npos) return std::nullopt;
+  member.is_object = json[member.value] == '{';
+  if (!member.is_object && json[member.value] != 'n') return std::nullopt;
+  member.end = plain_end(json, member.value);
+  if (member.end == std::string_view::npos || member.end > json.size()) return std::nullopt;
+  return member;
+}
+
+// Some nested object has a usage too, or it does not stand last: count the levels.
+std::optional<UsageMember> find_with_care(std::string_view json) {
+  int depth = 0;
+  for (std::size_t at = 0; at < json.size(); ++at) {
+    const char c = json[at];
+    if (c == '"') {
+      if (depth == 1 && json.substr(at, key.size() - 1) == key.substr(0, key.size() - 1)) {
+        const std::size_t colon = json.find_first_not_of(blanks, at + key.size() - 1);
+        if (colon != std::string_view::npos && json[colon] == ':') {
+          auto found = member_at(json, colon + 1 - key.size());
+          if (found) found->begin = comma_before(json, at);
+          return found;
+        }
+      }
+      for (++at; at < json.size() && json[at] != '"'; ++at) at += json[at] == '\\' ? 1U : 0U;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Usage> parse_usage(std::string_view object) {
+  const simdjson::padded_string padded(object);
+  sj::document document;
+  sj::object usage;
+  if (parser().iterate(padded).get(document) || document.get_object().get(usage)) return std::nullopt;
+  std::int64_t prompt = 0, completion = 0, cached = 0, written = 0, reasoning = 0;
+  bool has_prompt = false, has_completion = false;
+  if (!read_count(usage.find_field_unordered("prompt_tokens"), prompt, has_prompt)) return std::nullopt;
+  if (!read_count(usage.find_field_unordered("completion_tokens"), completion, has_completion)) return std::nullopt;
+  if (!has_prompt && !has_completion) return std::nullopt;
+  sj::object details;
+  if (open_details(usage, "prompt_tokens_details", details)) {
+    if (!read_count(details.find_field_unordered("cached_tokens"), cached)) return std::nullopt;
+    if (!read_count(details.find_field_unordered("cache_write_tokens"), written)) return std::nullopt;
+  }
+  if (open_details(usage, "completion_tokens_details", details)) {
+    if (!read_count(details.find_field_unordered("reasoning_tokens"), reasoning)) return std::nullopt;
+  }
+  if (cached > prompt || written > prompt - cached || reasoning > completion) return std::nullopt;
+  return Usage{TokenCount{prompt - cached - written}, TokenCount{cached}, TokenCount{written}, TokenCount{completion}, TokenCount{reasoning}};
+}
+
+std::optional<UsageMember> find_usage(std::string_view json) {
+  const void* const found = ::memmem(json.data(), json.size(), key.data(), key.size());
+  if (found == nullptr) {
+    // `"usage" :` with a blank is legal and rare.
+    if (::memmem(json.data(), json.size(), key.data(), key.size() - 1) == nullptr) return std::nullopt;
+    return find_with_care(json);
+  }
+  const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - json.data());
+  if (const auto member = member_at(json, at)) {
+    const std::size_t close = json.find_first_not_of(blanks, member->end);
+    if (close != std::string_view::npos && json[close] == '}' && json.find_first_not_of(blanks, close + 1) == std::string_view::npos) return member;
+  }
+  return find_with_care(json);
+}
+
+void RunningUsage::running(std::string_view object, std::string_view chunk) {
+  if (final_ || object.size() > object_bytes_max) return;
+  if (choices_ <= 1) {
+    last_.assign(object);
+    return;
+  }
+  constexpr std::string_view index_key = "\"index\":";
+  std::size_t index = 0;
+  if (const std::size_t at = chunk.find(index_key); at != std::string_view::npos) {
+    std::size_t digit = chunk.find_first_not_of(blanks, at + index_key.size());
+    for (; digit < chunk.size() && chunk[digit] >= '0' && chunk[digit] <= '9' && index < 1000; ++digit) {
+      index = index * 10 + static_cast<std::size_t>(chunk[digit] - '0');
+    }
+  }
+  if (index >= static_cast<std::size_t>(choices_)) return;
+  by_choice_.resize(static_cast<std::size_t>(choices_));
+  by_choice_[index].assign(object);
+}
+
+void RunningUsage::final(std::string_view object) {
+  if (object.size() > object_bytes_max) return;
+  last_.assign(object);
+  final_ = true;
+}
+
+std::pair<Usage, UsageSource> RunningUsage::usage() const {
+  if (final_ || by_choice_.empty()) {
+    if (last_.empty()) return {Usage{}, UsageSource::none};
+    const auto usage = parse_usage(last_);
+    if (!usage) return {Usage{}, UsageSource::none};
+    return {*usage, final_ ? UsageSource::exact : UsageSource::continuous};
+  }
+  Usage sum;
+  for (const std::string& object : by_choice_) {
+    if (object.empty()) continue;
+    const auto usage = parse_usage(object);
+    if (!usage) return {Usage{}, UsageSource::none};
+    const TokenCount output = sum.output + usage->output, reasoning = sum.reasoning + usage->reasoning;
+    sum = *usage;               // the prompt counts once
+    sum.output = output;
+    sum.reasoning = reasoning;
+  }
+  return {sum, UsageSource::continuous};
+}
+
+std::size_t RunningUsage::memory_bytes() const noexcept {
+  std::size_t bytes = last_.capacity() + by_choice_.capacity() * sizeof(std::string);
+  for (const std::string& object : by_choice_) bytes += object.capacity();
+  return bytes;
+}
+
+}  // namespace tollgate
