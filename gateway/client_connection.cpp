@@ -244,7 +244,9 @@ void ClientConnection::close() noexcept {
 
 Task<void> ClientConnection::linger() {
   error_code code;
-  if (gone_ || socket_.shutdown(Socket::shutdown_send, code)) co_return;
+  if (gone_) co_return;
+  socket_.shutdown(Socket::shutdown_send, code);
+  if (code) co_return;
   expired_ = false;
   deadline_.set(linger_max);
   for (std::size_t dropped = 0; dropped < linger_bytes_max;) {

@@ -43,8 +43,8 @@ TEST(Complexity, LabelledRequestsGetTheirTiers) {
     fill(request, labelled);
     const Complexity complexity = classify(request.chat(), TierBounds{});
     EXPECT_TRUE(complexity.tier >= labelled.low && complexity.tier <= labelled.high)
-        << complexity.score << " " << tier_text(complexity.tier) << ", wanted " << tier_text(labelled.low) << " to "
-        << tier_text(labelled.high) << ": " << labelled.user << parts_text(features_of(request.chat()));
+        << complexity.score << " " << name_of(complexity.tier) << ", wanted " << name_of(labelled.low) << " to "
+        << name_of(labelled.high) << ": " << labelled.user << parts_text(features_of(request.chat()));
   }
 }
 

@@ -67,13 +67,6 @@ TEST_F(Reasons, TheyArePrintableAndShortWhateverTheNames) {
 
 TEST_F(Reasons, AStepThatIsNotThereHasNone) { EXPECT_EQ(reason(9), ""); }
 
-TEST(Wording, UsdIsTheShortestDecimal) {
-  EXPECT_EQ(usd_text(Usd{}), "0");
-  EXPECT_EQ(usd_text(Usd{1}), "0.000000000001");
-  EXPECT_EQ(usd_text(Usd{12'500'000'000'000}), "12.5");
-  EXPECT_EQ(usd_text(Usd{-3'000'000'000'000}), "-3");
-}
-
 TEST(Wording, EveryWhyHasAName) {
   EXPECT_EQ(name_of(Why::cheapest), "cheapest");
   EXPECT_EQ(name_of(Why::constraint), "constraint");
