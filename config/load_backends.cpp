@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <limits>
 
 #include "config/address.hpp"
 #include "config/decimal.hpp"

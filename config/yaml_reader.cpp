@@ -9,6 +9,7 @@
 #include "config/decimal.hpp"
 #include "config/interpolate.hpp"
 #include "config/spelling.hpp"
+#include "config/utf8.hpp"
 
 namespace tollgate {
 namespace {
@@ -29,6 +30,16 @@ std::string_view name_of(YamlNode::Kind kind) noexcept {
       return "a map of keys";
   }
   return "something else";
+}
+
+bool is_plain_text(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || byte < 0x20 || byte == 0x7f) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 std::string joined(const std::string& path, std::string_view key) {
@@ -69,6 +80,11 @@ std::optional<std::string> Cursor::secret() const {
     const bool from_variable = node_->text.find('$') != std::string::npos;
     report(from_variable ? "is empty after its variables were put in; set them"
                          : "is empty; write a value or remove the key");
+    return std::nullopt;
+  }
+  // Values become headers, JSON and log lines; a variable or an escape could bring in what a file may not hold.
+  if (!is_plain_text(value.value())) {
+    report("holds a line break, a control character or bytes that are not UTF-8; remove them");
     return std::nullopt;
   }
   return std::move(value.value());

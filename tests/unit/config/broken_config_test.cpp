@@ -157,6 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                "'$' must be followed by '{'"},
         Broken{"BlankInKey", backend("    dialect: openai\n    api_key: \"Bearer ${SECRET}\"\n    models: {m: {}}\n"),
                "5:14", "no blanks"},
+        Broken{"LineBreakInUpstream", backend("    dialect: openai\n    models: {m: {upstream: \"a\\nb\"}}\n"), "5:28",
+               "holds a line break"},
         Broken{"TwoKeys", backend("    dialect: openai\n    api_key: a\n    api_key_file: b\n    models: {m: {}}\n"),
                "6:19", "keep one of the two"},
         Broken{"NoKeyFile", backend("    dialect: openai\n    api_key_file: /nowhere/key\n    models: {m: {}}\n"),
