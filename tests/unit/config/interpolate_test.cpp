@@ -64,9 +64,11 @@ TEST(Interpolate, EndlessNestingIsRefused) {
 }
 
 TEST(Interpolate, AVariableCannotAddKeys) {
-  const std::string error =
-      testing::error_of(testing::minimal + "log: {level: \"${EVIL}\"}\n", {{"EVIL", "info\nadmin: {}"}});
-  EXPECT_NE(error.find("test.yaml:7:14: log.level: '${EVIL}' is not one of the choices"), std::string::npos) << error;
+  const std::string yaml = testing::minimal + "log: {level: \"${EVIL}\"}\n";
+  const std::string keys = testing::error_of(yaml, {{"EVIL", "info, access: false"}});
+  EXPECT_EQ(keys.find("test.yaml:7:14: log.level: '${EVIL}' is not one of the choices"), 0U) << keys;
+  const std::string lines = testing::error_of(yaml, {{"EVIL", "info\nadmin: {}"}});
+  EXPECT_EQ(lines.find("test.yaml:7:14: log.level: holds a line break"), 0U) << lines;
 }
 
 }  // namespace
