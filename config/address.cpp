@@ -38,7 +38,8 @@ std::optional<Ip4> mapped_ip4_of(const Ip6& address) {
 bool is_loopback(const Ip4& address) { return address[0] == 127; }
 bool is_loopback(const Ip6& address) {
   if (const auto mapped = mapped_ip4_of(address)) return is_loopback(*mapped);
-  return std::all_of(address.begin(), address.end() - 1, [](std::uint8_t byte) { return byte == 0; }) && address[15] == 1;
+  return std::all_of(address.begin(), address.end() - 1, [](std::uint8_t byte) { return byte == 0; }) &&
+         address[15] == 1;
 }
 
 bool is_private(const Ip4& address) {
@@ -62,7 +63,8 @@ std::optional<std::uint16_t> port_of(std::string_view digits) {
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return result;
 }
 
@@ -93,7 +95,8 @@ bool is_host_name(std::string_view host) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
   });
   constexpr std::size_t host_bytes_max = 253;  // RFC 1035
-  return legal && !host.empty() && host.size() <= host_bytes_max && host.front() != '.' && host.find("..") == std::string_view::npos;
+  return legal && !host.empty() && host.size() <= host_bytes_max && host.front() != '.' &&
+         host.find("..") == std::string_view::npos;
 }
 
 /// inet_pton is strict, resolvers are not: "0x7f.1", "2130706433" and "10.1" are addresses to them and names to us.
@@ -118,13 +121,15 @@ Result<ListenAddress> parse_listen(std::string_view text) {
   const std::string host(parts->host);
   if (const auto ip = ip4_of(host); ip && !bracketed) return ListenAddress{host, *port, is_loopback(*ip)};
   if (const auto ip = ip6_of(host); ip && bracketed) return ListenAddress{host, *port, is_loopback(*ip)};
-  if (host.empty()) return wrong("the host is missing; write 0.0.0.0 for all interfaces or 127.0.0.1 for this machine only");
+  if (host.empty())
+    return wrong("the host is missing; write 0.0.0.0 for all interfaces or 127.0.0.1 for this machine only");
   return wrong(fmt::format("the host is not an IP address; {}", hint));
 }
 
 Result<BackendUrl> parse_backend_url(std::string_view text) {
   const std::size_t scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos) return wrong("a url begins with http:// or https://, as in http://gpu-a:8000");
+  if (scheme_end == std::string_view::npos)
+    return wrong("a url begins with http:// or https://, as in http://gpu-a:8000");
   const std::string scheme = lower(text.substr(0, scheme_end));
   if (scheme != "http" && scheme != "https") return wrong("only http:// and https:// are known");
   const std::string_view rest = text.substr(scheme_end + 3);
@@ -133,17 +138,22 @@ Result<BackendUrl> parse_backend_url(std::string_view text) {
   if (authority.find('@') != std::string_view::npos) {
     return wrong("a url must not hold a user name or password; put the credential into api_key");
   }
-  if (path.find_first_of("?#") != std::string_view::npos) return wrong("a url must end with its path: no '?' and no '#'");
-  const bool odd = std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c > '~' || c == '\\' || c == '"'; });
+  if (path.find_first_of("?#") != std::string_view::npos)
+    return wrong("a url must end with its path: no '?' and no '#'");
+  const bool odd =
+      std::any_of(text.begin(), text.end(), [](char c) { return c <= ' ' || c > '~' || c == '\\' || c == '"'; });
   if (odd) return wrong("a url holds neither blanks, quotes, backslashes nor characters outside ASCII");
   const auto parts = split(authority);
-  if (!parts || parts->host.empty()) return wrong("the host of the url is missing or malformed; an IPv6 address stands in brackets");
+  if (!parts || parts->host.empty())
+    return wrong("the host of the url is missing or malformed; an IPv6 address stands in brackets");
   BackendUrl url;
   url.tls = scheme == "https";
   url.host = lower(parts->host);
   const bool bracketed = authority.starts_with('[');
-  if (bracketed ? !ip6_of(url.host) : !is_host_name(url.host)) return wrong("the host of the url is neither a name nor an IP address");
-  if (!bracketed && looks_numeric(url.host) && !ip4_of(url.host)) return wrong("the host of the url is not a complete IPv4 address; write a.b.c.d");
+  if (bracketed ? !ip6_of(url.host) : !is_host_name(url.host))
+    return wrong("the host of the url is neither a name nor an IP address");
+  if (!bracketed && looks_numeric(url.host) && !ip4_of(url.host))
+    return wrong("the host of the url is not a complete IPv4 address; write a.b.c.d");
   const auto port = parts->port ? port_of(*parts->port) : std::optional<std::uint16_t>(url.tls ? 443 : 80);
   if (!port || *port == 0) return wrong("the port of the url must be a number from 1 to 65535");
   url.port = *port;
@@ -164,7 +174,8 @@ bool is_private(std::string_view host) {
   if (const auto ip = ip6_of(host)) return is_private(*ip);
   if (host.ends_with('.')) host.remove_suffix(1);  // "gpu.lan." is the same name
   constexpr std::array<std::string_view, 3> private_suffixes{".internal", ".local", ".lan"};
-  const bool suffixed = std::any_of(private_suffixes.begin(), private_suffixes.end(), [&](std::string_view s) { return host.ends_with(s); });
+  const bool suffixed = std::any_of(private_suffixes.begin(), private_suffixes.end(),
+                                    [&](std::string_view s) { return host.ends_with(s); });
   return suffixed || host.find('.') == std::string_view::npos;
 }
 

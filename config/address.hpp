@@ -14,18 +14,19 @@ namespace tollgate {
 
 struct BackendUrl {
   bool tls = false;
-  std::string host;         ///< lower case, an IPv6 address without its brackets
+  std::string host;  ///< lower case, an IPv6 address without its brackets
   std::uint16_t port = 0;
-  std::string text;         ///< as to be used: scheme and host in lower case, no slash at the end
+  std::string text;  ///< as to be used: scheme and host in lower case, no slash at the end
 };
-/// "http://gpu-a:8000", "https://api.openai.com/v1". Refuses user names, queries, fragments. Never quotes the text: it might hold a
-/// password.
+/// "http://gpu-a:8000", "https://api.openai.com/v1". Refuses user names, queries, fragments. Never quotes the text: it
+/// might hold a password.
 [[nodiscard]] Result<BackendUrl> parse_backend_url(std::string_view text);
 
 /// 127.0.0.0/8, ::1, "localhost".
 [[nodiscard]] bool is_loopback(std::string_view host);
-/// What `air_gap` lets through: loopback, 10/8, 172.16/12, 192.168/16, fc00::/7, "localhost", names that end in .internal, .local or
-/// .lan, and names without a dot. Link-local addresses are out: cloud machines find their metadata service there.
+/// What `air_gap` lets through: loopback, 10/8, 172.16/12, 192.168/16, fc00::/7, "localhost", names that end in
+/// .internal, .local or .lan, and names without a dot. Link-local addresses are out: cloud machines find their metadata
+/// service there.
 [[nodiscard]] bool is_private(std::string_view host);
 
 }  // namespace tollgate

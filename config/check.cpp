@@ -17,7 +17,8 @@ std::vector<std::string> target_ids(const Config& config) {
   return ids;
 }
 
-/// Looks the patterns of one route's `among` up, in the order written; a target that two patterns name keeps its first place.
+/// Looks the patterns of one route's `among` up, in the order written; a target that two patterns name keeps its first
+/// place.
 void resolve_among(const Draft::Among& among, const std::vector<std::string>& ids, Route& route) {
   const auto add = [&](std::size_t target) {
     if (std::find(route.among.begin(), route.among.end(), target) == route.among.end()) route.among.push_back(target);
@@ -45,7 +46,8 @@ void collect_virtual_models(Draft& draft) {
     for (const std::string& model : config.routes[i].when.models) {
       if (is_glob(model)) continue;
       if (config.find_target(model) != nullptr) {
-        draft.route_places[i].report(fmt::format("when.model names the target '{}', which clients reach by that name already; choose another name", model));
+        draft.route_places[i].report(fmt::format(
+            "when.model names the target '{}', which clients reach by that name already; choose another name", model));
         continue;
       }
       auto& models = config.virtual_models;
@@ -54,19 +56,23 @@ void collect_virtual_models(Draft& draft) {
   }
 }
 
-void check_listeners(const Config& config, const Cursor& root) {
-  const Cursor& place = root;
-  if (!config.server.listen.loopback && config.keys.empty()) {
-    place.report(fmt::format("server.listen: {} can be reached from other machines, but auth.keys is empty; add a key ('tollgate keys new') or "
-                             "listen on 127.0.0.1", config.server.listen.host));
+void check_listeners(const Draft& draft) {
+  const ListenAddress& server = draft.config.server.listen;
+  const ListenAddress& admin = draft.config.admin.listen;
+  if (!server.loopback && draft.config.keys.empty()) {
+    draft.server_listen->report(
+        fmt::format("{} can be reached from other machines, but auth.keys is empty; add a key ('tollgate keys new') or "
+                    "listen on 127.0.0.1",
+                    server.host));
   }
-  if (!config.admin.listen.loopback) {
-    place.report(fmt::format("admin.listen: {} can be reached from other machines and the admin port asks for no key; bind it to 127.0.0.1",
-                             config.admin.listen.host));
+  if (!admin.loopback) {
+    draft.admin_listen->report(fmt::format(
+        "{} can be reached from other machines, but the admin port asks for no key; bind it to 127.0.0.1", admin.host));
   }
-  const bool same = config.server.listen.port != 0 && config.server.listen.port == config.admin.listen.port &&
-                    config.server.listen.host == config.admin.listen.host;
-  if (same) place.report("server.listen and admin.listen are the same address; give them different ports");
+  const bool same = server.port != 0 && server.port == admin.port && server.host == admin.host;
+  if (!same) return;
+  const Cursor& place = draft.server_listen->present() ? *draft.server_listen : *draft.admin_listen;
+  place.report("server.listen and admin.listen are the same address; give them different ports");
 }
 
 void check_air_gap(const Draft& draft) {
@@ -76,8 +82,10 @@ void check_air_gap(const Draft& draft) {
     if (backend.simulated || backend.url.empty()) continue;
     const Result<BackendUrl> url = parse_backend_url(backend.url);
     if (url && is_private(url.value().host)) continue;
-    draft.backend_places[i].report("air_gap is on and the address is not private: use a loopback or private IP address, localhost, a name without a "
-                                   "dot or one in .internal, .local or .lan, or simulated");
+    draft.backend_places[i].report(
+        "air_gap is on and the address is not private: use a loopback or private IP address, localhost, a name without "
+        "a "
+        "dot or one in .internal, .local or .lan, or simulated");
   }
 }
 
@@ -90,35 +98,41 @@ void check_constraint_labels(const Draft& draft) {
   for (std::size_t i = 0; i < draft.config.constraints.size(); ++i) {
     for (const auto& label : draft.config.constraints[i].labels) {
       if (std::find(known.begin(), known.end(), label.first) != known.end()) continue;
-      draft.constraint_places[i].report(fmt::format("require: no backend has the label '{}'{}", label.first, suggestion_for(label.first, known)));
+      draft.constraint_places[i].report(
+          fmt::format("require: no backend has the label '{}'{}", label.first, suggestion_for(label.first, known)));
     }
   }
 }
 
 }  // namespace
 
-void check(Draft& draft, const Cursor& root) {
+void check(Draft& draft) {
   const std::vector<std::string> ids = target_ids(draft.config);
   for (std::size_t i = 0; i < draft.config.routes.size(); ++i) {
     resolve_among(draft.route_among[i], ids, draft.config.routes[i]);
   }
   collect_virtual_models(draft);
-  check_listeners(draft.config, root);
+  check_listeners(draft);
   check_air_gap(draft);
   check_constraint_labels(draft);
 }
 
 const Target* Config::find_target(std::string_view id) const noexcept {
-  const auto found = std::find_if(targets.begin(), targets.end(), [&](const Target& target) { return text(target.id) == id; });
+  const auto found =
+      std::find_if(targets.begin(), targets.end(), [&](const Target& target) { return text(target.id) == id; });
   return found == targets.end() ? nullptr : &*found;
 }
 
 std::string_view name_of(Tier tier) noexcept {
   switch (tier) {
-    case Tier::simple: return "SIMPLE";
-    case Tier::medium: return "MEDIUM";
-    case Tier::complex: return "COMPLEX";
-    case Tier::reasoning: return "REASONING";
+    case Tier::simple:
+      return "SIMPLE";
+    case Tier::medium:
+      return "MEDIUM";
+    case Tier::complex:
+      return "COMPLEX";
+    case Tier::reasoning:
+      return "REASONING";
   }
   return "SIMPLE";
 }

@@ -63,7 +63,8 @@ Result<Int128> parse_decimal(std::string_view text, int decimals) {
     if (behind_point >= decimals) {
       // Zeros behind the last decimal say nothing; anything else would have to be rounded.
       if (c == '0') continue;
-      return fail(Fault::bad_config, fmt::format("character {}: more than {} decimals cannot be kept exactly; round it", at + 1, decimals));
+      return fail(Fault::bad_config, fmt::format("character {}: more than {} decimals cannot be kept exactly; round it",
+                                                 at + 1, decimals));
     }
     if (behind_point >= 0) ++behind_point;
     if (count != 0 || c != '0') ++digits;
@@ -72,7 +73,8 @@ Result<Int128> parse_decimal(std::string_view text, int decimals) {
     }
     count = count * 10 + (c - '0');
   }
-  if (!is_digit(text.back())) return fail(Fault::bad_config, fmt::format("a digit is missing behind character {}", text.size()));
+  if (!is_digit(text.back()))
+    return fail(Fault::bad_config, fmt::format("a digit is missing behind character {}", text.size()));
   const int zeros = decimals - std::max(behind_point, 0);
   if (digits + zeros > digits_max) return fail(Fault::bad_config, "the number is too large");
   const Int128 scaled = count * power_of_ten(zeros);
@@ -108,8 +110,9 @@ Result<UsdPerToken> parse_usd_per_million_tokens(std::string_view text) {
   TOLLGATE_TRY(const Int128 count, parse_decimal(text, usd_per_million_tokens_decimals));
   if (count < 0) return fail(Fault::bad_config, "a price cannot be negative");
   if (count > usd_per_million_tokens_max * power_of_ten(usd_per_million_tokens_decimals)) {
-    return fail(Fault::bad_config, fmt::format("a price is at most {} USD per million tokens; is it per token or per thousand?",
-                                               usd_per_million_tokens_max));
+    return fail(Fault::bad_config,
+                fmt::format("a price is at most {} USD per million tokens; is it per token or per thousand?",
+                            usd_per_million_tokens_max));
   }
   return UsdPerToken{static_cast<std::int64_t>(count)};
 }

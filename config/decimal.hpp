@@ -16,12 +16,12 @@
 
 namespace tollgate {
 
-inline constexpr int usd_decimals = 12;                       ///< digits behind the point of a Usd
-inline constexpr int usd_per_million_tokens_decimals = 9;     ///< of a UsdPerToken written in USD per million tokens
+inline constexpr int usd_decimals = 12;                    ///< digits behind the point of a Usd
+inline constexpr int usd_per_million_tokens_decimals = 9;  ///< of a UsdPerToken written in USD per million tokens
 
-/// The number of 10^-decimals units that the text says, exactly: "2.49" with 3 decimals is 2490. Accepted: digits, optionally
-/// a minus sign before and a point with further digits behind. Refused: exponents, inf, nan, thousands marks, blanks, a
-/// number that needs more decimals, or one whose count is past 36 digits.
+/// The number of 10^-decimals units that the text says, exactly: "2.49" with 3 decimals is 2490. Accepted: digits,
+/// optionally a minus sign before and a point with further digits behind. Refused: exponents, inf, nan, thousands
+/// marks, blanks, a number that needs more decimals, or one whose count is past 36 digits.
 [[nodiscard]] Result<Int128> parse_decimal(std::string_view text, int decimals);
 /// `count` 10^-decimals units as the shortest decimal text: 2490 with 3 decimals is "2.49".
 [[nodiscard]] std::string decimal_text(Int128 count, int decimals);

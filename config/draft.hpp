@@ -1,8 +1,11 @@
 #pragma once
-// A Config while it is being read: what each load_*.cpp fills in, and what check.cpp needs to say where a wrong thing stands.
-// Private to this folder.
+// A Config while it is being read: what each load_*.cpp fills in, and what check.cpp needs to say where a wrong thing
+// stands. Private to this folder.
 
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/config.hpp"
@@ -16,12 +19,13 @@ struct Draft {
     std::vector<std::pair<std::string, Cursor>> patterns;
   };
   Config config;
+  std::optional<Cursor> server_listen, admin_listen;
   std::vector<Cursor> backend_places, target_places, constraint_places, route_places;  ///< one per element of config
   std::vector<Among> route_among;                                                      ///< one per route
 };
 
 // Sections, in the order they are read: later ones look names up in earlier ones.
-void load_server(MapReader& root, Draft& draft);       ///< server, admin, ledger, log, tiers, attempts_max
+void load_server(MapReader& root, Draft& draft);  ///< server, admin, ledger, log, tiers, attempts_max
 void load_auth(MapReader& root, Draft& draft);
 void load_backends(MapReader& root, Draft& draft);
 void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///< `models:` of one backend
@@ -30,10 +34,10 @@ void load_routes(MapReader& root, Draft& draft);
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.
-void check(Draft& draft, const Cursor& root);
+void check(Draft& draft);
 
-/// A name of a backend, route, team …: letters, digits, '.', '_', '-'. Reports and returns false otherwise, and for words that the
-/// gateway itself uses ("other", "direct").
+/// A name of a backend, route, team …: letters, digits, '.', '_', '-'. Reports and returns false otherwise, and for
+/// words that the gateway itself uses ("other", "direct").
 [[nodiscard]] bool is_legal_name(std::string_view name, const Cursor& place, std::string_view what);
 /// A name of a model: as above, and ':' and '/' within.
 [[nodiscard]] bool is_legal_model(std::string_view name, const Cursor& place);
@@ -43,6 +47,7 @@ struct Loaded {
   Result<ConfigPtr> config;
   std::set<std::string> accepted;
 };
-[[nodiscard]] Loaded load_and_list_keys(std::string_view yaml, const std::string& source, const Environment& environment);
+[[nodiscard]] Loaded load_and_list_keys(std::string_view yaml, const std::string& source,
+                                        const Environment& environment);
 
 }  // namespace tollgate

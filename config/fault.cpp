@@ -7,8 +7,9 @@
 namespace tollgate {
 namespace {
 
-// `type` and `code` are what OpenAI's own API answers where it has such a case (an unknown key is an invalid_request_error there,
-// not an authentication_error), because SDKs and applications switch on them; the other codes are ours.
+// `type` and `code` are what OpenAI's own API answers where it has such a case (an unknown key is an
+// invalid_request_error there, not an authentication_error), because SDKs and applications switch on them; the other
+// codes are ours.
 constexpr std::string_view bad = "invalid_request_error";
 constexpr std::string_view server = "server_error";
 
@@ -29,7 +30,8 @@ constexpr std::array table = {
     Row{Fault::method_not_allowed, {"method_not_allowed", Whose::client, Again::no, 405, bad, "method_not_supported"}},
     Row{Fault::unsupported, {"unsupported", Whose::policy, Again::no, 400, bad, "unsupported"}},
     Row{Fault::over_budget, {"over_budget", Whose::client, Again::no, 402, "insufficient_quota", "budget_exceeded"}},
-    Row{Fault::rate_limited, {"rate_limited", Whose::client, Again::no, 429, "rate_limit_error", "rate_limit_exceeded"}},
+    Row{Fault::rate_limited,
+        {"rate_limited", Whose::client, Again::no, 429, "rate_limit_error", "rate_limit_exceeded"}},
     Row{Fault::constraint_unsatisfied,
         {"constraint_unsatisfied", Whose::policy, Again::no, 403, bad, "constraint_unsatisfied"}},
     Row{Fault::no_target_up, {"no_target_up", Whose::upstream, Again::no, 503, server, "no_target_available"}},
@@ -40,7 +42,8 @@ constexpr std::array table = {
     Row{Fault::upstream_refused, {"upstream_refused", Whose::client, Again::no, 400, bad, "upstream_refused"}},
     Row{Fault::upstream_credentials,
         {"upstream_credentials", Whose::ours, Again::next_target, 502, server, "upstream_credentials"}},
-    Row{Fault::upstream_status, {"upstream_status", Whose::upstream, Again::next_target, 502, server, "upstream_error"}},
+    Row{Fault::upstream_status,
+        {"upstream_status", Whose::upstream, Again::next_target, 502, server, "upstream_error"}},
     Row{Fault::upstream_timeout,
         {"upstream_timeout", Whose::upstream, Again::next_target, 504, server, "upstream_timeout"}},
     Row{Fault::upstream_garbage,

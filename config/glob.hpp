@@ -1,11 +1,14 @@
 #pragma once
-// Patterns of names in the configuration: '*' stands for any run of characters, also none and also '/'. All else is itself.
+// Patterns of names in the configuration: '*' stands for any run of characters, also none and also '/'. All else is
+// itself.
 
 #include <string_view>
 
 namespace tollgate {
 
-[[nodiscard]] constexpr bool is_glob(std::string_view pattern) noexcept { return pattern.find('*') != std::string_view::npos; }
+[[nodiscard]] constexpr bool is_glob(std::string_view pattern) noexcept {
+  return pattern.find('*') != std::string_view::npos;
+}
 
 /// Linear in the pattern times the text; no recursion, so no pattern is a trap.
 [[nodiscard]] constexpr bool fits_glob(std::string_view pattern, std::string_view text) noexcept {

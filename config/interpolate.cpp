@@ -35,24 +35,29 @@ Result<std::string> expand_variable(std::string_view inside, const Environment& 
   std::size_t length = 0;
   while (length < inside.size() && may_be_in_name(inside[length], length == 0)) ++length;
   if (length == 0) {
-    return fail(Fault::bad_config, "'${' must be followed by a variable's name, as in ${API_KEY}; for a plain dollar sign write '$$'");
+    return fail(Fault::bad_config,
+                "'${' must be followed by a variable's name, as in ${API_KEY}; for a plain dollar sign write '$$'");
   }
   const std::string_view name = inside.substr(0, length);
   const std::string_view rest = inside.substr(length);
   const bool has_default = rest.starts_with(":-");
   const bool has_message = rest.starts_with(":?");
   if (!rest.empty() && !has_default && !has_message) {
-    return fail(Fault::bad_config, fmt::format("behind the variable {} only '}}', ':-default' or ':?message' may follow", name));
+    return fail(Fault::bad_config,
+                fmt::format("behind the variable {} only '}}', ':-default' or ':?message' may follow", name));
   }
   std::optional<std::string> value = environment(name);
   if (value && (rest.empty() || !value->empty())) return std::move(*value);
   if (has_default) return expand(rest.substr(2), environment, depth + 1);
-  if (has_message) return fail(Fault::bad_config, fmt::format("the variable {} is not set or empty: {}", name, rest.substr(2)));
-  return fail(Fault::bad_config, fmt::format("the variable {} is not set; set it, or give a default with ${{{}:-default}}", name, name));
+  if (has_message)
+    return fail(Fault::bad_config, fmt::format("the variable {} is not set or empty: {}", name, rest.substr(2)));
+  return fail(Fault::bad_config,
+              fmt::format("the variable {} is not set; set it, or give a default with ${{{}:-default}}", name, name));
 }
 
 Result<std::string> expand(std::string_view text, const Environment& environment, int depth) {
-  if (depth > nesting_max) return fail(Fault::bad_config, fmt::format("defaults are nested more than {} deep", nesting_max));
+  if (depth > nesting_max)
+    return fail(Fault::bad_config, fmt::format("defaults are nested more than {} deep", nesting_max));
   std::string result;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] != '$') {
@@ -66,8 +71,10 @@ Result<std::string> expand(std::string_view text, const Environment& environment
       continue;
     }
     if (next != '{') {
-      return fail(Fault::bad_config, fmt::format("character {}: '$' must be followed by '{{', as in ${{API_KEY}}; for a plain dollar "
-                                                 "sign write '$$'", at + 1));
+      return fail(Fault::bad_config,
+                  fmt::format("character {}: '$' must be followed by '{{', as in ${{API_KEY}}; for a plain dollar "
+                              "sign write '$$'",
+                              at + 1));
     }
     const std::size_t close = closing_brace(text, at + 2);
     if (close == std::string_view::npos) {
@@ -82,7 +89,9 @@ Result<std::string> expand(std::string_view text, const Environment& environment
 
 }  // namespace
 
-Result<std::string> interpolate(std::string_view text, const Environment& environment) { return expand(text, environment, 0); }
+Result<std::string> interpolate(std::string_view text, const Environment& environment) {
+  return expand(text, environment, 0);
+}
 
 Environment process_environment() {
   return [](std::string_view name) -> std::optional<std::string> {

@@ -6,7 +6,8 @@
 //    ${VAR:?message}    an error with this message if it is not set or empty
 //    $$                 one dollar sign
 //
-// Any other '$' is an error: it is nearly always a variable whose braces were forgotten. No message ever holds a variable's value.
+// Any other '$' is an error: it is nearly always a variable whose braces were forgotten. No message ever holds a
+// variable's value.
 
 #include <string>
 #include <string_view>

@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <system_error>
 
 #include "config/draft.hpp"
 #include "config/sha256.hpp"
@@ -41,7 +42,8 @@ Error error_of(Reading& reading, const std::string& source) {
     message += place.line == 0 ? fmt::format("{}: {}", source, findings[i].message)
                                : fmt::format("{}:{}:{}: {}", source, place.line, place.column, findings[i].message);
   }
-  if (findings.size() > findings_shown_max) message += fmt::format("\n{}: and {} more", source, findings.size() - findings_shown_max);
+  if (findings.size() > findings_shown_max)
+    message += fmt::format("\n{}: and {} more", source, findings.size() - findings_shown_max);
   return fail(Fault::bad_config, std::move(message));
 }
 
@@ -62,7 +64,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_backends(root, draft);
       load_constraints(root, draft);
       load_routes(root, draft);
-      check(draft, root.cursor());
+      check(draft);
     }
   }
   if (!reading.findings.empty()) return error_of(reading, source);
@@ -74,9 +76,11 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
 }  // namespace
 
 bool is_legal_name(std::string_view name, const Cursor& place, std::string_view what) {
-  const bool legal = !name.empty() && name.size() <= name_bytes_max && std::all_of(name.begin(), name.end(), is_name_character);
+  const bool legal =
+      !name.empty() && name.size() <= name_bytes_max && std::all_of(name.begin(), name.end(), is_name_character);
   if (!legal) {
-    place.report(fmt::format("the name of a {} holds letters, digits, '.', '_' and '-' only, at most {} of them", what, name_bytes_max));
+    place.report(fmt::format("the name of a {} holds letters, digits, '.', '_' and '-' only, at most {} of them", what,
+                             name_bytes_max));
     return false;
   }
   // "other" is the metric label for whatever is not configured, "direct" the route of requests that name their target.
@@ -89,11 +93,14 @@ bool is_legal_name(std::string_view name, const Cursor& place, std::string_view 
 
 bool is_legal_model(std::string_view name, const Cursor& place) {
   const auto legal_character = [](char c) { return is_name_character(c) || c == ':' || c == '/'; };
-  const bool legal = !name.empty() && name.size() <= model_bytes_max && std::all_of(name.begin(), name.end(), legal_character) &&
-                     name.front() != '/' && name.back() != '/';
+  const bool legal = !name.empty() && name.size() <= model_bytes_max &&
+                     std::all_of(name.begin(), name.end(), legal_character) && name.front() != '/' &&
+                     name.back() != '/';
   if (!legal) {
-    place.report(fmt::format("the name of a model holds letters, digits, '.', '_', '-', and ':' or '/' within, at most {} of them; what the "
-                             "backend calls it goes into upstream", model_bytes_max));
+    place.report(fmt::format(
+        "the name of a model holds letters, digits, '.', '_', '-', and ':' or '/' within, at most {} of them; what the "
+        "backend calls it goes into upstream",
+        model_bytes_max));
   }
   return legal;
 }
@@ -110,7 +117,8 @@ Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, co
 
 Result<std::string> read_config_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) return fail(Fault::bad_config, fmt::format("{}: cannot be opened; check the path and its permissions", path));
+  if (!in)
+    return fail(Fault::bad_config, fmt::format("{}: cannot be opened; check the path and its permissions", path));
   std::string text(yaml_limits::text_bytes_max + 1, '\0');  // one more than allowed, so that too much is seen
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) return fail(Fault::bad_config, fmt::format("{}: cannot be read; is it a file?", path));

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <limits>
 
 #include "config/address.hpp"
 #include "config/decimal.hpp"
@@ -16,7 +16,8 @@ namespace {
 using std::chrono::hours;
 
 constexpr std::string_view openai_url = "https://api.openai.com/v1";
-constexpr std::pair<std::string_view, DialectName> dialects[] = {{"openai", DialectName::openai}, {"vllm", DialectName::vllm}};
+constexpr std::pair<std::string_view, DialectName> dialects[] = {{"openai", DialectName::openai},
+                                                                 {"vllm", DialectName::vllm}};
 
 void load_simulated(const Cursor& place, Backend& backend) {
   SimulatedConfig simulated;
@@ -128,7 +129,8 @@ void load_pool(const Cursor& place, Backend& backend) {
   const auto monthly_picodollars = monthly.present() ? monthly.decimal(usd_decimals, 0, 100'000'000 * usd) : Int128{0};
   if (!hourly_picodollars || !monthly_picodollars || pool.gpus == 0) return;
   if (*hourly_picodollars == 0 && *monthly_picodollars == 0) {
-    section.cursor().report("the pool costs nothing; write what the hardware costs per hour or per month, or leave the pool out");
+    section.cursor().report(
+        "the pool costs nothing; write what the hardware costs per hour or per month, or leave the pool out");
     return;
   }
   // A year has 8760 hours, a month is a twelfth of it: 730 hours.

@@ -14,7 +14,8 @@ constexpr std::int64_t tokens_max = 1'000'000'000;
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return result;
 }
 
@@ -50,7 +51,7 @@ void load_headers(const Cursor& place, Condition& condition) {
 }
 
 /// Teams or keys: only such as auth.keys knows, for a constraint on a misspelt team would never apply.
-std::vector<NameId> load_callers(const Cursor& place, const Draft& draft, NameId ApiKey::* member) {
+std::vector<NameId> load_callers(const Cursor& place, const Draft& draft, NameId ApiKey::*member) {
   std::vector<NameId> callers;
   if (!place.present()) return callers;
   std::vector<std::string> known;
@@ -86,8 +87,10 @@ void load_bands(MapReader& when, Condition& condition) {
     const Cursor from = band.at("from"), below = band.at("below");
     if (from.present()) condition.complexity_from = read_share(from);
     if (below.present()) condition.complexity_below = read_share(below);
-    if (band.cursor().present() && !from.present() && !below.present()) band.cursor().report("needs from, below or both");
-    const bool empty = condition.complexity_below && condition.complexity_from.value_or(0) >= *condition.complexity_below;
+    if (band.cursor().present() && !from.present() && !below.present())
+      band.cursor().report("needs from, below or both");
+    const bool empty =
+        condition.complexity_below && condition.complexity_from.value_or(0) >= *condition.complexity_below;
     if (empty) band.cursor().report("from must be less than below; nothing can match this");
   }
   MapReader band(when.at("input_tokens"));
@@ -95,7 +98,8 @@ void load_bands(MapReader& when, Condition& condition) {
   if (from.present()) condition.input_tokens_from = from.integer(0, tokens_max);
   if (below.present()) condition.input_tokens_below = below.integer(1, tokens_max);
   if (band.cursor().present() && !from.present() && !below.present()) band.cursor().report("needs from, below or both");
-  const bool empty = condition.input_tokens_below && condition.input_tokens_from.value_or(0) >= *condition.input_tokens_below;
+  const bool empty =
+      condition.input_tokens_below && condition.input_tokens_from.value_or(0) >= *condition.input_tokens_below;
   if (empty) band.cursor().report("from must be less than below; nothing can match this");
 }
 
@@ -200,7 +204,8 @@ void load_routes(MapReader& root, Draft& draft) {
   std::map<std::string, Place> taken;
   const std::vector<Cursor> items = routes.items();
   for (const Cursor& place : items) load_route(place, taken, draft);
-  if (routes.is_list() && items.empty()) routes.report("the list is empty; write a route, or remove the key to get the route 'auto' among all targets");
+  if (routes.is_list() && items.empty())
+    routes.report("the list is empty; write a route, or remove the key to get the route 'auto' among all targets");
 }
 
 }  // namespace tollgate

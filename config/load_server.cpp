@@ -17,8 +17,9 @@ using std::chrono::seconds;
 constexpr std::int64_t kibibyte = 1024;
 constexpr std::int64_t mebibyte = 1024 * kibibyte;
 
-void load_listen(MapReader& section, ListenAddress& out) {
+void load_listen(MapReader& section, ListenAddress& out, std::optional<Cursor>& place) {
   const Cursor value = section.at("listen");
+  place = value;
   if (!value.present()) return;
   const auto text = value.text();
   if (!text) return;
@@ -66,8 +67,9 @@ void load_tiers(MapReader section, TierBounds& tiers) {
   if (!section.cursor().present()) return;
   const bool rising = 0 < tiers.medium && tiers.medium < tiers.complex && tiers.complex < tiers.reasoning;
   if (!rising) {
-    section.cursor().report(fmt::format("the bounds must rise from above 0: medium {} < complex {} < reasoning {} does not hold", tiers.medium,
-                                        tiers.complex, tiers.reasoning));
+    section.cursor().report(
+        fmt::format("the bounds must rise from above 0: medium {} < complex {} < reasoning {} does not hold",
+                    tiers.medium, tiers.complex, tiers.reasoning));
   }
 }
 
@@ -89,7 +91,10 @@ std::optional<ApiKey> load_key(const Cursor& place) {
     const auto read = sha256_from_hex(*digits);
     if (read) key.sha256 = *read;
     // Not quoted: it may be the key itself, put here by mistake.
-    if (!read) hash.report("the SHA-256 of the key was expected, 64 hexadecimal digits and not the key itself; 'tollgate keys new' makes both");
+    if (!read)
+      hash.report(
+          "the SHA-256 of the key was expected, 64 hexadecimal digits and not the key itself; 'tollgate keys new' "
+          "makes both");
     complete = complete && read;
   }
   const Cursor models = section.at("models");
@@ -103,19 +108,20 @@ void load_server(MapReader& root, Draft& draft) {
   Config& config = draft.config;
   {
     MapReader section(root.at("server"));
-    load_listen(section, config.server.listen);
+    load_listen(section, config.server.listen, draft.server_listen);
     load_limits(section, config.server);
   }
   {
     MapReader section(root.at("admin"));
-    load_listen(section, config.admin.listen);
+    load_listen(section, config.admin.listen, draft.admin_listen);
   }
   load_ledger(MapReader(root.at("ledger")), config.ledger);
   {
     MapReader section(root.at("log"));
     section.choice("format", config.log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
-    section.choice("level", config.log.level,
-                   {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}});
+    section.choice(
+        "level", config.log.level,
+        {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}});
     section.flag("access", config.log.access);
   }
   load_tiers(MapReader(root.at("tiers")), config.tiers);
@@ -133,9 +139,13 @@ void load_auth(MapReader& root, Draft& draft) {
     std::optional<ApiKey> key = load_key(place);
     if (!key) continue;
     const auto [name, name_is_new] = names.emplace(text(key->name), place.place());
-    if (!name_is_new) place.report(fmt::format("the name '{}' is taken by the key in line {}; name keys apart", text(key->name), name->second.line));
+    if (!name_is_new)
+      place.report(fmt::format("the name '{}' is taken by the key in line {}; name keys apart", text(key->name),
+                               name->second.line));
     const auto [hash, hash_is_new] = hashes.emplace(key->sha256, place.place());
-    if (!hash_is_new) place.report(fmt::format("the same key stands in line {}; every entry needs a key of its own", hash->second.line));
+    if (!hash_is_new)
+      place.report(
+          fmt::format("the same key stands in line {}; every entry needs a key of its own", hash->second.line));
     draft.config.keys.push_back(std::move(*key));
   }
 }

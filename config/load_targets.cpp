@@ -23,7 +23,8 @@ std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only
   MapReader section(place);
   const Cursor input_place = section.required("input_usd_per_million_tokens");
   // Embeddings have no output to be priced; everything else has, and unknown must not become free.
-  const Cursor output_place = embeddings_only ? section.at("output_usd_per_million_tokens") : section.required("output_usd_per_million_tokens");
+  const Cursor output_place =
+      embeddings_only ? section.at("output_usd_per_million_tokens") : section.required("output_usd_per_million_tokens");
   const auto input = load_price(input_place);
   const auto output = load_price(output_place);
   TokenPrices prices;
@@ -50,7 +51,8 @@ void take_catalogue_prices(const Backend& backend, Target& target) {
   const CatalogueModel* const found = find_in_catalogue(url.value().host, target.upstream);
   if (found == nullptr) return;
   target.prices = found->prices;
-  // Past this many input tokens the provider charges a rate that the catalogue's prices are not: by default nothing is sent there.
+  // Past this many input tokens the provider charges a rate that the catalogue's prices are not: by default nothing is
+  // sent there.
   if (target.context_tokens == 0) target.context_tokens = found->prices.input_tokens_max;
 }
 
@@ -95,7 +97,8 @@ void load_target(const std::string& name, const Cursor& place, std::size_t backe
   }
   if (!prices.present()) take_catalogue_prices(backend, target);
   const bool no_room = target.context_tokens != 0 && target.output_tokens_max > target.context_tokens;
-  if (no_room) section.at("output_tokens_max").report("is larger than context_tokens; a context holds input and output together");
+  if (no_room)
+    section.at("output_tokens_max").report("is larger than context_tokens; a context holds input and output together");
   draft.config.targets.push_back(std::move(target));
   draft.target_places.push_back(place);
 }

@@ -18,7 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The suffixes a provider puts behind an id for a dated version of the same model at the same price. '#' stands for a digit.
+/// The suffixes a provider puts behind an id for a dated version of the same model at the same price. '#' stands for a
+/// digit.
 struct Provider {
   std::string name;
   std::vector<std::string> hosts;
@@ -101,7 +102,8 @@ const CatalogueModel* find_in_catalogue(std::string_view host, std::string_view 
     if (!upstream.starts_with(model.model)) continue;
     const std::string_view suffix = upstream.substr(model.model.size());
     const auto& forms = provider->date_suffixes;
-    if (std::any_of(forms.begin(), forms.end(), [&](const std::string& form) { return fits_date(suffix, form); })) dated = &model;
+    if (std::any_of(forms.begin(), forms.end(), [&](const std::string& form) { return fits_date(suffix, form); }))
+      dated = &model;
   }
   return dated;
 }

@@ -1,13 +1,13 @@
 #pragma once
-// The built-in price catalogue (config/prices.json, part of the program): what well-known managed models cost per token. Prices in
-// the configuration win over it; a model it does not know stays unpriced.
+// The built-in price catalogue (config/prices.json, part of the program): what well-known managed models cost per
+// token. Prices in the configuration win over it; a model it does not know stays unpriced.
 //
 //    const CatalogueModel* found = find_in_catalogue("api.openai.com", "gpt-4o-mini-2024-07-18");
 //    found->prices.source == "catalogue openai/gpt-4o-mini as of 2026-08-21"
 //
-// A model is matched by its exact id, or by its id and the date suffix that its provider puts behind ids (-2024-07-18, -20250929);
-// never by a prefix alone, for "gpt-5" and "gpt-5-pro" differ tenfold.
-// Threads: read-only after the first call, which reads the embedded file.
+// A model is matched by its exact id, or by its id and the date suffix that its provider puts behind ids (-2024-07-18,
+// -20250929); never by a prefix alone, for "gpt-5" and "gpt-5-pro" differ tenfold. Threads: read-only after the first
+// call, which reads the embedded file.
 
 #include <cstddef>
 #include <optional>
@@ -20,9 +20,9 @@
 namespace tollgate {
 
 struct CatalogueModel {
-  std::string provider;                       ///< "openai"
-  std::string model;                          ///< the provider's id
-  std::string as_of;                          ///< "2026-08-21"
+  std::string provider;  ///< "openai"
+  std::string model;     ///< the provider's id
+  std::string as_of;     ///< "2026-08-21"
   TokenPrices prices;
 };
 

@@ -14,7 +14,8 @@ namespace {
 
 bool matches_everything(const Condition& when) {
   const bool callers = when.models.empty() && when.headers.empty() && when.teams.empty() && when.keys.empty();
-  const bool bands = !when.tiers && !when.complexity_from && !when.complexity_below && !when.input_tokens_from && !when.input_tokens_below;
+  const bool bands = !when.tiers && !when.complexity_from && !when.complexity_below && !when.input_tokens_from &&
+                     !when.input_tokens_below;
   return callers && bands && !when.tools && !when.images && !when.json_output && !when.stream;
 }
 
@@ -22,7 +23,8 @@ bool satisfies(const Constraint& constraint, const Backend& backend) {
   if (constraint.trust && *constraint.trust != backend.trust) return false;
   return std::all_of(constraint.labels.begin(), constraint.labels.end(), [&](const auto& label) {
     const auto found = backend.labels.find(label.first);
-    return found != backend.labels.end() && std::find(label.second.begin(), label.second.end(), found->second) != label.second.end();
+    return found != backend.labels.end() &&
+           std::find(label.second.begin(), label.second.end(), found->second) != label.second.end();
   });
 }
 
@@ -30,13 +32,17 @@ void remark_on_prices(const Config& config, std::vector<std::string>& remarks) {
   for (const Target& target : config.targets) {
     if (config.backend_of(target).pool) continue;
     if (!target.prices) {
-      remarks.push_back(fmt::format("target {} has no known price: its requests are recorded as unpriced; add prices", text(target.id)));
+      remarks.push_back(fmt::format("target {} has no known price: its requests are recorded as unpriced; add prices",
+                                    text(target.id)));
       continue;
     }
     const std::int64_t limit = target.prices->input_tokens_max;
     if (limit != 0 && target.context_tokens > limit) {
-      remarks.push_back(fmt::format("target {}: the catalogue's prices hold up to {} input tokens, context_tokens is {}; longer requests are priced "
-                                    "too low: lower context_tokens or add prices", text(target.id), limit, target.context_tokens));
+      remarks.push_back(
+          fmt::format("target {}: the catalogue's prices hold up to {} input tokens, context_tokens is {}; longer "
+                      "requests are priced "
+                      "too low: lower context_tokens or add prices",
+                      text(target.id), limit, target.context_tokens));
     }
   }
 }
@@ -46,24 +52,31 @@ void remark_on_routes(const Config& config, std::vector<std::string>& remarks) {
   std::vector<bool> reached(config.targets.size(), false);
   for (const Route& route : config.routes) {
     if (catch_all != nullptr) {
-      remarks.push_back(fmt::format("route {} never matches: route {} before it has no conditions", text(route.name), text(catch_all->name)));
+      remarks.push_back(fmt::format("route {} never matches: route {} before it has no conditions", text(route.name),
+                                    text(catch_all->name)));
       continue;
     }
     for (const std::size_t target : route.among) reached[target] = true;
     if (matches_everything(route.when)) catch_all = &route;
   }
   if (catch_all != nullptr) {
-    remarks.push_back(fmt::format("route {} has no conditions: it takes every model name, also a misspelt one", text(catch_all->name)));
+    remarks.push_back(fmt::format("route {} has no conditions: it takes every model name, also a misspelt one",
+                                  text(catch_all->name)));
   }
   for (std::size_t i = 0; i < reached.size(); ++i) {
-    if (!reached[i]) remarks.push_back(fmt::format("no route reaches target {}: only clients that ask for it by name get there", text(config.targets[i].id)));
+    if (!reached[i])
+      remarks.push_back(fmt::format("no route reaches target {}: only clients that ask for it by name get there",
+                                    text(config.targets[i].id)));
   }
 }
 
 void remark_on_constraints(const Config& config, std::vector<std::string>& remarks) {
   for (const Constraint& constraint : config.constraints) {
-    const bool satisfied = std::any_of(config.backends.begin(), config.backends.end(), [&](const Backend& b) { return satisfies(constraint, b); });
-    if (!satisfied) remarks.push_back(fmt::format("no backend satisfies constraint {}: every request it applies to is refused", text(constraint.name)));
+    const bool satisfied = std::any_of(config.backends.begin(), config.backends.end(),
+                                       [&](const Backend& b) { return satisfies(constraint, b); });
+    if (!satisfied)
+      remarks.push_back(fmt::format("no backend satisfies constraint {}: every request it applies to is refused",
+                                    text(constraint.name)));
   }
 }
 
@@ -73,11 +86,13 @@ void remark_on_addresses(const Config& config, std::vector<std::string>& remarks
     if (backend.simulated || !url) continue;
     const bool open = !url.value().tls && !is_private(url.value().host);
     if (open) {
-      remarks.push_back(fmt::format("backend {} is reached over plain http at a public address: prompts{} travel unencrypted; use https",
-                                    text(backend.name), backend.api_key.empty() ? "" : " and its api_key"));
+      remarks.push_back(fmt::format(
+          "backend {} is reached over plain http at a public address: prompts{} travel unencrypted; use https",
+          text(backend.name), backend.api_key.empty() ? "" : " and its api_key"));
     }
     if (backend.api_key.empty() && !catalogue_provider(url.value().host).empty()) {
-      remarks.push_back(fmt::format("backend {} has no api_key: its provider will refuse every request", text(backend.name)));
+      remarks.push_back(
+          fmt::format("backend {} has no api_key: its provider will refuse every request", text(backend.name)));
     }
   }
 }

@@ -21,7 +21,8 @@ Sha256 sha256(std::string_view bytes) {
   Sha256 hash{};
   unsigned length = 0;
   // Fails only if OpenSSL has no SHA-256 at all: the machine is broken, and no key could be checked.
-  if (EVP_Digest(bytes.data(), bytes.size(), hash.data(), &length, EVP_sha256(), nullptr) != 1 || length != hash.size()) {
+  if (EVP_Digest(bytes.data(), bytes.size(), hash.data(), &length, EVP_sha256(), nullptr) != 1 ||
+      length != hash.size()) {
     throw std::runtime_error("OpenSSL offers no SHA-256");
   }
   return hash;

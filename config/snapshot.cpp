@@ -75,7 +75,9 @@ std::vector<std::string> keys_at_next_start(const Config& old_config, const Conf
   const auto differs = [&](bool is_different, const char* key) {
     if (is_different) keys.emplace_back(key);
   };
-  const auto same_address = [](const ListenAddress& a, const ListenAddress& b) { return a.host == b.host && a.port == b.port; };
+  const auto same_address = [](const ListenAddress& a, const ListenAddress& b) {
+    return a.host == b.host && a.port == b.port;
+  };
   differs(!same_address(old_config.server.listen, new_config.server.listen), "server.listen");
   differs(old_config.server.reactors != new_config.server.reactors, "server.reactors");
   differs(!same_address(old_config.admin.listen, new_config.admin.listen), "admin.listen");

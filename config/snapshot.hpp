@@ -6,8 +6,8 @@
 //    const ConfigPtr& config = view.current();                   // per request: one atomic load
 //    Result<ReloadOutcome> done = holder.reload(ReloadCause::asked);   // control thread
 //
-// Threads: every method of ConfigHolder may be called on any thread; reloads run one after the other. A ConfigView belongs to one
-// thread.
+// Threads: every method of ConfigHolder may be called on any thread; reloads run one after the other. A ConfigView
+// belongs to one thread.
 
 #include <atomic>
 #include <chrono>
@@ -22,25 +22,25 @@
 namespace tollgate {
 
 enum class ReloadCause : std::uint8_t {
-  asked,         ///< by signal or by the admin port: always read, since files that hold credentials may have changed too
-  file_changed   ///< by a FileWatch: a text already loaded or already refused is left alone
+  asked,        ///< by signal or by the admin port: always read, since files that hold credentials may have changed too
+  file_changed  ///< by a FileWatch: a text already loaded or already refused is left alone
 };
 
 struct ReloadOutcome {
-  bool changed = false;                       ///< false: the text is the one in force, or was refused before
-  ConfigPtr config;                           ///< in force now
+  bool changed = false;  ///< false: the text is the one in force, or was refused before
+  ConfigPtr config;      ///< in force now
   /// Keys whose new value takes effect only at the next start, such as "server.listen".
   std::vector<std::string> at_next_start;
 };
 
 /// For the tollgate_config_* metrics.
 struct ConfigStatus {
-  std::uint64_t generation = 1;               ///< counts snapshots; 1 is the one of the start
-  std::uint64_t reloads = 0;                  ///< that took effect
+  std::uint64_t generation = 1;  ///< counts snapshots; 1 is the one of the start
+  std::uint64_t reloads = 0;     ///< that took effect
   std::uint64_t reloads_failed = 0;
   bool last_reload_ok = true;
   std::chrono::system_clock::time_point last_success;
-  std::string last_error;                     ///< of the last reload, "" if it went well
+  std::string last_error;  ///< of the last reload, "" if it went well
 };
 
 class ConfigHolder {
@@ -63,20 +63,21 @@ class ConfigHolder {
  private:
   ReloadOutcome put_in_force(ConfigPtr config);
 
-  const std::string path_;             // constant after construction
+  const std::string path_;  // constant after construction
   const Environment environment_;
-  std::mutex reloading_;               // held for a whole reload
-  mutable std::mutex mutex_;           // guards current_ and status_
+  std::mutex reloading_;      // held for a whole reload
+  mutable std::mutex mutex_;  // guards current_ and status_
   ConfigPtr current_;
   ConfigStatus status_;
-  std::string refused_sha256_;         // guarded by reloading_
+  std::string refused_sha256_;  // guarded by reloading_
   std::atomic<std::uint64_t> generation_{1};
 };
 
 /// A thread's own look at a ConfigHolder: takes its lock only when there is a new snapshot.
 class ConfigView {
  public:
-  explicit ConfigView(const ConfigHolder& holder) : holder_(holder), generation_(holder.generation()), config_(holder.current()) {}
+  explicit ConfigView(const ConfigHolder& holder)
+      : holder_(holder), generation_(holder.generation()), config_(holder.current()) {}
   [[nodiscard]] const ConfigPtr& current() {
     const std::uint64_t generation = holder_.generation();
     if (generation != generation_) {

@@ -7,7 +7,8 @@
 
 namespace tollgate {
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other, in any case of letters.
+/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other, in any case of
+/// letters.
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 /// The nearest of `known`, or "" if none is near enough to be what was meant. The view is one of `known`.
 [[nodiscard]] std::string_view nearest_name(std::string_view name, std::span<const std::string> known);

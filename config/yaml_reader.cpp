@@ -9,6 +9,7 @@
 #include "config/decimal.hpp"
 #include "config/interpolate.hpp"
 #include "config/spelling.hpp"
+#include "config/utf8.hpp"
 
 namespace tollgate {
 namespace {
@@ -19,12 +20,26 @@ constexpr double share_units = 1e6;
 
 std::string_view name_of(YamlNode::Kind kind) noexcept {
   switch (kind) {
-    case YamlNode::Kind::null: return "no value";
-    case YamlNode::Kind::scalar: return "a single value";
-    case YamlNode::Kind::sequence: return "a list";
-    case YamlNode::Kind::map: return "a map of keys";
+    case YamlNode::Kind::null:
+      return "no value";
+    case YamlNode::Kind::scalar:
+      return "a single value";
+    case YamlNode::Kind::sequence:
+      return "a list";
+    case YamlNode::Kind::map:
+      return "a map of keys";
   }
   return "something else";
+}
+
+bool is_plain_text(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    const std::size_t length = utf8_length(text);
+    if (length == 0 || byte < 0x20 || byte == 0x7f) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 std::string joined(const std::string& path, std::string_view key) {
@@ -63,7 +78,13 @@ std::optional<std::string> Cursor::secret() const {
   }
   if (value.value().empty()) {
     const bool from_variable = node_->text.find('$') != std::string::npos;
-    report(from_variable ? "is empty after its variables were put in; set them" : "is empty; write a value or remove the key");
+    report(from_variable ? "is empty after its variables were put in; set them"
+                         : "is empty; write a value or remove the key");
+    return std::nullopt;
+  }
+  // Values become headers, JSON and log lines; a variable or an escape could bring in what a file may not hold.
+  if (!is_plain_text(value.value())) {
+    report("holds a line break, a control character or bytes that are not UTF-8; remove them");
     return std::nullopt;
   }
   return std::move(value.value());
@@ -87,7 +108,8 @@ std::optional<std::int64_t> Cursor::integer(std::int64_t min, std::int64_t max) 
   const char* const end = digits->data() + digits->size();
   const auto [stopped, error] = std::from_chars(digits->data(), end, value);
   if (stopped != end || (error != std::errc() && error != std::errc::result_out_of_range)) {
-    report(fmt::format("a whole number from {} to {} was expected, without unit or blanks, not {}", min, max, quoted()));
+    report(
+        fmt::format("a whole number from {} to {} was expected, without unit or blanks, not {}", min, max, quoted()));
     return std::nullopt;
   }
   if (error == std::errc::result_out_of_range || value < min || value > max) {
@@ -106,7 +128,8 @@ std::optional<Int128> Cursor::decimal(int decimals, Int128 min, Int128 max) cons
     return std::nullopt;
   }
   if (value.value() < min || value.value() > max) {
-    report(fmt::format("{} is out of range; it goes from {} to {}", quoted(), decimal_text(min, decimals), decimal_text(max, decimals)));
+    report(fmt::format("{} is out of range; it goes from {} to {}", quoted(), decimal_text(min, decimals),
+                       decimal_text(max, decimals)));
     return std::nullopt;
   }
   return value.value();
@@ -164,11 +187,12 @@ std::vector<std::pair<YamlKey, Cursor>> Cursor::unique_entries() const {
     const YamlKey& key = node_->keys[i];
     const auto [first, is_new] = seen.emplace(key.text, key.place);
     if (!is_new) {
-      reading_->report(key.place, fmt::format("{}: stands here a second time (first in line {}); remove one", joined(path_, key.text),
-                                              first->second.line));
+      reading_->report(key.place, fmt::format("{}: stands here a second time (first in line {}); remove one",
+                                              joined(path_, key.text), first->second.line));
       continue;
     }
-    entries.emplace_back(key, Cursor(*reading_, &node_->children[i], joined(path_, key.text), joined(pattern_, "*"), key.place));
+    entries.emplace_back(
+        key, Cursor(*reading_, &node_->children[i], joined(path_, key.text), joined(pattern_, "*"), key.place));
   }
   return entries;
 }
@@ -182,8 +206,9 @@ MapReader::~MapReader() {
   for (const auto& [key, value] : cursor_.unique_entries()) {
     if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
     const std::string path = joined(cursor_.path_, key.text);
-    cursor_.reading_->report(key.place, key.text == "<<" ? fmt::format("{}: merge keys are not supported; write the keys out", path)
-                                                         : fmt::format("{}: unknown key{}", path, suggestion_for(key.text, known_)));
+    cursor_.reading_->report(key.place, key.text == "<<"
+                                            ? fmt::format("{}: merge keys are not supported; write the keys out", path)
+                                            : fmt::format("{}: unknown key{}", path, suggestion_for(key.text, known_)));
   }
 }
 
@@ -222,7 +247,8 @@ void MapReader::seconds(std::string_view key, milliseconds& out, milliseconds mi
   const Cursor value = at(key);
   if (!value.present()) return;
   constexpr int decimals_of_seconds = 3;
-  if (const auto read = value.decimal(decimals_of_seconds, min.count(), max.count())) out = milliseconds(static_cast<std::int64_t>(*read));
+  if (const auto read = value.decimal(decimals_of_seconds, min.count(), max.count()))
+    out = milliseconds(static_cast<std::int64_t>(*read));
 }
 
 void MapReader::millis(std::string_view key, milliseconds& out, milliseconds min, milliseconds max) {

@@ -1,5 +1,6 @@
 #pragma once
-// Reads typed values out of a YAML tree and collects every finding, so that one run shows all that is wrong with a file.
+// Reads typed values out of a YAML tree and collects every finding, so that one run shows all that is wrong with a
+// file.
 //
 //    MapReader server(root.at("server"));            // absent: every read below leaves its default alone
 //    server.integer("reactors", config.reactors, 0, 1024);
@@ -8,8 +9,8 @@
 //
 // A key is known because it was asked for: what the loader accepts and what it calls unknown cannot drift apart, and
 // Reading::accepted lists it for the test that compares it with the schema.
-// Values are read after variables were put in (interpolate.hpp). Messages quote a value only as it stands in the file, never with
-// its variables filled in, and never that of a secret.
+// Values are read after variables were put in (interpolate.hpp). Messages quote a value only as it stands in the file,
+// never with its variables filled in, and never that of a secret.
 
 #include <chrono>
 #include <cstdint>
@@ -58,16 +59,16 @@ class Cursor {
   void report(std::string_view message) const;
 
   // Each reads the present value, or reports why it cannot and returns nullopt. None may be called on an absent one.
-  [[nodiscard]] std::optional<std::string> text() const;           ///< not empty
-  [[nodiscard]] std::optional<std::string> secret() const;         ///< not empty; never quoted
+  [[nodiscard]] std::optional<std::string> text() const;    ///< not empty
+  [[nodiscard]] std::optional<std::string> secret() const;  ///< not empty; never quoted
   [[nodiscard]] std::optional<bool> flag() const;
   [[nodiscard]] std::optional<std::int64_t> integer(std::int64_t min, std::int64_t max) const;
   /// Exactly so many decimals, from min to max in units of the last one.
   [[nodiscard]] std::optional<Int128> decimal(int decimals, Int128 min, Int128 max) const;
   [[nodiscard]] std::optional<std::size_t> one_of(std::span<const std::string> words) const;  ///< index of the word
-  [[nodiscard]] std::vector<Cursor> items() const;                 ///< of a list
-  [[nodiscard]] std::vector<Cursor> one_or_more() const;           ///< of a list that is not empty, or the value itself
-  [[nodiscard]] std::vector<std::string> texts() const;            ///< of one_or_more()
+  [[nodiscard]] std::vector<Cursor> items() const;                                            ///< of a list
+  [[nodiscard]] std::vector<Cursor> one_or_more() const;  ///< of a list that is not empty, or the value itself
+  [[nodiscard]] std::vector<std::string> texts() const;   ///< of one_or_more()
   /// Entries of a map whose keys the user chose, each key with its place; duplicates are reported and left out.
   [[nodiscard]] std::vector<std::pair<YamlKey, Cursor>> entries() const;
   /// Lists a key of such a map that has a meaning of its own as an accepted one.

@@ -48,25 +48,32 @@ class TreeBuilder final : public YAML::EventHandler {
   std::optional<YamlNode> take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (root_) refuse(place_of(mark), "a second document begins here; a configuration is one document, remove the line '---'");
+    if (root_)
+      refuse(place_of(mark), "a second document begins here; a configuration is one document, remove the line '---'");
   }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add({YamlNode::Kind::null, place_of(mark), {}, {}, {}}, anchor); }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add({YamlNode::Kind::null, place_of(mark), {}, {}, {}}, anchor);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     refuse_tag(mark, tag);
     add({YamlNode::Kind::scalar, place_of(mark), value, {}, {}}, anchor);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(YamlNode::Kind::sequence, mark, tag, anchor);
   }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(YamlNode::Kind::map, mark, tag, anchor);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapEnd() override { close(); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchored_.find(anchor);
-    if (found == anchored_.end()) refuse(place_of(mark), "an alias inside the value it stands for has no end; write the value out");
+    if (found == anchored_.end())
+      refuse(place_of(mark), "an alias inside the value it stands for has no end; write the value out");
     const Weight weight = weight_of(found->second);
     if (open_.size() + weight.depth > yaml_limits::depth_max) refuse_depth(place_of(mark));
     count(weight, place_of(mark));
@@ -92,7 +99,8 @@ class TreeBuilder final : public YAML::EventHandler {
   void count(const Weight& weight, Place place) {
     nodes_ += weight.nodes;
     bytes_ += weight.bytes;
-    if (nodes_ > yaml_limits::nodes_max) refuse(place, fmt::format("more than {} values (aliases counted)", yaml_limits::nodes_max));
+    if (nodes_ > yaml_limits::nodes_max)
+      refuse(place, fmt::format("more than {} values (aliases counted)", yaml_limits::nodes_max));
     if (bytes_ > yaml_limits::scalar_bytes_max) refuse(place, "aliases repeat too much text; write shorter values");
   }
 
@@ -152,7 +160,8 @@ std::string_view refuse_odd_bytes(std::string_view text) {
   if (text.size() > yaml_limits::text_bytes_max) {
     refuse({}, fmt::format("the file is larger than {} KiB", yaml_limits::text_bytes_max / 1024));
   }
-  if (text.starts_with("\xFE\xFF") || text.starts_with("\xFF\xFE")) refuse({1, 1}, "the file is UTF-16; save it as UTF-8");
+  if (text.starts_with("\xFE\xFF") || text.starts_with("\xFF\xFE"))
+    refuse({1, 1}, "the file is UTF-16; save it as UTF-8");
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   Place place{1, 1};
   bool indentation = true;
@@ -160,11 +169,7 @@ std::string_view refuse_odd_bytes(std::string_view text) {
     const std::size_t length = utf8_length(text.substr(at));
     if (length == 0) refuse(place, "this byte is not UTF-8; save the file as UTF-8");
     const char c = text[at];
-    if (c == '\t' && indentation) {
-      const std::size_t next = text.find_first_not_of(" \t\r", at);
-      const bool blank = next == std::string_view::npos || text[next] == '\n' || text[next] == '#';
-      if (!blank) refuse(place, "a tab stands in the indentation; YAML indents with spaces");
-    }
+    if (c == '\t' && indentation) refuse(place, "a tab stands in the indentation; YAML indents with spaces");
     const auto byte = static_cast<unsigned char>(c);
     if ((byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f) {
       refuse(place, fmt::format("control character 0x{:02x}; remove it", byte));
@@ -188,7 +193,8 @@ YamlNode parse_or_refuse(std::string_view text) {
   while (parser.HandleNextDocument(builder)) {
   }
   std::optional<YamlNode> root = builder.take();
-  if (!root || root->kind == YamlNode::Kind::null) refuse({1, 1}, "the file is empty; a configuration begins with 'version: 1'");
+  if (!root || root->kind == YamlNode::Kind::null)
+    refuse({1, 1}, "the file is empty; a configuration begins with 'version: 1'");
   return std::move(*root);
 }
 
@@ -200,7 +206,8 @@ std::optional<YamlNode> parse_yaml(std::string_view text, YamlProblem& problem) 
   } catch (const Refusal& refusal) {
     problem = refusal.problem;
   } catch (const YAML::Exception& broken) {
-    problem = {place_of(broken.mark), fmt::format("this is not YAML: {}; look for a missing colon, quote or bracket", broken.msg)};
+    problem = {place_of(broken.mark),
+               fmt::format("this is not YAML: {}; look for a missing colon, quote or bracket", broken.msg)};
   }
   return std::nullopt;
 }

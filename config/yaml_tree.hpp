@@ -3,9 +3,10 @@
 //
 //    std::optional<YamlNode> root = parse_yaml(text, problem);
 //
-// Built from yaml-cpp's events rather than its nodes: keys keep their places and their duplicates, aliases are counted before they
-// are copied, and nothing throws. Limits: text_bytes_max, depth_max, nodes_max. Refused besides broken YAML: text that is
-// not UTF-8, control characters, tabs as indentation, tags (`!!binary`), several documents, keys that are not plain text.
+// Built from yaml-cpp's events rather than its nodes: keys keep their places and their duplicates, aliases are counted
+// before they are copied, and nothing throws. Limits: text_bytes_max, depth_max, nodes_max. Refused besides broken
+// YAML: text that is not UTF-8, control characters, tabs as indentation, tags (`!!binary`), several documents, keys
+// that are not plain text.
 
 #include <cstddef>
 #include <optional>
@@ -31,9 +32,9 @@ struct YamlNode {
   enum class Kind : unsigned char { null, scalar, sequence, map };
   Kind kind = Kind::null;
   Place place;
-  std::string text;               ///< of a scalar, as written, quotes and escapes undone
-  std::vector<YamlKey> keys;      ///< of a map, in order, duplicates kept
-  std::vector<YamlNode> children; ///< of a sequence, or the values of a map: children[i] belongs to keys[i]
+  std::string text;                ///< of a scalar, as written, quotes and escapes undone
+  std::vector<YamlKey> keys;       ///< of a map, in order, duplicates kept
+  std::vector<YamlNode> children;  ///< of a sequence, or the values of a map: children[i] belongs to keys[i]
 };
 
 /// Why a text is no YAML that can be read, and where.
@@ -45,7 +46,7 @@ struct YamlProblem {
 namespace yaml_limits {
 inline constexpr std::size_t text_bytes_max = 1024 * 1024;
 inline constexpr std::size_t depth_max = 32;
-inline constexpr std::size_t nodes_max = 50'000;              ///< after aliases are followed
+inline constexpr std::size_t nodes_max = 50'000;                  ///< after aliases are followed
 inline constexpr std::size_t scalar_bytes_max = 4 * 1024 * 1024;  ///< all together, after aliases are followed
 }  // namespace yaml_limits
 

@@ -1,0 +1,112 @@
+#pragma once
+// A configuration in which every key occurs. When the loader learns a key, add it here and to config/schema.json;
+// schema_test.cpp fails until both are done.
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <unistd.h>
+
+namespace tollgate::testing {
+
+/// A file that holds the credential "sk-from-file" and a line break.
+inline std::string credential_file() {
+  const auto path = std::filesystem::temp_directory_path() / ("tollgate-credential-" + std::to_string(::getpid()));
+  std::ofstream(path) << "sk-from-file\n";
+  return path.string();
+}
+
+// The hashes are those of "tg-web" and "tg-batch".
+inline const std::string every_key = R"(version: 1
+server:
+  listen: "0.0.0.0:8088"
+  reactors: 2
+  head_bytes_max: 16384
+  body_bytes_max: 1048576
+  nesting_max: 64
+  connections_max: 100
+  head_timeout_seconds: 1.5
+  body_timeout_seconds: 2
+  idle_timeout_seconds: 3
+  write_timeout_seconds: 4
+  keepalive_comment_seconds: 0
+  drain_seconds: 6
+admin: {listen: "127.0.0.1:9191"}
+ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024}
+log: {format: json, level: warn, access: false}
+tiers: {medium: 0.2, complex: 0.5, reasoning: 0.9}
+attempts_max: 4
+air_gap: true
+auth:
+  keys:
+    - {name: web-app, team: web, sha256: e4c4101aaf32d7045095e1d332af2cc9c6d7d87bdd4ac28a7a95588b803b5687, models: [auto, "home/*"]}
+    - {name: batch, sha256: 51d9c449b2b24f8edf37d5e98509ab2e523bd5be1a4965f9f86da0129d13e226}
+backends:
+  home:
+    dialect: vllm
+    url: http://gpu-a:8000
+    api_key: ${SECRET}
+    trust: internal
+    labels: {region: eu}
+    pool: {billing: dedicated, gpu: H100, gpus: 2, usd_per_gpu_hour: "2.49", ops_usd_per_month: "2000"}
+    timeouts: {connect_seconds: 0.25, first_byte_seconds: 10, silence_seconds: 20, total_seconds: 30}
+    transport: curl
+    models:
+      llama:70b/q4:
+        upstream: meta-llama/Llama-3.3-70B-Instruct
+        context_tokens: 131072
+        output_tokens_max: 4096
+        capability: 0.6
+        tools: false
+        images: true
+        json_schema: false
+        serves: [chat, completions]
+        concurrency_max: 16
+  near:
+    dialect: openai
+    url: https://gateway.internal/v1
+    api_key_file: ${KEY_FILE}
+    models:
+      gpt:
+        prices:
+          input_usd_per_million_tokens: "2.50"
+          output_usd_per_million_tokens: 10
+          cached_input_usd_per_million_tokens: 1.25
+          cache_write_usd_per_million_tokens: "3.125"
+          usd_per_request: "0.001"
+  simulated-gpu:
+    dialect: vllm
+    simulated:
+      personality: vllm
+      seed: 7
+      slots: 8
+      prefill_tokens_per_second: 1000
+      decode_tokens_per_second: 50
+      decode_tokens_per_second_total: 200
+      output_tokens_mean: 50
+    models: {llama: {}}
+constraints:
+  - name: phi-stays-home
+    when: {header: {x-data-class: phi}}
+    require: {trust: internal, region: [eu, ch]}
+routes:
+  - name: auto
+    when:
+      model: [auto, "gpt-*"]
+      header: {X-Data-Class: [phi, pii], x-tier: gold, x-any: "*"}
+      team: web
+      key: [web-app]
+      tier: [MEDIUM, REASONING]
+      complexity: {from: 0.25, below: 0.75}
+      input_tokens: {from: 10, below: 1000}
+      tools: true
+      images: false
+      json_output: true
+      stream: false
+    choose: first
+    cost_basis: loaded
+    among: [near/gpt, "*"]
+)";
+
+}  // namespace tollgate::testing

@@ -1,0 +1,94 @@
+#include "config/price_catalogue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "unit/config/loading.hpp"
+
+namespace tollgate {
+namespace {
+
+constexpr std::string_view openai = "api.openai.com";
+
+TEST(PriceCatalogue, EveryEntryIsWhole) {
+  std::set<std::pair<std::string, std::string>> seen;
+  for (const CatalogueModel& model : price_catalogue()) {
+    SCOPED_TRACE(model.provider + "/" + model.model);
+    EXPECT_TRUE(seen.emplace(model.provider, model.model).second);
+    EXPECT_GT(model.prices.input, UsdPerToken{});
+    const bool embeds = model.model.find("embed") != std::string::npos;
+    EXPECT_EQ(model.prices.output == UsdPerToken{}, embeds);
+    if (model.prices.cached_input) {
+      EXPECT_GT(*model.prices.cached_input, UsdPerToken{});
+      EXPECT_LT(*model.prices.cached_input, model.prices.input);
+    }
+    EXPECT_EQ(model.as_of.size(), 10U);
+    EXPECT_NE(model.prices.source.find(model.as_of), std::string::npos);
+  }
+  EXPECT_GE(seen.size(), 60U);
+}
+
+TEST(PriceCatalogue, AnIdIsFoundAtItsProviderOnly) {
+  const CatalogueModel* const found = find_in_catalogue(openai, "gpt-4o-mini");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->prices.input, UsdPerToken{150'000'000});
+  EXPECT_EQ(found->prices.output, UsdPerToken{600'000'000});
+  EXPECT_EQ(found->prices.source.rfind("catalogue openai/gpt-4o-mini as of 20", 0), 0U);
+  EXPECT_EQ(find_in_catalogue("api.groq.com", "gpt-4o-mini"), nullptr);
+  EXPECT_EQ(find_in_catalogue("gpu-a", "gpt-4o-mini"), nullptr);
+}
+
+TEST(PriceCatalogue, ADateBehindAnIdIsTheSameModel) {
+  EXPECT_EQ(find_in_catalogue(openai, "gpt-4o-mini-2024-07-18"), find_in_catalogue(openai, "gpt-4o-mini"));
+  EXPECT_EQ(find_in_catalogue("api.anthropic.com", "claude-sonnet-4-5-20250929"),
+            find_in_catalogue("api.anthropic.com", "claude-sonnet-4-5"));
+}
+
+TEST(PriceCatalogue, AnExactIdWinsOverADate) {
+  EXPECT_NE(find_in_catalogue(openai, "gpt-4o-2024-05-13"), find_in_catalogue(openai, "gpt-4o"));
+  EXPECT_EQ(find_in_catalogue(openai, "gpt-4o-2024-05-13")->prices.input, UsdPerToken{5'000'000'000});
+}
+
+TEST(PriceCatalogue, APrefixIsNotAMatch) {
+  for (const std::string_view id :
+       {"gpt-4o-mini-turbo", "gpt-5-unheard-of", "gpt-4", "gpt-4o-2024-05", "gpt-4o-20240513", "GPT-4o", ""}) {
+    const CatalogueModel* const found = find_in_catalogue(openai, id);
+    if (found != nullptr) {
+      EXPECT_EQ(found->model, id);
+    }
+  }
+}
+
+TEST(PriceCatalogue, ATargetWithoutPricesTakesThem) {
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {small: {upstream: "
+      "gpt-4o-mini-2024-07-18}}}}\n");
+  ASSERT_TRUE(config->targets[0].prices);
+  EXPECT_EQ(config->targets[0].prices->input, UsdPerToken{150'000'000});
+}
+
+TEST(PriceCatalogue, TheConfigurationWins) {
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-4o: {prices: "
+      "{input_usd_per_million_tokens: 1, output_usd_per_million_tokens: 2}}}}}\n");
+  EXPECT_EQ(config->targets[0].prices->input, UsdPerToken{1'000'000'000});
+  EXPECT_FALSE(config->targets[0].prices->cached_input) << "lines of two sources are not mixed";
+  EXPECT_EQ(config->targets[0].prices->source, "config");
+}
+
+TEST(PriceCatalogue, AnUnknownModelStaysUnpriced) {
+  EXPECT_FALSE(testing::loaded("version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-99: {}}}}\n")
+                   ->targets[0]
+                   .prices);
+}
+
+TEST(PriceCatalogue, ByDefaultNothingIsSentPastWhereThePricesHold) {
+  const ConfigPtr config =
+      testing::loaded("version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-5.4: {}}}}\n");
+  EXPECT_EQ(config->targets[0].prices->input_tokens_max, 272'000);
+  EXPECT_EQ(config->targets[0].context_tokens, 272'000);
+}
+
+}  // namespace
+}  // namespace tollgate
