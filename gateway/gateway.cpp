@@ -20,7 +20,6 @@ constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::seconds probe_interval{5};
 constexpr std::chrono::seconds file_poll{1};
 constexpr std::chrono::milliseconds drain_poll{10};
-constexpr unsigned reactors_max = 64;      // six bits of a request id
 
 void raise_descriptor_limit() {
   rlimit limit{};

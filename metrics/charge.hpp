@@ -26,7 +26,25 @@ struct Charge {
   }
 };
 
-/// The token charge of `usage` at `prices`.
-[[nodiscard]] Charge token_charge(const Usage& usage, const TokenPrices& prices) noexcept;
+/// What TokenPrices come to once the rule for absent prices is applied: plain numbers, small enough to stand in a ledger slot.
+struct TokenRates {
+  UsdPerToken input, cached_input, cache_write, output;
+  Usd per_request;
+
+  TokenRates() = default;
+  explicit TokenRates(const TokenPrices& prices) noexcept
+      : input(prices.input),
+        cached_input(prices.cached_input.value_or(prices.input)),
+        cache_write(prices.cache_write.value_or(prices.input)),
+        output(prices.output),
+        per_request(prices.per_request) {}
+};
+
+/// The token charge of `usage`. Reasoning is part of output and is not charged again. A count so absurd that its line would not fit
+/// is charged the largest amount that does.
+[[nodiscard]] Charge token_charge(const Usage& usage, const TokenRates& rates) noexcept;
+[[nodiscard]] inline Charge token_charge(const Usage& usage, const TokenPrices& prices) noexcept {
+  return token_charge(usage, TokenRates(prices));
+}
 
 }  // namespace tollgate

@@ -55,29 +55,23 @@ struct RequestClosing {
   std::chrono::nanoseconds duration{0};
 };
 
-/// A request between open() and settle(); lives in a ledger slot. Only Books makes and ends one.
-struct OpenRequest {
-  RequestRow row;
-  std::array<AttemptRow, attempts_per_request_max> attempts;
-  [[nodiscard]] AttemptRow& current() noexcept { return attempts[row.attempts - 1U]; }
-  [[nodiscard]] Usd total() const noexcept;   ///< over all attempts so far
-};
-
 /// One reactor's books. Not thread-safe: one reactor, one Books. No call blocks, allocates on the heap in the steady state, or fails.
 class Books {
  public:
   virtual ~Books() = default;
   /// Takes a ledger slot and writes the open row to it. nullptr: none is free (a limit: LedgerConfig::open_requests_max).
   [[nodiscard]] virtual OpenRequest* open(const RequestOpened& opened) noexcept = 0;
-  /// False: the ledger cannot be written (disk full …): nothing may be served unrecorded.
+  /// Why open() returned nullptr. True: every slot is taken; wait, one comes back with the next commit. False: the ledger cannot be
+  /// written (LedgerStatus says why); refuse with Fault::ledger_full, for nothing may be served unrecorded.
   [[nodiscard]] virtual bool can_record() const noexcept = 0;
   /// What was decided; before the first attempt.
   virtual void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept = 0;
   /// Starts attempt row.attempts + 1 (at most attempts_per_request_max) and the pool's clock for it.
   virtual void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now) noexcept = 0;
-  /// The running count of the current attempt, kept where a crash cannot lose it.
+  /// The running count of the current attempt, kept where a crash cannot lose it. It replaces the last one.
   virtual void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept = 0;
-  /// Ends the current attempt, stops the pool's clock, prices it. A second end of the same attempt is ignored.
+  /// Ends the current attempt, stops the pool's clock, prices it. A second end of the same attempt is ignored. An end that knows no
+  /// usage (UsageSource::none) keeps what progress() said last. What each case costs: metrics/pricing.hpp.
   virtual const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept = 0;
   /// Ends the request and hands its slot to the ledger thread. An attempt still running is ended as Fault::internal.
   virtual void settle(OpenRequest& request, const RequestClosing& closing) noexcept = 0;
@@ -102,30 +96,52 @@ struct PoolStatus {
   UsdSum billed, attributed, idle, cold_start, rounding;   ///< attributed: settled charges + what runs have accrued so far
   GpuTime busy_gpu_time, idle_gpu_time;
   std::int64_t in_flight = 0;
+  double busy_ratio = 0;                   ///< share of the last five minutes with work in flight (BusyWindow)
 };
 
 struct LedgerStatus {
   bool writable = true;
   std::string error;                       ///< why not
-  std::uint64_t rows_committed = 0;
+  std::uint64_t rows_committed = 0;        ///< of requests and of attempts
+  std::uint64_t requests_committed = 0;
   std::uint64_t requests_waiting = 0;      ///< settled, not yet committed
-  std::chrono::microseconds last_commit{0};
+  std::chrono::microseconds last_commit{0};   ///< how long it took
+  std::uint64_t commits = 0;
+  std::uint64_t commit_failures = 0;
+  std::uint64_t duplicates = 0;            ///< rows that were in the ledger already; not 0 only after a commit that failed half-way
 };
 
-/// All books of the process. Constructed before the reactors, destroyed after them (the destructor commits everything).
+/// What the ledger found of an earlier run that did not end in order.
+struct Recovery {
+  std::uint64_t settled = 0;               ///< requests that were settled but not committed: now in the ledger as they were
+  std::uint64_t open = 0;                  ///< requests that were under way: settled from what was known, marked `recovered`
+  std::uint64_t damaged = 0;               ///< slots that cannot be trusted and were not imported
+  std::vector<std::string> set_aside;      ///< files kept because of them
+};
+
+/// Where the books take the time from when no call brings it along; a test passes its own.
+using MonoClock = std::function<MonoTime()>;
+
+/// All books of the process. Constructed before the reactors, destroyed after them. The destructor commits everything; if the
+/// ledger cannot be written then, the rows stay in the slot files and the next start takes them in.
 class Accounts {
  public:
-  /// Opens the ledger (recovering what an earlier run left open) and seeds Names. Fails with a clear Error if the ledger cannot be used.
-  [[nodiscard]] static Result<std::unique_ptr<Accounts>> start(const LedgerConfig& ledger, unsigned reactors);
+  /// Opens the ledger and takes in what an earlier run left. Fails with a clear Error if the ledger cannot be used, another process
+  /// uses it, or `reactors` is not 1 … reactors_max.
+  [[nodiscard]] static Result<std::unique_ptr<Accounts>> start(const LedgerConfig& ledger, unsigned reactors,
+                                                               MonoClock clock = &std::chrono::steady_clock::now);
   virtual ~Accounts() = default;
 
   [[nodiscard]] virtual Books& books(unsigned reactor) noexcept = 0;
   /// Makes a snapshot's names and pools known; before any reactor uses the snapshot. Any thread but one at a time.
   virtual Result<void> adopt(const ConfigPtr& config) = 0;
-  /// Commits everything settled so far; returns when it is durable. Any thread.
+  /// Commits everything settled so far; returns when it is durable, or when the ledger turned out not to be writable (ledger() says
+  /// so; the rows stay in their slots). Any thread but a reactor's.
   virtual void flush() = 0;
   [[nodiscard]] virtual std::vector<PoolStatus> pools() const = 0;
   [[nodiscard]] virtual LedgerStatus ledger() const = 0;
+  /// What start() found; for the log.
+  [[nodiscard]] virtual const Recovery& recovery() const noexcept = 0;
 
   /// More families to export, from folders that metrics/ does not know. Called on the thread that renders.
   using Collect = std::function<void(std::vector<prometheus::MetricFamily>&)>;

@@ -12,16 +12,23 @@
 
 namespace tollgate {
 
-/// A request's identity: 41 bits of milliseconds, 6 of reactor, 16 of sequence: unique and nearly rising, hence a cheap row id.
+/// A request's identity: 41 bits of milliseconds since 2025, 8 of reactor, 14 of sequence: unique and nearly rising, hence a cheap
+/// row id.
 enum class RequestId : std::int64_t {};
+inline constexpr unsigned reactors_max = 256;
+/// A new id, never given before: not by another reactor, not by an earlier run of this ledger, not when the clock is set back (then
+/// the milliseconds stand still or run ahead of it). Any thread; lock-free.
+[[nodiscard]] RequestId next_request_id(unsigned reactor) noexcept;
+/// The same with the time as an argument, in microseconds since the Unix epoch.
+[[nodiscard]] RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept;
+/// Ids given from now on are above `used`: what the ledger already holds.
+void raise_request_ids_above(RequestId used) noexcept;
 /// "req_" and 13 characters of Crockford's base 32, as clients and logs see it.
 struct RequestIdText {
   std::array<char, 17> chars;
   [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), chars.size()}; }
 };
 [[nodiscard]] RequestIdText text(RequestId id) noexcept;
-/// A new one for a request on this reactor; rises strictly per reactor even if the clock steps back. Any thread, one per reactor.
-[[nodiscard]] RequestId next_request_id(unsigned reactor) noexcept;
 
 /// A Fault, or ok.
 struct RowResult {
@@ -31,6 +38,8 @@ struct RowResult {
   [[nodiscard]] constexpr bool is_ok() const noexcept { return value == 255; }
   [[nodiscard]] std::string_view name() const noexcept { return is_ok() ? "ok" : facts_of(static_cast<Fault>(value)).name; }
 };
+
+// The numbers of the enums below stand in ledgers: values are added at the end, never changed.
 
 /// How a charge of kind `gpu` was attributed.
 enum class PoolMethod : std::uint8_t { none, time };
@@ -70,5 +79,13 @@ struct RequestRow {
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 
 inline constexpr unsigned attempts_per_request_max = 6;
+
+/// A request between open() and settle(); lives in a ledger slot. Only Books makes and ends one.
+struct OpenRequest {
+  RequestRow row;
+  std::array<AttemptRow, attempts_per_request_max> attempts;
+  [[nodiscard]] AttemptRow& current() noexcept { return attempts[row.attempts - 1U]; }
+  [[nodiscard]] Usd total() const noexcept;   ///< over all attempts so far
+};
 
 }  // namespace tollgate

@@ -1,0 +1,137 @@
+#include <prometheus/metric_family.h>
+
+#include <algorithm>
+
+#include "metrics/books.hpp"
+#include "metrics/exporter.hpp"
+#include "metrics/recovery.hpp"
+
+namespace tollgate {
+namespace {
+
+class AllBooks final : public Accounts {
+ public:
+  AllBooks(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+           milliseconds commit_interval, Recovery recovery, MonoClock clock)
+      : clock_(std::move(clock)),
+        recovery_(std::move(recovery)),
+        ledger_(std::move(ledger), std::move(slots), commit_interval) {}
+
+  void add_reactor() {
+    const auto reactor = static_cast<unsigned>(books_.size());
+    books_.push_back(std::make_unique<ReactorBooks>(ledger_, reactor, pools_, clock_));
+  }
+
+  Books& books(unsigned reactor) noexcept override { return *books_[reactor]; }
+
+  Result<void> adopt(const ConfigPtr& config) override {
+    TOLLGATE_TRY(ledger_.flush());  // makes the names durable
+    pools_.adopt(*config, clock_());
+    const std::lock_guard lock(mutex_);
+    targets_.clear();
+    for (const Target& target : config->targets) targets_.push_back(target.id);
+    return success();
+  }
+
+  void flush() override {
+    const Result<void> outcome = ledger_.flush();
+    (void)outcome;  // ledger() says it
+  }
+
+  std::vector<PoolStatus> pools() const override { return pools_.status(clock_()); }
+
+  LedgerStatus ledger() const override {
+    LedgerStatus status = ledger_.status();
+    std::uint64_t settled = 0;
+    for (const auto& books : books_) settled += books->shard().settled_count();
+    status.requests_waiting = settled - std::min(settled, status.requests_committed);
+    return status;
+  }
+
+  const Recovery& recovery() const noexcept override { return recovery_; }
+
+  void add_collector(Collect collect) override {
+    const std::lock_guard lock(mutex_);
+    collectors_.push_back(std::move(collect));
+  }
+
+  std::string render_metrics() const override {
+    ExportedState state;
+    for (const auto& books : books_) books->shard().add_to(state.totals);
+    state.pools = pools();
+    state.ledger = ledger();
+    state.recovery = recovery_;
+    const std::lock_guard lock(mutex_);
+    state.targets = targets_;
+    std::vector<prometheus::MetricFamily> families = exporter_.families(state);
+    for (const Collect& collect : collectors_) collect(families);
+    return Exporter::text(families);
+  }
+
+ private:
+  const MonoClock clock_;
+  const Recovery recovery_;
+  Pools pools_;
+  LedgerThread ledger_;
+  std::vector<std::unique_ptr<ReactorBooks>> books_;  // fixed after start()
+
+  mutable std::mutex mutex_;  // guards what follows
+  mutable Exporter exporter_;
+  std::vector<NameId> targets_;
+  std::vector<Collect> collectors_;
+};
+
+/// Takes what an earlier run left into the ledger. Its names and slots are given up only when that is durable;
+/// interrupted at any point, the next start does the same again and every row still goes in once.
+Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
+  TOLLGATE_TRY(std::vector<SlotFile> files, read_slot_files(path));
+  TOLLGATE_TRY(ledger.speak_for_last_run());
+  const Leftovers leftovers = settle_leftovers(files, std::max<std::uint32_t>(ledger.names_written(), 1));
+  const auto insert_all = [&]() -> Result<void> {
+    TOLLGATE_TRY(ledger.begin());
+    for (const OpenRequest& row : leftovers.rows) {
+      TOLLGATE_TRY(const bool is_new, ledger.insert(row));
+      (void)is_new;  // false: committed, but its slot was not yet given back
+    }
+    return ledger.commit();
+  };
+  if (const Result<void> inserted = insert_all(); !inserted) {
+    ledger.rollback();
+    return inserted.error();
+  }
+  Recovery recovery;
+  recovery.settled = leftovers.settled;
+  recovery.open = leftovers.open;
+  recovery.damaged = leftovers.damaged;
+  TOLLGATE_TRY(recovery.set_aside, remove_slot_files(files));
+  TOLLGATE_TRY(ledger.begin());
+  TOLLGATE_TRY(ledger.speak_for_this_run());
+  TOLLGATE_TRY(ledger.write_names());
+  TOLLGATE_TRY(ledger.commit());
+  return recovery;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Accounts>> Accounts::start(const LedgerConfig& config, unsigned reactors, MonoClock clock) {
+  if (reactors == 0 || reactors > reactors_max) {
+    return fail(Fault::bad_config, "server.reactors must be from 1 to " + std::to_string(reactors_max) + ", not " +
+                                       std::to_string(reactors));
+  }
+  if (config.open_requests_max == 0) return fail(Fault::bad_config, "ledger.open_requests_max must be at least 1");
+  TOLLGATE_TRY(std::unique_ptr<SqliteLedger> ledger, SqliteLedger::open(config.path));
+  TOLLGATE_TRY(Recovery recovery, recover(*ledger, config.path));
+  TOLLGATE_TRY(const RequestId highest, ledger->highest_request());
+  raise_request_ids_above(highest);
+  std::vector<std::unique_ptr<LedgerSlots>> slots;
+  for (unsigned reactor = 0; reactor < reactors; ++reactor) {
+    TOLLGATE_TRY(std::unique_ptr<LedgerSlots> one, LedgerSlots::create(config.path, reactor, config.open_requests_max));
+    slots.push_back(std::move(one));
+  }
+  auto accounts = std::make_unique<AllBooks>(std::move(ledger), std::move(slots), config.commit_interval,
+                                             std::move(recovery), std::move(clock));
+  for (unsigned reactor = 0; reactor < reactors; ++reactor) accounts->add_reactor();
+  return std::unique_ptr<Accounts>(std::move(accounts));
+}
+
+}  // namespace tollgate

@@ -1,0 +1,202 @@
+#include "metrics/books.hpp"
+
+#include <atomic>
+#include <cassert>
+
+namespace tollgate {
+namespace {
+
+/// How old the offset between the two clocks may be: an NTP step shows in the ledger's times after so long.
+constexpr std::chrono::seconds wall_refresh{1};
+
+std::int64_t micros(std::chrono::nanoseconds time) noexcept { return time.count() / 1000; }
+
+/// All stores before it are made before all after it, as seen by a later process that reads the slots of this one. A
+/// process that is killed leaves every store it has executed, so it is enough that the compiler keeps the order.
+void then() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+void put(GpuPool::Value value, std::uint64_t& high, std::uint64_t& low) noexcept {
+  high = static_cast<std::uint64_t>(value >> 64);
+  low = static_cast<std::uint64_t>(value & ~std::uint64_t{0});
+}
+GpuPool::Value value_from(std::uint64_t high, std::uint64_t low) noexcept {
+  return (static_cast<Int128>(static_cast<std::int64_t>(high)) * (static_cast<Int128>(1) << 64)) + low;
+}
+
+/// An attempt that nobody ended.
+AttemptEnd cut_short() noexcept {
+  AttemptEnd end;
+  end.result = RowResult::of(Fault::internal);
+  return end;
+}
+
+void note_seen(LedgerSlot& slot, NameId pool, GpuPool::Value value) noexcept {
+  slot.seen.check = 0;
+  then();
+  slot.seen.pool = pool;
+  put(value, slot.seen.high, slot.seen.low);
+  slot.seen.check = check_of(slot.seen);
+}
+
+}  // namespace
+
+ReactorBooks::ReactorBooks(LedgerThread& ledger, unsigned reactor, Pools& pools, const MonoClock& clock)
+    : ledger_(ledger), slots_(ledger.slots(reactor)), pools_(pools), clock_(clock) {}
+
+std::int64_t ReactorBooks::wall_us(MonoTime now) noexcept {
+  if (wall_read_at_ == MonoTime{} || now - wall_read_at_ > wall_refresh) {
+    wall_read_at_ = now;
+    wall_minus_mono_us_ = micros(std::chrono::system_clock::now().time_since_epoch()) - micros(now.time_since_epoch());
+  }
+  return micros(now.time_since_epoch()) + wall_minus_mono_us_;
+}
+
+GpuPool& ReactorBooks::pool_of(const Pool& pool, MonoTime now) {
+  GpuPool*& known = pools_known_[pool.name];
+  if (known == nullptr) known = &pools_.of(pool, now);
+  return *known;
+}
+
+OpenRequest* ReactorBooks::open(const RequestOpened& opened) noexcept {
+  if (!ledger_.writable()) return nullptr;
+  LedgerSlot* const slot = slots_.take();
+  if (slot == nullptr) return nullptr;
+  RequestRow row;
+  row.id = opened.id;
+  row.arrived_us = opened.arrived_us;
+  row.model = opened.model;
+  row.team = opened.team;
+  row.key = opened.key;
+  row.surface = opened.surface;
+  row.stream = opened.stream;
+  row.input_bytes = opened.input_bytes;
+  slot->request.row = row;
+  slot->running.has_pool = false;
+  slot->state.store(SlotState::open, std::memory_order_release);
+  return &slot->request;
+}
+
+void ReactorBooks::decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept {
+  request.row.complexity = complexity;
+  request.row.tier = tier;
+  request.row.route = route;
+}
+
+// The attempt counts from the last store on; before that the row ends with the one before it.
+void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, const Backend& backend,
+                                 MonoTime now) noexcept {
+  RequestRow& row = request.row;
+  if (row.attempts > 0 && !request.current().ended) {
+    end_attempt(request, cut_short(), now);
+  }
+  assert(row.attempts < attempts_per_request_max);
+  if (row.attempts >= attempts_per_request_max) return;
+  LedgerSlot& slot = LedgerSlot::of(request);
+  AttemptRow attempt;
+  attempt.target = target.id;
+  attempt.number = static_cast<std::uint8_t>(row.attempts + 1);
+  attempt.started_us = wall_us(now);
+  request.attempts[row.attempts] = attempt;
+  slot.attempt_checks[row.attempts] = 0;
+
+  RunningAttempt& running = slot.running;
+  running = RunningAttempt{};
+  if (target.prices) {
+    running.has_rates = true;
+    running.rates = TokenRates(*target.prices);
+  }
+  if (backend.pool) {
+    const GpuPool::Run run = pool_of(*backend.pool, now).begin(now);
+    running.has_pool = true;
+    running.pool = backend.pool->name;
+    running.weight = run.weight;
+    put(run.began_at, running.pool_high, running.pool_low);
+    note_seen(slot, running.pool, run.began_at);
+  }
+  running.check = check_of(running, row.id, attempt.number);
+  slot.progress.check = 0;
+  then();
+  ++row.attempts;
+}
+
+// Twice, one after the other: one of the two is whole whenever the process ends.
+void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
+  if (request.row.attempts == 0 || request.current().ended || !plausible(usage)) return;
+  LedgerSlot& slot = LedgerSlot::of(request);
+  AttemptRow& attempt = request.current();
+  slot.progress.check = 0;
+  then();
+  slot.progress.usage = usage;
+  slot.progress.source = source;
+  slot.progress.check = check_of(slot.progress, request.row.id, attempt.number);
+  then();
+  attempt.usage = usage;
+  attempt.usage_source = source;
+}
+
+Usd ReactorBooks::leave_pool(LedgerSlot& slot, RowResult result, MonoTime now) noexcept {
+  RunningAttempt& running = slot.running;
+  if (!running.has_pool) return {};
+  const auto pool = pools_known_.find(running.pool);
+  assert(pool != pools_known_.end());
+  const GpuPool::Run run{value_from(running.pool_high, running.pool_low), running.weight};
+  if (nothing_sent(result)) {
+    pool->second->withdraw(run, now);
+    return {};
+  }
+  const GpuPool::Ended ended = pool->second->end(run, now);
+  note_seen(slot, running.pool, ended.ended_at);
+  return ended.charge;
+}
+
+const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept {
+  static const Charge nothing;
+  if (request.row.attempts == 0) return nothing;
+  AttemptRow& attempt = request.current();
+  if (attempt.ended) return attempt.charge;
+  LedgerSlot& slot = LedgerSlot::of(request);
+  if (end.usage_source != UsageSource::none && plausible(end.usage)) {
+    progress(request, end.usage, end.usage_source);  // so that a crash between here and the end still knows it
+  }
+  const Usd gpu = leave_pool(slot, end.result, now);
+  attempt.result = end.result;
+  attempt.http_status = static_cast<std::int16_t>(end.http_status);
+  attempt.first_token_us = end.first_token_us;
+  attempt.ended_us = wall_us(now);
+  const AttemptPrices prices{slot.running.has_rates, slot.running.has_pool, slot.running.rates};
+  price(attempt, prices, gpu);
+  if (end.result.is_ok() && end.first_token_us > 0)
+    learned_[attempt.target].waited(end.first_token_us - attempt.started_us);
+  then();
+  attempt.ended = true;
+  slot.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);
+  return attempt.charge;
+}
+
+void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) noexcept {
+  RequestRow& row = request.row;
+  if (row.attempts > 0) {
+    if (!request.current().ended) {
+      end_attempt(request, cut_short(), clock_());
+    }
+    row.target = request.current().target;
+  }
+  row.result = closing.result;
+  row.http_status = static_cast<std::int16_t>(closing.http_status);
+  row.ended_us = row.arrived_us + micros(closing.duration);
+  shard_.settled(request, closing);
+  slots_.settle(LedgerSlot::of(request));
+  ledger_.settled(slots_);
+}
+
+Books::Learned ReactorBooks::learned(NameId target) const noexcept {
+  const auto found = learned_.find(target);
+  return found == learned_.end() ? Learned{} : found->second.now();
+}
+
+void ReactorBooks::learn(NameId target, std::int64_t input_text_bytes, std::int64_t output_text_bytes,
+                         const Usage& exact) noexcept {
+  if (plausible(exact)) learned_[target].learn(input_text_bytes, output_text_bytes, exact);
+}
+
+}  // namespace tollgate

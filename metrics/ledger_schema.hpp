@@ -1,0 +1,21 @@
+#pragma once
+// The ledger's tables and views, and how a ledger of an older program becomes one of this.
+//
+// Tables hold small integers: names by number (table `name`), times in microseconds, money in picodollars (1e-12 USD).
+// They carry no secondary index: it would cost the writer five times as much. The views `requests` and `attempts` are
+// what a person reads: names as text, USD as exact decimal text, times in ISO 8601. A request that is still open is in
+// its slot file, not here (metrics/ledger_slots.hpp).
+
+#include <string>
+
+namespace tollgate {
+
+inline constexpr int ledger_schema_version = 1;           ///< PRAGMA user_version
+inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA application_id: "Toll"
+
+/// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
+[[nodiscard]] const char* migration_from(int version) noexcept;
+/// Drops and makes the views; run after every migration.
+[[nodiscard]] std::string views_script();
+
+}  // namespace tollgate

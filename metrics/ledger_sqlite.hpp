@@ -1,0 +1,92 @@
+#pragma once
+// The ledger in SQLite: WAL, synchronous=FULL, prepared statements. Rows go in once: a request that is in the ledger
+// already is left as it is and counted.
+//
+//    Result<std::unique_ptr<SqliteLedger>> ledger = SqliteLedger::open("tollgate.db");
+//    ledger->begin(); ledger->insert(request); …; ledger->commit();     // or rollback()
+//
+// One process at a time writes a ledger: `<path>.lock` is locked for as long as this object lives. Others may read.
+// Names: the process's NameIds are its own; the ledger has ids of its own and translates, so the order in which a run
+// learns names does not matter and an id means the same name for ever. write_names() makes the translation durable
+// before any slot uses it. Threads: one at a time; built on one thread and then handed to the ledger thread.
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "metrics/records.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace tollgate {
+
+class SqliteLedger {
+ public:
+  /// Opens or makes the ledger and brings its schema up to date. Errors say what is in the way and what to do.
+  [[nodiscard]] static Result<std::unique_ptr<SqliteLedger>> open(const std::string& path);
+  ~SqliteLedger();
+  SqliteLedger(const SqliteLedger&) = delete;
+  SqliteLedger& operator=(const SqliteLedger&) = delete;
+
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> commit();
+  void rollback() noexcept;
+  /// True: new. False: the ledger held this request already.
+  [[nodiscard]] Result<bool> insert(const OpenRequest& settled);
+
+  /// Makes every name that exists now known to the ledger; inside a transaction.
+  [[nodiscard]] Result<void> write_names();
+  /// How many of the process's names are known.
+  [[nodiscard]] std::uint32_t names_written() const noexcept { return static_cast<std::uint32_t>(ids_.size()); }
+  /// Until the next write_names(), NameIds are those of the run before this one.
+  [[nodiscard]] Result<void> speak_for_last_run();
+  /// Ends that, and forgets the earlier run's numbers; inside a transaction.
+  [[nodiscard]] Result<void> speak_for_this_run();
+
+  /// The highest request id in it, 0 if none.
+  [[nodiscard]] Result<RequestId> highest_request() const;
+  /// False: the file was moved or deleted while in use; what is written now would be lost.
+  [[nodiscard]] bool in_place() const noexcept;
+
+ private:
+  struct Statement {
+    sqlite3_stmt* handle = nullptr;
+    ~Statement();
+  };
+  /// The lock file, held until the end.
+  struct Lock {
+    int file = -1;
+    ~Lock();
+  };
+
+  explicit SqliteLedger(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] Result<void> take_lock();
+  [[nodiscard]] Result<void> connect();
+  [[nodiscard]] Result<void> migrate();
+  [[nodiscard]] Result<void> prepare();
+  [[nodiscard]] Result<void> run(const char* sql, const char* what);
+  [[nodiscard]] Result<std::int64_t> number(const char* sql) const;
+  [[nodiscard]] Result<std::int64_t> ledger_id(std::string_view text);
+  [[nodiscard]] Result<std::int64_t> ledger_id(NameId name);
+  [[nodiscard]] Result<std::int64_t> ledger_id(RowResult result);
+  [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
+  [[nodiscard]] Result<void> step(Statement& statement, const char* what);
+  [[nodiscard]] Error refusal(const char* what) const;
+
+  const std::string path_;
+  Lock lock_;  // first to be taken, last to go
+  struct Closer {
+    void operator()(sqlite3* connection) const noexcept;
+  };
+  std::unique_ptr<sqlite3, Closer> connection_;
+  Statement insert_request_, insert_attempt_, insert_name_, find_name_, insert_run_name_;
+  std::vector<std::int64_t> ids_;            // process NameId → ledger id
+  std::size_t ids_durable_ = 0;              // of which a rollback cannot take any more
+  std::array<std::int64_t, 256> results_{};  // RowResult → ledger id; -1: not looked up yet
+  bool last_run_ = false;                    // ids_ are those of the earlier run
+};
+
+}  // namespace tollgate

@@ -1,0 +1,195 @@
+#include "metrics/ledger_thread.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace tollgate {
+
+LedgerThread::LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+                           std::chrono::milliseconds commit_interval)
+    : ledger_(std::move(ledger)),
+      slots_(std::move(slots)),
+      commit_interval_(commit_interval),
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  taken_.reserve(requests_per_commit_max);
+  thread_ = std::thread([this] { run(); });
+}
+
+LedgerThread::~LedgerThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake();
+  thread_.join();
+  ::close(event_);
+  for (const auto& slots : slots_) slots->remove_if_empty();
+}
+
+void LedgerThread::wake() noexcept {
+  const std::uint64_t one = 1;
+  // Fails only when the counter is full, and then the thread is awake.
+  [[maybe_unused]] const ssize_t written = ::write(event_, &one, sizeof one);
+}
+
+// The fence stands between "the slot is in the ring" and "is the thread asleep?", and rest() has its mirror image: one
+// of the two sees the other.
+void LedgerThread::settled(const LedgerSlots& slots) noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  Sleep state = sleep_.load(std::memory_order_relaxed);
+  if (state == Sleep::awake) return;
+  const bool urgent = slots.settled_waiting() >= std::min<std::size_t>(slots.count() / 2, requests_per_commit_max);
+  if (state == Sleep::until_urgent && !urgent) return;
+  if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
+}
+
+void LedgerThread::sleep(std::chrono::milliseconds limit) noexcept {
+  pollfd ready{event_, POLLIN, 0};
+  const auto ms = static_cast<int>(std::min<std::int64_t>(limit.count(), 3'600'000));
+  if (::poll(&ready, 1, limit.count() < 0 ? -1 : ms) > 0) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t got = ::read(event_, &count, sizeof count);
+  }
+  sleep_.store(Sleep::awake, std::memory_order_relaxed);
+}
+
+bool LedgerThread::anything_settled() const noexcept {
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return slots->anything_settled(); });
+}
+
+// After a commit: give others an interval to join the next one. Without work: sleep until there is some, then give it
+// that interval. After a failure: try again soon.
+void LedgerThread::rest(bool committed) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_ || flush_wanted_ != flush_done_) return;
+  }
+  if (!committed && writable()) {
+    sleep_.store(Sleep::until_anything, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!anything_settled()) sleep(std::chrono::milliseconds{-1});
+    const std::lock_guard lock(mutex_);
+    if (stop_ || flush_wanted_ != flush_done_) return;
+  }
+  sleep_.store(Sleep::until_urgent, std::memory_order_relaxed);
+  sleep(writable() ? commit_interval_ : retry_interval);
+}
+
+bool LedgerThread::stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
+void LedgerThread::run() {
+  std::chrono::steady_clock::time_point give_up{};
+  for (;;) {
+    std::uint64_t flush_wanted = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      flush_wanted = flush_wanted_;
+    }
+    bool committed = false;
+    Result<void> outcome = success();
+    do {  // until everything that was settled when the flush came is written
+      take_up();
+      if (taken_.empty() && ledger_->names_written() >= Names::global().size() && writable()) break;
+      outcome = write_taken_up();
+      committed = committed || outcome.has_value();
+    } while (outcome && anything_settled() && (flush_wanted != flush_done_ || stopping()));
+    answer_flushes(flush_wanted, outcome);
+    if (stopping()) {
+      const auto now = std::chrono::steady_clock::now();
+      if (give_up == decltype(give_up){}) give_up = now + last_tries;
+      if (outcome && taken_.empty() && !anything_settled()) return;
+      if (now >= give_up) return;
+      if (!outcome) std::this_thread::sleep_for(retry_interval);
+      continue;
+    }
+    rest(committed);
+  }
+}
+
+void LedgerThread::take_up() {
+  for (const auto& slots : slots_) {
+    while (taken_.size() < requests_per_commit_max) {
+      LedgerSlot* const slot = slots->next_settled();
+      if (slot == nullptr) break;
+      taken_.push_back({slot, slots.get()});
+    }
+  }
+}
+
+Result<void> LedgerThread::write_taken_up() {
+  const auto began = std::chrono::steady_clock::now();
+  std::uint64_t rows = 0;
+  new_duplicates_ = 0;
+  const auto transaction = [&]() -> Result<void> {
+    if (!ledger_->in_place()) {
+      return fail(Fault::internal, "the ledger file was moved or deleted while in use; put it back and restart");
+    }
+    TOLLGATE_TRY(ledger_->begin());
+    TOLLGATE_TRY(ledger_->write_names());
+    for (const Taken& taken : taken_) {
+      TOLLGATE_TRY(const bool is_new, ledger_->insert(taken.slot->request));
+      if (is_new) {
+        rows += 1U + taken.slot->request.row.attempts;
+      } else {
+        ++new_duplicates_;
+      }
+    }
+    return ledger_->commit();
+  };
+  const Result<void> outcome = transaction();
+  if (!outcome) {
+    ledger_->rollback();
+  } else {
+    for (const Taken& taken : taken_) taken.of->give_back(*taken.slot);
+  }
+  note(outcome, std::chrono::steady_clock::now() - began, rows);
+  if (outcome) taken_.clear();
+  return outcome;
+}
+
+void LedgerThread::note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows) {
+  const std::lock_guard lock(mutex_);
+  status_.writable = outcome.has_value();
+  writable_.store(outcome.has_value(), std::memory_order_relaxed);
+  if (!outcome) {
+    status_.error = outcome.error().message;
+    ++status_.commit_failures;
+    return;
+  }
+  status_.error.clear();
+  status_.rows_committed += rows;
+  status_.duplicates += new_duplicates_;
+  status_.requests_committed += taken_.size();
+  ++status_.commits;
+  status_.last_commit = std::chrono::duration_cast<std::chrono::microseconds>(took);
+}
+
+void LedgerThread::answer_flushes(std::uint64_t up_to, const Result<void>& outcome) {
+  const std::lock_guard lock(mutex_);
+  if (flush_done_ == up_to) return;
+  flush_done_ = up_to;
+  flush_error_ = outcome ? std::string() : outcome.error().message;
+  flushed_.notify_all();
+}
+
+Result<void> LedgerThread::flush() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t mine = ++flush_wanted_;
+  wake();
+  flushed_.wait(lock, [&] { return flush_done_ >= mine; });
+  if (!flush_error_.empty()) return fail(Fault::ledger_full, flush_error_);
+  return success();
+}
+
+LedgerStatus LedgerThread::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+}  // namespace tollgate

@@ -1,0 +1,88 @@
+#pragma once
+// The one thread that writes the ledger: takes settled slots from every reactor, writes their rows in one transaction
+// per commit interval (or sooner, when a reactor's slots run short), and gives the slots back once the rows are
+// durable.
+//
+// While nothing happens it sleeps without a timer; the first request settled after that wakes it (one write to an event
+// descriptor, about a microsecond), and all that settle within the next interval join that commit.
+//
+// When a commit fails (disk full, I/O error) the rows stay in their slots, writable() turns false with the reason in
+// status(), and the same transaction is tried again until it goes through. Meanwhile no request is opened, so no slot
+// can run out.
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "metrics/ledger_slots.hpp"
+#include "metrics/ledger_sqlite.hpp"
+#include "metrics/metrics.hpp"
+
+namespace tollgate {
+
+class LedgerThread {
+ public:
+  LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+               std::chrono::milliseconds commit_interval);
+  /// Commits everything settled. If that does not work within `last_tries`, the slot files stay for the next start.
+  ~LedgerThread();
+  LedgerThread(const LedgerThread&) = delete;
+  LedgerThread& operator=(const LedgerThread&) = delete;
+  static constexpr std::chrono::milliseconds last_tries{2'000};
+  static constexpr std::chrono::milliseconds retry_interval{250};
+  static constexpr std::size_t requests_per_commit_max = 8192;
+
+  [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
+  [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
+  /// A reactor has settled something. A load and a fence, unless the thread sleeps.
+  void settled(const LedgerSlots& slots) noexcept;
+  /// Returns when all that was settled before, and every name that exists, is durable; or with why it is not.
+  Result<void> flush();
+  [[nodiscard]] LedgerStatus status() const;
+
+ private:
+  enum class Sleep : int { awake, until_anything, until_urgent };
+
+  void run();
+  void wake() noexcept;
+  /// Sleeps until woken, or for so long; negative: no limit.
+  void sleep(std::chrono::milliseconds limit) noexcept;
+  void rest(bool committed);
+  void take_up();
+  [[nodiscard]] bool anything_settled() const noexcept;
+  [[nodiscard]] Result<void> write_taken_up();
+  void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
+  [[nodiscard]] bool stopping() const;
+  void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
+
+  struct Taken {
+    LedgerSlot* slot;
+    LedgerSlots* of;
+  };
+
+  const std::unique_ptr<SqliteLedger> ledger_;
+  const std::vector<std::unique_ptr<LedgerSlots>> slots_;
+  const std::chrono::milliseconds commit_interval_;
+  const int event_;  // eventfd
+
+  // The ledger thread's own.
+  std::vector<Taken> taken_;  // of the transaction under way or to be tried again
+  std::uint64_t new_duplicates_ = 0;
+
+  // Shared with the reactors.
+  std::atomic<Sleep> sleep_{Sleep::awake};
+  std::atomic<bool> writable_{true};
+
+  // Shared with whoever asks.
+  mutable std::mutex mutex_;
+  std::condition_variable flushed_;
+  std::uint64_t flush_wanted_ = 0, flush_done_ = 0;
+  std::string flush_error_;  // of the last flush that was answered, "" if it worked
+  bool stop_ = false;
+  LedgerStatus status_;
+
+  std::thread thread_;  // last: starts when all the rest is there
+};
+
+}  // namespace tollgate

@@ -1,0 +1,60 @@
+#include "metrics/pricing.hpp"
+
+namespace tollgate {
+
+bool nothing_sent(RowResult result) noexcept {
+  if (result.is_ok()) return false;
+  switch (static_cast<Fault>(result.value)) {
+    case Fault::upstream_unreachable:    // no connection
+    case Fault::unsupported:             // the dialect could not write it
+    case Fault::constraint_unsatisfied:  // asked again just before the attempt
+    case Fault::no_target_up:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool refused_unbilled(RowResult result) noexcept {
+  if (result.is_ok()) return false;
+  switch (static_cast<Fault>(result.value)) {
+    case Fault::upstream_busy:
+    case Fault::upstream_refused:
+    case Fault::upstream_credentials:
+    case Fault::upstream_status:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool plausible(const Usage& usage) noexcept {
+  const auto fits = [](TokenCount n) { return n.count() >= 0 && n.count() <= tokens_per_attempt_max; };
+  return fits(usage.input) && fits(usage.cached_input) && fits(usage.cache_write) && fits(usage.output) &&
+         fits(usage.reasoning);
+}
+
+void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
+  attempt.charge = {};
+  attempt.pool_method = PoolMethod::none;
+  const bool usage_known = attempt.usage_source != UsageSource::none;
+  const bool no_bill = nothing_sent(attempt.result) || refused_unbilled(attempt.result);
+  if (prices.has_rates && usage_known) attempt.charge = token_charge(attempt.usage, prices.rates);
+  if (prices.has_pool && !nothing_sent(attempt.result)) {
+    attempt.charge[ChargeKind::gpu] = gpu;
+    attempt.pool_method = PoolMethod::time;
+  }
+  const bool by_pool = attempt.pool_method != PoolMethod::none;
+  const bool tokens_unknown = prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && !no_bill;
+  if (tokens_unknown) {
+    attempt.pricing = Pricing::unpriced;
+  } else if (by_pool || (prices.has_rates && usage_known)) {
+    attempt.pricing = Pricing::priced;
+  } else if (!prices.has_rates && !prices.has_pool && usage_known) {
+    attempt.pricing = Pricing::unpriced;  // refused, and yet it reports usage: whatever that costs, we do not know
+  } else {
+    attempt.pricing = Pricing::not_billed;
+  }
+}
+
+}  // namespace tollgate

@@ -1,0 +1,67 @@
+#include "metrics/records.hpp"
+
+#include <atomic>
+#include <chrono>
+
+namespace tollgate {
+namespace {
+
+constexpr std::int64_t epoch_ms = 1'735'689'600'000;  // 2025-01-01T00:00:00Z; 41 bits reach to 2094
+constexpr int sequence_bits = 14;
+constexpr int reactor_bits = 8;
+static_assert(reactors_max == 1U << reactor_bits);
+
+/// The last milliseconds and sequence of one reactor, as one number: (ms << 14) | sequence. Past 16,384 ids in a
+/// millisecond it simply runs into the next.
+struct alignas(64) LastId {
+  std::atomic<std::int64_t> ticks{0};
+};
+std::array<LastId, reactors_max> last_ids;
+
+}  // namespace
+
+RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept {
+  reactor %= reactors_max;
+  std::atomic<std::int64_t>& last = last_ids[reactor].ticks;
+  const std::int64_t now = (now_us / 1000 - epoch_ms) * (std::int64_t{1} << sequence_bits);
+  std::int64_t before = last.load(std::memory_order_relaxed);
+  std::int64_t ticks = 0;
+  do {
+    ticks = now > before ? now : before + 1;
+  } while (!last.compare_exchange_weak(before, ticks, std::memory_order_relaxed));
+  const std::int64_t ms = ticks >> sequence_bits;
+  const std::int64_t sequence = ticks & ((1 << sequence_bits) - 1);
+  return RequestId{(ms << (sequence_bits + reactor_bits)) | (static_cast<std::int64_t>(reactor) << sequence_bits) |
+                   sequence};
+}
+
+RequestId next_request_id(unsigned reactor) noexcept {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return next_request_id(reactor, std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
+void raise_request_ids_above(RequestId used) noexcept {
+  const std::int64_t ms = static_cast<std::int64_t>(used) >> (sequence_bits + reactor_bits);
+  const std::int64_t floor = ((ms + 1) << sequence_bits) - 1;  // the last id of that millisecond counts as given
+  for (LastId& last : last_ids) {
+    std::int64_t before = last.ticks.load(std::memory_order_relaxed);
+    while (before < floor && !last.ticks.compare_exchange_weak(before, floor, std::memory_order_relaxed)) {
+    }
+  }
+}
+
+RequestIdText text(RequestId id) noexcept {
+  static constexpr std::string_view digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  RequestIdText text{{'r', 'e', 'q', '_'}};
+  auto rest = static_cast<std::uint64_t>(id);
+  for (std::size_t i = text.chars.size(); i-- > 4; rest >>= 5) text.chars[i] = digits[rest & 31];
+  return text;
+}
+
+Usd OpenRequest::total() const noexcept {
+  Usd sum;
+  for (std::size_t i = 0; i < row.attempts; ++i) sum += attempts[i].charge.total();
+  return sum;
+}
+
+}  // namespace tollgate

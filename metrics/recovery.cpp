@@ -1,0 +1,230 @@
+#include "metrics/recovery.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+namespace tollgate {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "tollgate.db.3.slots" -> true for the ledger "tollgate.db".
+bool is_slot_file(std::string_view name, std::string_view ledger) {
+  constexpr std::string_view ending = ".slots";
+  if (name.size() <= ledger.size() + 1 + ending.size() || !name.starts_with(ledger) || !name.ends_with(ending))
+    return false;
+  if (name[ledger.size()] != '.') return false;
+  const std::string_view number = name.substr(ledger.size() + 1, name.size() - ledger.size() - 1 - ending.size());
+  return std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Result<SlotFile> read_slot_file(const fs::path& path) {
+  SlotFile file;
+  file.path = path.string();
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  std::ifstream stream(path, std::ios::binary);
+  if (error || !stream) {
+    return fail(Fault::bad_config, "cannot read " + file.path +
+                                       ", which holds requests that are not in the ledger yet: " +
+                                       (error ? error.message() : "it cannot be opened"));
+  }
+  SlotFileHeader header;
+  stream.read(reinterpret_cast<char*>(&header), sizeof header);
+  const bool whole_header = stream.gcount() == sizeof header && size >= slot_header_bytes;
+  file.readable = whole_header && header.magic == SlotFileHeader{}.magic && header.check == header.expected_check();
+  if (!file.readable) return file;
+  if (header.layout != slot_layout()) {
+    return fail(Fault::bad_config,
+                file.path +
+                    " holds requests that another version of tollgate has not yet written to the ledger. Start that "
+                    "version once more and stop it in order, or move the file away to give them up");
+  }
+  file.slots = header.slots;
+  const std::size_t held = std::min<std::size_t>((size - slot_header_bytes) / sizeof(LedgerSlot), header.slots);
+  file.content = std::unique_ptr<LedgerSlot[]>(new LedgerSlot[held]);
+  stream.seekg(slot_header_bytes);
+  stream.read(reinterpret_cast<char*>(file.content.get()), static_cast<std::streamsize>(held * sizeof(LedgerSlot)));
+  file.whole_slots = static_cast<std::uint32_t>(static_cast<std::size_t>(stream.gcount()) / sizeof(LedgerSlot));
+  return file;
+}
+
+GpuPool::Value value_of(std::uint64_t high, std::uint64_t low) noexcept {
+  return static_cast<Int128>((static_cast<Int128>(static_cast<std::int64_t>(high)) * (static_cast<Int128>(1) << 64)) +
+                             low);
+}
+
+using PoolValues = std::map<NameId, GpuPool::Value>;
+
+/// Per pool the highest V that any slot has seen. Slots that are free again count too: their last values still stand in
+/// them.
+PoolValues last_values(const std::vector<SlotFile>& files) {
+  PoolValues values;
+  for (const SlotFile& file : files) {
+    for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
+      const PoolValueSeen& seen = file.slot(i).seen;
+      if (seen.pool == NameId::none || seen.check != check_of(seen)) continue;
+      GpuPool::Value& value = values[seen.pool];
+      value = std::max(value, value_of(seen.high, seen.low));
+    }
+  }
+  return values;
+}
+
+bool charge_is_sane(const Charge& charge) noexcept {
+  return std::all_of(charge.lines.begin(), charge.lines.end(), [](Usd line) { return line >= Usd{}; });
+}
+
+bool names_known(const RequestRow& row, std::uint32_t names) noexcept {
+  const auto known = [names](NameId id) { return static_cast<std::uint32_t>(id) < names; };
+  return known(row.model) && known(row.route) && known(row.team) && known(row.key) && known(row.target);
+}
+
+bool enums_known(const RequestRow& row) noexcept {
+  const bool result = row.result.is_ok() || row.result.value <= static_cast<std::uint8_t>(Fault::internal);
+  return result && static_cast<std::size_t>(row.tier) < tier_count && row.surface <= Surface::embeddings &&
+         row.complexity >= 0 && row.complexity <= 1;
+}
+
+/// The running attempt's usage: the copy whose check holds, else the row's own, which is then the older one.
+void take_progress(const LedgerSlot& slot, AttemptRow& attempt, RequestId id) noexcept {
+  if (slot.progress.check == check_of(slot.progress, id, attempt.number)) {
+    attempt.usage = slot.progress.usage;
+    attempt.usage_source = slot.progress.source;
+  }
+  if (!plausible(attempt.usage) || attempt.usage_source > UsageSource::exact) {
+    attempt.usage = {};
+    attempt.usage_source = UsageSource::none;
+  }
+}
+
+void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, const PoolValues& values) noexcept {
+  take_progress(slot, attempt, id);
+  attempt.ended = true;
+  attempt.result = RowResult::of(Fault::internal);
+  AttemptPrices prices;
+  Usd gpu;
+  const RunningAttempt& running = slot.running;
+  if (running.check == check_of(running, id, attempt.number)) {
+    prices.has_rates = running.has_rates;
+    prices.rates = running.rates;
+    const auto last = values.find(running.pool);
+    prices.has_pool = running.has_pool && last != values.end();
+    if (prices.has_pool) {
+      gpu = GpuPool::charge_between(value_of(running.pool_high, running.pool_low), last->second, running.weight);
+    }
+  }
+  price(attempt, prices, gpu);
+}
+
+/// False: the slot cannot be trusted.
+bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues& values) noexcept {
+  RequestRow& row = request.row;
+  std::int64_t last_us = row.arrived_us;
+  for (std::size_t i = 0; i < row.attempts; ++i) {
+    AttemptRow& attempt = request.attempts[i];
+    if (attempt.number != i + 1) return false;
+    const bool last = i + 1U == row.attempts;
+    if (!attempt.ended && !last) return false;
+    if (attempt.ended && slot.attempt_checks[i] != check_of(attempt, row.id)) {
+      if (!last) return false;  // an end that was cut off half-way is only possible in the last one
+      attempt.ended = false;
+    }
+    if (!attempt.ended) end_running(slot, attempt, row.id, values);
+    if (!charge_is_sane(attempt.charge)) return false;
+    last_us = std::max({last_us, attempt.started_us, attempt.first_token_us, attempt.ended_us});
+    if (attempt.ended_us == 0) attempt.ended_us = last_us;
+    row.target = attempt.target;
+  }
+  row.ended_us = last_us;
+  row.result = RowResult::of(Fault::internal);
+  row.http_status = 0;
+  row.recovered = true;
+  return true;
+}
+
+enum class Found { nothing, settled, open, damaged };
+
+Found take(const LedgerSlot& slot, std::uint32_t names, const PoolValues& values, OpenRequest& request) noexcept {
+  const SlotState state = slot.state.load(std::memory_order_relaxed);
+  if (state == SlotState::free) return Found::nothing;
+  std::memcpy(static_cast<void*>(&request), &slot.request, sizeof request);
+  const RequestRow& row = request.row;
+  if (row.id == RequestId{} || row.attempts > attempts_per_request_max || !enums_known(row)) return Found::damaged;
+  if (state == SlotState::settled) {
+    if (slot.check != check_of(slot)) return Found::damaged;
+    for (std::size_t i = 0; i < row.attempts; ++i) {
+      if (slot.attempt_checks[i] != check_of(request.attempts[i], row.id)) return Found::damaged;
+    }
+    return Found::settled;
+  }
+  if (state != SlotState::open || !names_known(row, names)) return Found::damaged;
+  return settle_open(slot, request, values) ? Found::open : Found::damaged;
+}
+
+}  // namespace
+
+Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path) {
+  const fs::path ledger(ledger_path);
+  const fs::path folder = ledger.has_parent_path() ? ledger.parent_path() : fs::path(".");
+  std::vector<SlotFile> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (!is_slot_file(entry->path().filename().string(), ledger.filename().string())) continue;
+    TOLLGATE_TRY(SlotFile file, read_slot_file(entry->path()));
+    files.push_back(std::move(file));
+  }
+  if (error)
+    return fail(Fault::bad_config, "cannot list " + folder.string() + ", the ledger's folder: " + error.message());
+  return files;
+}
+
+Leftovers settle_leftovers(std::vector<SlotFile>& files, std::uint32_t names) {
+  Leftovers leftovers;
+  const PoolValues values = last_values(files);
+  for (SlotFile& file : files) {
+    file.damaged = file.readable ? file.slots - file.whole_slots : 1;
+    for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
+      OpenRequest request;
+      switch (take(file.slot(i), names, values, request)) {
+        case Found::nothing:
+          continue;
+        case Found::damaged:
+          ++file.damaged;
+          continue;
+        case Found::settled:
+          ++leftovers.settled;
+          break;
+        case Found::open:
+          ++leftovers.open;
+          break;
+      }
+      leftovers.rows.push_back(request);
+    }
+    leftovers.damaged += file.damaged;
+  }
+  return leftovers;
+}
+
+Result<std::vector<std::string>> remove_slot_files(const std::vector<SlotFile>& files) {
+  std::vector<std::string> set_aside;
+  for (const SlotFile& file : files) {
+    std::error_code error;
+    if (file.damaged == 0) {
+      fs::remove(file.path, error);
+    } else {
+      std::string kept;
+      for (int n = 1; kept.empty() || fs::exists(kept); ++n) kept = file.path + ".damaged-" + std::to_string(n);
+      fs::rename(file.path, kept, error);
+      set_aside.push_back(kept);
+    }
+    if (error) return fail(Fault::bad_config, "cannot clear " + file.path + " away: " + error.message());
+  }
+  return set_aside;
+}
+
+}  // namespace tollgate
