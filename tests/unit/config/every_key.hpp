@@ -2,19 +2,26 @@
 // A configuration in which every key occurs. When the loader learns a key, add it here and to config/schema.json;
 // schema_test.cpp fails until both are done.
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include <unistd.h>
-
 namespace tollgate::testing {
 
-/// A file that holds the credential "sk-from-file" and a line break.
+/// A file that holds the credential "sk-from-file" and a line break; gone when the test program ends.
 inline std::string credential_file() {
-  const auto path = std::filesystem::temp_directory_path() / ("tollgate-credential-" + std::to_string(::getpid()));
-  std::ofstream(path) << "sk-from-file\n";
-  return path.string();
+  struct File {
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("tollgate-credential-" + std::to_string(::getpid()));
+    File() { std::ofstream(path) << "sk-from-file\n"; }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    ~File() { std::filesystem::remove(path); }
+  };
+  static const File file;
+  return file.path.string();
 }
 
 // The hashes are those of "tg-web" and "tg-batch".
