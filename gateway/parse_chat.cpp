@@ -154,7 +154,13 @@ class Pass {
     std::string_view name;
     if (value.get_string().get(name)) return wrong_type("model", "a string");
     if (name.empty()) return fail(Fault::bad_request, "'model' must not be empty", "model");
-    chat_.model = name;
+    // simdjson's unescaped text lives only until the next parse: view the body, or keep a copy where there were escapes.
+    if (client_.model_value.length == name.size() + 2) {
+      chat_.model = body_.substr(client_.model_value.offset + 1, name.size());
+    } else {
+      chat_.unescaped_model = name;
+      chat_.model = chat_.unescaped_model;
+    }
     return success();
   }
 
@@ -223,7 +229,7 @@ class Pass {
     }
     std::string_view raw;
     if (object.reset().error() || object.raw_json().get(raw)) return wrong_type("stream_options", "an object");
-    client_.stream_options_value = span_of(raw);
+    client_.stream_options_value = span_of(trim_end(raw));
     return success();
   }
 
@@ -239,6 +245,7 @@ class Pass {
     if (object.reset().error() || object.raw_json().get(raw)) return wrong_type("usage", "an object");
     const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
     auto begin = static_cast<std::size_t>(key_at - body_.data());
+    raw = trim_end(raw);
     std::size_t end = static_cast<std::size_t>(raw.data() - body_.data()) + raw.size();
     std::size_t before = begin;
     while (before > 0 && is_space(body_[before - 1])) --before;

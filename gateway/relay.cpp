@@ -166,7 +166,6 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     first_byte_at_ = std::chrono::steady_clock::now();
     body_ = std::string();               // no other target can be asked any more: the request's text has done its work
     chat_.texts.clear();
-    chat_.model = {};
     chat_.texts.shrink_to_fit();
   }
   std::size_t bytes = 0;

@@ -6,6 +6,7 @@
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "config/config.hpp"
@@ -22,6 +23,7 @@ struct TextPart {
 
 struct ChatView {
   std::string_view model;                                  ///< as asked for, unescaped
+  std::string unescaped_model;                             ///< holds it if it was written with escapes; do not copy a ChatView then
   boost::container::small_vector<TextPart, 6> texts;       ///< in order; for completions and embeddings the prompts, as Role::user
   std::uint32_t messages = 0;
   std::uint32_t user_messages = 0;

@@ -75,6 +75,19 @@ TEST(ParseChat, PromptsAndInputsMayBeTextTextsOrTokens) {
   EXPECT_TRUE(Parsed(R"({"model":"m","input":[[1],[2]]})", Surface::embeddings).outcome);
 }
 
+TEST(ParseChat, TheModelOutlivesTheNextParse) {
+  ChatParser parser(256);
+  std::string first = R"({"model":"a\u0062c","messages":[{"role":"user"}]})", second = R"({"model":"zzzzzz","messages":[{"role":"user"}]})";
+  first.reserve(first.size() + ChatParser::padding);
+  second.reserve(second.size() + ChatParser::padding);
+  ChatView chat, other;
+  ClientBody map;
+  ASSERT_TRUE(parser.parse(first, Surface::chat, chat, map));
+  ASSERT_TRUE(parser.parse(second, Surface::chat, other, map));
+  EXPECT_EQ(chat.model, "abc");
+  EXPECT_EQ(other.model, "zzzzzz");
+}
+
 struct Bad {
   const char* body;
   const char* param;
@@ -87,7 +100,8 @@ TEST(ParseChat, RefusesWithTheFieldAtFault) {
       {"hello", "", "JSON"},
       {"[]", "", "object"},
       {"{\"model\":\"m\"", "", "JSON"},
-      {R"({"model":"m","messages":[{"role":"user"}]} trailing)", "", "behind"},
+      {R"({"model":"m","messages":[{"role":"user"}]} trailing)", "", "JSON"},
+      {R"({"model":"m","messages":[{"role":"user"}]} {})", "", "behind"},
       {R"({"messages":[{"role":"user"}]})", "model", "model"},
       {R"({"model":"","messages":[]})", "model", "empty"},
       {R"({"model":5,"messages":[]})", "model", "a string"},
