@@ -54,6 +54,7 @@ Result<bool> RequestHead::feed_chunked(std::string_view bytes, std::size_t& cons
 void RequestHead::on_request_impl(http::verb verb, string_view method, string_view target, int, error_code&) {
   verb_ = verb;
   method_.assign(method);
+  text_.reserve(1024);   // most heads fit: one allocation instead of several
   text_.assign(target);
   target_size_ = static_cast<std::uint32_t>(target.size());
 }

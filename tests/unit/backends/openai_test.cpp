@@ -1,0 +1,162 @@
+#include "backends/openai.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace tollgate {
+namespace {
+
+const std::string role = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":9,\"completion_tokens\":0}}\n\n";
+const std::string word = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":10,\"completion_tokens\":1}}\n\n";
+const std::string stop = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":10,\"completion_tokens\":1}}\n\n";
+const std::string last = "data: {\"id\":\"1\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"total_tokens\":10,\"completion_tokens\":1}}\n\n";
+const std::string done = "data: [DONE]\n\n";
+
+struct Read {
+  std::string text;
+  Result<void> fed = success(), finished = success();
+  std::unique_ptr<StreamReader> reader;
+};
+
+Read read_split(const ClientBody& client, const std::string& stream, std::size_t cut) {
+  Read read;
+  read.reader = dialect_of(DialectName::vllm).stream_reader(client);
+  const auto take = [&](std::string_view bytes) {
+    Pieces out;
+    if (read.fed) read.fed = read.reader->feed(bytes, out);
+    for (const std::string_view piece : out) read.text.append(piece);
+  };
+  take(std::string_view(stream).substr(0, cut));
+  take(std::string_view(stream).substr(cut));
+  Pieces out;
+  read.finished = read.reader->finish(out);
+  for (const std::string_view piece : out) read.text.append(piece);
+  return read;
+}
+
+std::string without_usage(std::string event) {
+  const std::size_t at = event.find(",\"usage\"");
+  return event.erase(at, event.rfind("}\n\n") - at);
+}
+
+TEST(OpenAiStream, UsageNobodyAskedForIsTakenOutAtEverySplit) {
+  const std::string stream = role + word + stop + last + done;
+  const std::string expected = without_usage(role) + without_usage(word) + without_usage(stop) + done;
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    const Read read = read_split(ClientBody{}, stream, cut);
+    ASSERT_TRUE(read.fed && read.finished) << cut;
+    EXPECT_EQ(read.text, expected) << cut;
+    EXPECT_TRUE(read.reader->complete());
+    EXPECT_EQ(read.reader->usage().first.output, TokenCount{1});
+    EXPECT_EQ(read.reader->usage().second, UsageSource::exact);
+  }
+}
+
+TEST(OpenAiStream, IncludeUsageGetsNullsAndTheLastChunk) {
+  ClientBody client;
+  client.include_usage = true;
+  const Read read = read_split(client, role + word + stop + last + done, 20);
+  EXPECT_EQ(read.text.find("\"usage\":{"), read.text.rfind("\"usage\":{"));
+  EXPECT_NE(read.text.find("\"usage\":null"), std::string::npos);
+  EXPECT_NE(read.text.find(last), std::string::npos);
+}
+
+TEST(OpenAiStream, ContinuousUsageIsPassedThroughInOnePiece) {
+  ClientBody client;
+  client.include_usage = client.continuous_usage = true;
+  const std::string stream = role + word + stop + last + done;
+  const auto reader = dialect_of(DialectName::vllm).stream_reader(client);
+  Pieces out;
+  ASSERT_TRUE(reader->feed(stream, out));
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(out.front().data(), stream.data());
+  EXPECT_EQ(out.front(), stream);
+}
+
+TEST(OpenAiStream, CostIsPutIntoTheLastUsageAndHeldUntilKnown) {
+  ClientBody client;
+  client.wants_cost = true;
+  Read read = read_split(client, role + word + stop + last + done, 7);
+  EXPECT_TRUE(read.reader->holding());
+  EXPECT_EQ(read.text.find("[DONE]"), std::string::npos);
+  Pieces out;
+  read.reader->release("0.0001", out);
+  std::string tail;
+  for (const std::string_view piece : out) tail.append(piece);
+  EXPECT_EQ(tail, last.substr(0, last.size() - 4) + ",\"cost\":0.0001}}\n\n" + done);
+}
+
+TEST(OpenAiStream, AnEndWithoutDoneCountsOnlyAfterAFinishReason) {
+  EXPECT_TRUE(read_split(ClientBody{}, role + word + stop, 3).finished);
+  const Read broken = read_split(ClientBody{}, role + word, 3);
+  ASSERT_FALSE(broken.finished);
+  EXPECT_EQ(broken.finished.error().fault, Fault::upstream_broke_off);
+  EXPECT_EQ(broken.reader->usage().second, UsageSource::continuous);
+}
+
+TEST(OpenAiStream, ErrorsInTheMiddleArePassedOnWithTheCodeAsText) {
+  const Read read = read_split(ClientBody{}, role + "data: {\"error\":{\"message\":\"boom\",\"type\":\"X\",\"code\":500}}\n\n", 5);
+  ASSERT_FALSE(read.fed);
+  EXPECT_EQ(read.fed.error().fault, Fault::upstream_status);
+  const std::size_t at = read.text.find("{\"error\"");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(read.text.substr(at, read.text.rfind("\n\n") - at))["error"]["code"], "500");
+}
+
+TEST(OpenAiStream, ContentIsSeenAndCounted) {
+  const auto reader = dialect_of(DialectName::openai).stream_reader(ClientBody{});
+  Pieces out;
+  ASSERT_TRUE(reader->feed(role, out));
+  EXPECT_FALSE(reader->content_seen());
+  ASSERT_TRUE(reader->feed(word, out));
+  EXPECT_TRUE(reader->content_seen());
+  EXPECT_EQ(reader->content_bytes(), 2U);
+  EXPECT_LT(reader->memory_bytes(), 700U);
+}
+
+Result<Answer> answer_of(std::string body) {
+  body.reserve(body.size() + 64);
+  return dialect_of(DialectName::openai).read_answer(Surface::chat, body);
+}
+
+TEST(OpenAiAnswer, TellsUsageAndWhereCostBelongs) {
+  const std::string body = R"({"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":3,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":1}} ,"x":{"usage":{"prompt_tokens":9}}})";
+  const Result<Answer> answer = answer_of(body);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer.value().usage.output, TokenCount{2});
+  EXPECT_EQ(answer.value().usage_source, UsageSource::exact);
+  std::string with = body;
+  with.insert(answer.value().usage_close, ",\"cost\":1");
+  EXPECT_EQ(nlohmann::json::parse(with)["usage"]["cost"], 1);
+  EXPECT_GE(answer.value().content_bytes, 5U);
+}
+
+TEST(OpenAiAnswer, WithoutUsageNothingIsInvented) {
+  EXPECT_EQ(answer_of(R"({"choices":[]})").value().usage_source, UsageSource::none);
+  EXPECT_EQ(answer_of(R"({"choices":[],"usage":null})").value().usage_source, UsageSource::none);
+}
+
+TEST(OpenAiAnswer, GarbageAndErrorsWithStatus200AreFaults) {
+  EXPECT_EQ(answer_of("<html>").error().fault, Fault::upstream_garbage);
+  EXPECT_EQ(answer_of(R"({"error":{"message":"no"}})").error().fault, Fault::upstream_status);
+}
+
+TEST(OpenAiError, StatusesBecomeFaultsAndKeysAreNeverRepeated) {
+  const Dialect& dialect = dialect_of(DialectName::openai);
+  const Error refused = dialect.read_error(400, R"({"error":{"message":"too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}})");
+  EXPECT_EQ(refused.fault, Fault::upstream_refused);
+  EXPECT_EQ(refused.http_status, 400);
+  EXPECT_EQ(refused.code, "context_length_exceeded");
+  EXPECT_EQ(refused.param, "messages");
+  const Error credentials = dialect.read_error(401, R"({"error":{"message":"Incorrect API key provided: sk-secret"}})");
+  EXPECT_EQ(credentials.fault, Fault::upstream_credentials);
+  EXPECT_EQ(credentials.message.find("sk-secret"), std::string::npos);
+  EXPECT_EQ(dialect.read_error(429, "{}").http_status, 429);
+  EXPECT_EQ(dialect.read_error(529, "{}").http_status, 503);
+  EXPECT_EQ(dialect.read_error(500, "<html><b>Oh  no</b></html>").message, "Oh no");
+  EXPECT_EQ(dialect.read_error(500, "").fault, Fault::upstream_status);
+}
+
+}  // namespace
+}  // namespace tollgate

@@ -1,0 +1,68 @@
+#include "backends/usage_scanner.hpp"
+
+#include <gtest/gtest.h>
+
+namespace tollgate {
+namespace {
+
+TEST(ParseUsage, ClassesAreDisjoint) {
+  const auto usage = parse_usage(R"({"prompt_tokens":100,"completion_tokens":30,"total_tokens":130,"prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":10},"completion_tokens_details":{"reasoning_tokens":20}})");
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->input, TokenCount{30});
+  EXPECT_EQ(usage->cached_input, TokenCount{60});
+  EXPECT_EQ(usage->cache_write, TokenCount{10});
+  EXPECT_EQ(usage->output, TokenCount{30}) << "reasoning is inside output, never added";
+  EXPECT_EQ(usage->reasoning, TokenCount{20});
+}
+
+TEST(ParseUsage, ZeroIsAValueAndNullIsAbsent) {
+  EXPECT_EQ(parse_usage(R"({"prompt_tokens":0,"completion_tokens":0})"), Usage{});
+  EXPECT_EQ(parse_usage(R"({"prompt_tokens":5,"prompt_tokens_details":null,"completion_tokens":null})")->input, TokenCount{5});
+  EXPECT_FALSE(parse_usage("{}"));
+  EXPECT_FALSE(parse_usage(R"({"prompt_tokens":null})"));
+}
+
+TEST(ParseUsage, WhatCannotBeIsNotMended) {
+  for (const char* bad : {R"({"prompt_tokens":-1,"completion_tokens":1})", R"({"prompt_tokens":1.5,"completion_tokens":1})",
+                          R"({"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":6}})",
+                          R"({"prompt_tokens":5,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":2}})",
+                          R"({"prompt_tokens":"5"})", "[]", "nonsense"}) {
+    EXPECT_FALSE(parse_usage(bad)) << bad;
+  }
+}
+
+TEST(FindUsage, FindsTheTopLevelMemberOnly) {
+  const auto value = [](std::string_view json) -> std::string {
+    const auto found = find_usage(json);
+    return found ? std::string(json.substr(found->value, found->end - found->value)) : "none";
+  };
+  EXPECT_EQ(value(R"({"a":1,"usage":{"p":{"q":1}}})"), R"({"p":{"q":1}})");
+  EXPECT_EQ(value(R"({"a":1,"usage": null })"), "null");
+  EXPECT_EQ(value(R"({"usage":{"x":1},"z":[{"usage":{"y":2}}]})"), R"({"x":1})");
+  EXPECT_EQ(value(R"({"x_groq":{"usage":{"y":2}}})"), "none");
+  EXPECT_EQ(value(R"({"x_groq":{"usage":{"y":2}},"usage":{"x":1}})"), R"({"x":1})");
+  EXPECT_EQ(value(R"({"choices":[{"delta":{"content":"say \"usage\":{} loud"}}]})"), "none");
+  EXPECT_EQ(value(R"({"a":1,"usage" : {"x":1}})"), R"({"x":1})");
+  EXPECT_EQ(value("{}"), "none");
+}
+
+TEST(RunningUsage, TheFinalCountWinsAndRunningCountsAreSummedOverChoices) {
+  RunningUsage one(1);
+  EXPECT_EQ(one.usage().second, UsageSource::none);
+  one.running(R"({"prompt_tokens":5,"completion_tokens":2})", "{}");
+  one.running(R"({"prompt_tokens":5,"completion_tokens":3})", "{}");
+  EXPECT_EQ(one.usage().first.output, TokenCount{3});
+  EXPECT_EQ(one.usage().second, UsageSource::continuous);
+  one.final(R"({"prompt_tokens":5,"completion_tokens":4})");
+  EXPECT_EQ(one.usage().first.output, TokenCount{4});
+  EXPECT_EQ(one.usage().second, UsageSource::exact);
+
+  RunningUsage two(2);
+  two.running(R"({"prompt_tokens":5,"completion_tokens":2})", R"({"choices":[{"index":0}]})");
+  two.running(R"({"prompt_tokens":5,"completion_tokens":7})", R"({"choices":[{"index":1}]})");
+  EXPECT_EQ(two.usage().first.output, TokenCount{9});
+  EXPECT_EQ(two.usage().first.input, TokenCount{5}) << "the prompt counts once";
+}
+
+}  // namespace
+}  // namespace tollgate
