@@ -1,0 +1,31 @@
+"""Starts a gateway, then Node's own test runner on this folder's tests against it; exits as that does."""
+
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "support"))
+
+from gateway import CONFIG, Gateway  # noqa: E402  (found through the line above)
+
+KEY = "tg-" + "7e" * 32
+KEYS = f'auth:\n  keys:\n    - {{name: tests, team: qa, sha256: "{hashlib.sha256(KEY.encode()).hexdigest()}"}}\n'
+
+
+def main():
+    tests = sorted(str(path) for path in HERE.glob("*.test.js"))
+    with Gateway(CONFIG + KEYS) as gateway:
+        environment = {**os.environ, "TOLLGATE_URL": gateway.url, "TOLLGATE_KEY": KEY,
+                       "TOLLGATE_ENGINE_URL": f"http://127.0.0.1:{gateway.simulated['gpu']}"}
+        status = subprocess.run(["node", "--test", "--test-reporter=tap", *tests], cwd=HERE, env=environment).returncode
+        if gateway.stop() != 0:
+            print(gateway.log(), file=sys.stderr)
+            return 1
+        return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
