@@ -149,6 +149,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface, std::string_view body) const 
       sj::object usage;
       std::string_view raw;
       if (value.get_object().get(usage) || usage.raw_json().get(raw)) continue;
+      while (raw.back() != '}') raw.remove_suffix(1);   // blanks behind it
       usage_text = raw;
       answer.usage_close = static_cast<std::size_t>(raw.data() - body.data()) + raw.size() - 1;
     } else if (name == "error") {

@@ -95,7 +95,9 @@ void splice(const ClientBody& client, std::string_view upstream_model, StreamUsa
     }
     out.owned.push_back(std::move(options));
   }
-  std::sort(edits.begin(), edits.begin() + static_cast<std::ptrdiff_t>(count), [](const Edit& a, const Edit& b) { return a.offset < b.offset; });
+  std::sort(edits.begin(), edits.begin() + static_cast<std::ptrdiff_t>(count), [](const Edit& a, const Edit& b) {
+    return a.offset != b.offset ? a.offset < b.offset : a.length < b.length;   // what is put in goes before what is cut out there
+  });
   const auto add = [&](std::string_view piece) {
     if (piece.empty()) return;
     out.pieces.push_back(piece);
