@@ -60,7 +60,10 @@ GpuPool& ReactorBooks::pool_of(const Pool& pool, MonoTime now) {
 OpenRequest* ReactorBooks::open(const RequestOpened& opened) noexcept {
   if (!ledger_.writable()) return nullptr;
   LedgerSlot* const slot = slots_.take();
-  if (slot == nullptr) return nullptr;
+  if (slot == nullptr) {
+    ledger_.hurry();
+    return nullptr;
+  }
   RequestRow row;
   row.id = opened.id;
   row.arrived_us = opened.arrived_us;
@@ -110,6 +113,7 @@ void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, con
     running.has_pool = true;
     running.pool = backend.pool->name;
     running.weight = run.weight;
+    running.gpu_began_at = run.gpu_began_at;
     put(run.began_at, running.pool_high, running.pool_low);
     note_seen(slot, running.pool, run.began_at);
   }
@@ -139,7 +143,7 @@ Usd ReactorBooks::leave_pool(LedgerSlot& slot, RowResult result, MonoTime now) n
   if (!running.has_pool) return {};
   const auto pool = pools_known_.find(running.pool);
   assert(pool != pools_known_.end());
-  const GpuPool::Run run{value_from(running.pool_high, running.pool_low), running.weight};
+  const GpuPool::Run run{value_from(running.pool_high, running.pool_low), running.gpu_began_at, running.weight};
   if (nothing_sent(result)) {
     pool->second->withdraw(run, now);
     return {};

@@ -62,12 +62,15 @@ void GpuPool::pass(std::int64_t nanoseconds) noexcept {
   value_ += each;
   carried_ = to_share - each * weights_;
   busy_gpu_ns_ += gpu_ns;
+  const Int128 time_each = (gpu_ns + gpu_carried_) / weights_;
+  gpu_value_ += static_cast<std::uint64_t>(time_each);
+  gpu_carried_ += gpu_ns - time_each * weights_;
 }
 
 GpuPool::Run GpuPool::begin(MonoTime now, std::uint32_t weight) noexcept {
   const std::lock_guard lock(mutex_);
   advance(now);
-  const Run run{value_, std::max<std::uint32_t>(weight, 1)};
+  const Run run{value_, gpu_value_, std::max<std::uint32_t>(weight, 1)};
   weights_ += run.weight;
   begun_ += value_ * run.weight;
   ++in_flight_;
@@ -97,11 +100,8 @@ void GpuPool::withdraw(const Run& run, MonoTime now) noexcept {
   const std::lock_guard lock(mutex_);
   advance(now);
   leave(run);
-  const Int128 unused = (value_ - run.began_at) * run.weight;
-  idle_ += unused;
-  if (rate_ == 0) return;
-  // Its part of the hardware's time was idle too: money back into time, at the rate of now.
-  const Int128 time = std::min(((unused >> share_bits) * per_ / rate_) * gpus_, busy_gpu_ns_);
+  idle_ += (value_ - run.began_at) * run.weight;
+  const Int128 time = static_cast<Int128>(gpu_value_ - run.gpu_began_at) * run.weight;
   busy_gpu_ns_ -= time;
   idle_gpu_ns_ += time;
 }

@@ -38,7 +38,8 @@ class GpuPool {
   /// What must be remembered of a run; plain, so it can stand in a ledger slot.
   struct Run {
     Value began_at = 0;
-    std::uint32_t weight = 0;  ///< 0: not a run
+    std::uint64_t gpu_began_at = 0;  ///< the same for the hardware's time; wraps around, only differences count
+    std::uint32_t weight = 0;        ///< 0: not a run
   };
   struct Ended {
     Usd charge;
@@ -102,6 +103,8 @@ class GpuPool {
   std::uint64_t charges_ = 0;
   std::int64_t in_flight_ = 0;
   Int128 busy_gpu_ns_ = 0, idle_gpu_ns_ = 0;
+  std::uint64_t gpu_value_ = 0;  // ∫ GPUs/Σw dt in nanoseconds: whose part of the busy time was whose …
+  Int128 gpu_carried_ = 0;       // … and what did not divide yet
   BusyWindow window_;
 };
 

@@ -42,6 +42,7 @@ struct PoolValueSeen {
 struct RunningAttempt {
   TokenRates rates;
   std::uint64_t pool_high = 0, pool_low = 0;  ///< GpuPool::Run::began_at
+  std::uint64_t gpu_began_at = 0;             ///< of the same
   NameId pool{};
   std::uint32_t weight = 0;
   bool has_rates = false, has_pool = false;
@@ -109,12 +110,11 @@ class LedgerSlots {
   [[nodiscard]] LedgerSlot* take() noexcept;
   /// The last store of a request: from here on the slot belongs to the ledger thread.
   void settle(LedgerSlot& slot) noexcept;
-  /// Settled and not yet taken up by the ledger thread. The reactor's view.
-  [[nodiscard]] std::size_t settled_waiting() const noexcept { return count_ - settled_.write_available(); }
+  /// Settled and not yet taken up by the ledger thread. Either thread.
+  [[nodiscard]] std::size_t settled_waiting() const noexcept { return settled_.read_available(); }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
 
   [[nodiscard]] LedgerSlot* next_settled() noexcept;
-  [[nodiscard]] bool anything_settled() const noexcept { return settled_.read_available() != 0; }
   /// Its rows are durable.
   void give_back(LedgerSlot& slot) noexcept;
   /// At the end of both threads: removes the file if no slot is in use. False: it stays for the next start.

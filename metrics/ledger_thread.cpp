@@ -41,8 +41,12 @@ void LedgerThread::settled(const LedgerSlots& slots) noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   Sleep state = sleep_.load(std::memory_order_relaxed);
   if (state == Sleep::awake) return;
-  const bool urgent = slots.settled_waiting() >= std::min<std::size_t>(slots.count() / 2, requests_per_commit_max);
-  if (state == Sleep::until_urgent && !urgent) return;
+  if (state == Sleep::until_urgent && !urgent(slots)) return;
+  if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
+}
+
+void LedgerThread::hurry() noexcept {
+  Sleep state = Sleep::until_urgent;
   if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
 }
 
@@ -57,7 +61,11 @@ void LedgerThread::sleep(std::chrono::milliseconds limit) noexcept {
 }
 
 bool LedgerThread::anything_settled() const noexcept {
-  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return slots->anything_settled(); });
+  return std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return slots->settled_waiting() > 0; });
+}
+
+bool LedgerThread::urgent(const LedgerSlots& slots) noexcept {
+  return slots.settled_waiting() >= std::clamp<std::size_t>(slots.count() / 2, 1, requests_per_commit_max);
 }
 
 // After a commit: give others an interval to join the next one. Without work: sleep until there is some, then give it
@@ -75,6 +83,13 @@ void LedgerThread::rest(bool committed) {
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
   sleep_.store(Sleep::until_urgent, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool urgent_already =
+      std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); });
+  if (writable() && urgent_already) {
+    sleep_.store(Sleep::awake, std::memory_order_relaxed);
+    return;
+  }
   sleep(writable() ? commit_interval_ : retry_interval);
 }
 

@@ -37,6 +37,8 @@ class LedgerThread {
   [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
   /// A reactor has settled something. A load and a fence, unless the thread sleeps.
   void settled(const LedgerSlots& slots) noexcept;
+  /// A reactor found no free slot: what waits for its interval is committed now.
+  void hurry() noexcept;
   /// Returns when all that was settled before, and every name that exists, is durable; or with why it is not.
   Result<void> flush();
   [[nodiscard]] LedgerStatus status() const;
@@ -51,6 +53,8 @@ class LedgerThread {
   void rest(bool committed);
   void take_up();
   [[nodiscard]] bool anything_settled() const noexcept;
+  /// So many wait that the commit should not wait for its interval.
+  [[nodiscard]] static bool urgent(const LedgerSlots& slots) noexcept;
   [[nodiscard]] Result<void> write_taken_up();
   void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
   [[nodiscard]] bool stopping() const;

@@ -1,0 +1,186 @@
+#include <gtest/gtest.h>
+
+#include "metrics/ledger_slots.hpp"
+#include "testing.hpp"
+
+namespace tollgate {
+namespace {
+
+using testing::at;
+using testing::closing;
+using testing::ended;
+using testing::opened;
+using testing::second_ns;
+using testing::usage_of;
+
+/// One reactor's books with a clock that stands until it is moved; a managed backend and a pool at one dollar a second.
+class BooksTest : public ::testing::Test {
+ protected:
+  BooksTest() {
+    managed_.prices = testing::prices_of(1'000, 2'000);
+    home_.pool = testing::pool_of("home", Int128{3600} * 1'000'000'000'000);
+  }
+  OpenRequest& open() { return *books_.open(opened()); }
+  const AttemptRow& attempt(const Target& target, const Backend& backend, const AttemptEnd& end,
+                            std::int64_t seconds = 1) {
+    request_ = &open();
+    books_.begin_attempt(*request_, target, backend, now());
+    now_ns_ += seconds * second_ns;
+    books_.end_attempt(*request_, end, now());
+    return request_->current();
+  }
+  [[nodiscard]] MonoTime now() const { return at(now_ns_); }
+  testing::Reader reader() {
+    accounts_->flush();
+    return testing::Reader(path_);
+  }
+
+  std::int64_t now_ns_ = 1'000 * second_ns;
+  testing::Folder folder_;
+  std::string path_ = folder_.file("books.db");
+  std::unique_ptr<Accounts> accounts_ = testing::start(testing::ledger_at(path_), 1, [this] { return now(); });
+  Books& books_ = accounts_->books(0);
+  Target managed_ = testing::target_of("claude/sonnet"), local_ = testing::target_of("home/llama");
+  Backend cloud_, home_;
+  OpenRequest* request_ = nullptr;
+};
+
+TEST_F(BooksTest, AnAttemptIsChargedAndStandsInTheLedger) {
+  const AttemptRow& row = attempt(managed_, cloud_, ended(RowResult::ok(), usage_of(10, 20), UsageSource::exact));
+  EXPECT_EQ(row.charge.total(), Usd{50});
+  EXPECT_EQ(row.ended_us - row.started_us, 1'000'000);
+  books_.settle(*request_, closing());
+  EXPECT_EQ(reader().text("SELECT usd||' '||target||' '||result FROM requests"), "0.000000000050 claude/sonnet ok");
+}
+
+TEST_F(BooksTest, APoolChargesTheTimeOfAnAttempt) {
+  const AttemptRow& row = attempt(local_, home_, ended(RowResult::ok(), usage_of(10, 20), UsageSource::exact), 2);
+  EXPECT_EQ(row.charge[ChargeKind::gpu], Usd{2'000'000'000'000});
+  EXPECT_EQ(row.pool_method, PoolMethod::time);
+  EXPECT_EQ(accounts_->ledger().rows_committed, 0U);
+}
+
+TEST_F(BooksTest, ASecondEndOfAnAttemptIsIgnored) {
+  attempt(local_, home_, ended(RowResult::ok()), 1);
+  now_ns_ += second_ns;
+  EXPECT_EQ(books_.end_attempt(*request_, ended(RowResult::of(Fault::client_gone)), now()).total(),
+            Usd{1'000'000'000'000});
+  EXPECT_TRUE(request_->current().result.is_ok());
+}
+
+TEST_F(BooksTest, AnAbortKeepsWhatWasUsed) {
+  OpenRequest& request = open();
+  books_.begin_attempt(request, managed_, cloud_, now());
+  books_.progress(request, usage_of(10, 3), UsageSource::continuous);
+  books_.progress(request, usage_of(10, 7), UsageSource::continuous);
+  EXPECT_EQ(books_.end_attempt(request, ended(RowResult::of(Fault::client_gone)), now()).total(), Usd{24});
+  EXPECT_EQ(request.current().usage_source, UsageSource::continuous);
+}
+
+TEST_F(BooksTest, AnExplicitZeroReplacesARunningCount) {
+  OpenRequest& request = open();
+  books_.begin_attempt(request, managed_, cloud_, now());
+  books_.progress(request, usage_of(10, 3), UsageSource::continuous);
+  EXPECT_EQ(books_.end_attempt(request, ended(RowResult::ok(), usage_of(0, 0), UsageSource::exact), now()).total(),
+            Usd{0});
+  EXPECT_EQ(request.current().pricing, Pricing::priced);
+}
+
+TEST_F(BooksTest, NonsenseFromAnUpstreamIsUnpricedNotBelieved) {
+  const AttemptRow& row =
+      attempt(managed_, cloud_, ended(RowResult::ok(), usage_of(-5, INT64_MAX), UsageSource::exact));
+  EXPECT_EQ(row.pricing, Pricing::unpriced);
+  EXPECT_EQ(row.charge.total(), Usd{});
+}
+
+TEST_F(BooksTest, AnAttemptThatReachedNothingLeavesItsTimeIdle) {
+  ASSERT_TRUE(accounts_
+                  ->adopt([&] {
+                    auto config = std::make_shared<Config>();
+                    config->backends.push_back(home_);
+                    return config;
+                  }())
+                  .has_value());
+  const AttemptRow& row = attempt(local_, home_, ended(RowResult::of(Fault::upstream_unreachable)), 3);
+  EXPECT_EQ(row.charge.total(), Usd{});
+  EXPECT_EQ(row.pricing, Pricing::not_billed);
+  const PoolStatus pool = accounts_->pools().at(0);
+  EXPECT_EQ(pool.idle, UsdSum(Int128{3'000'000'000'000}));
+  EXPECT_EQ(pool.idle, pool.billed);
+}
+
+TEST_F(BooksTest, RetriesAreAttemptsWithChargesOfTheirOwn) {
+  OpenRequest& request = open();
+  books_.begin_attempt(request, managed_, cloud_, now());
+  books_.end_attempt(request, ended(RowResult::of(Fault::upstream_broke_off), usage_of(10, 5), UsageSource::continuous),
+                     now());
+  books_.begin_attempt(request, local_, home_, now());
+  now_ns_ += second_ns;
+  books_.end_attempt(request, ended(RowResult::ok(), usage_of(10, 20), UsageSource::exact), now());
+  EXPECT_EQ(request.total(), Usd{1'000'000'000'020});
+  books_.settle(request, closing());
+  testing::Reader ledger = reader();
+  EXPECT_EQ(ledger.text("SELECT group_concat(number||' '||target||' '||result||' '||usd,'; ') FROM attempts"),
+            "1 claude/sonnet upstream_broke_off 0.000000000020; 2 home/llama ok 1.000000000000");
+  EXPECT_EQ(ledger.text("SELECT target FROM requests"), "home/llama");
+}
+
+TEST_F(BooksTest, AnAttemptStillRunningAtTheEndIsEndedAsInternal) {
+  OpenRequest& request = open();
+  books_.begin_attempt(request, local_, home_, now());
+  now_ns_ += second_ns;
+  books_.settle(request, closing(RowResult::of(Fault::internal)));
+  testing::Reader ledger = reader();
+  EXPECT_EQ(ledger.text("SELECT result||' '||usd FROM attempts"), "internal 1.000000000000");
+  EXPECT_EQ(accounts_->pools().at(0).in_flight, 0);
+}
+
+TEST_F(BooksTest, ARequestThatGotNoAttemptIsStillARow) {
+  OpenRequest& request = open();
+  books_.decided(request, Names::global().intern("auto-route"), 0.5F, Tier::complex);
+  books_.settle(request, closing(RowResult::of(Fault::no_target_up)));
+  EXPECT_EQ(reader().text("SELECT route||' '||result||' '||attempts||' '||usd FROM requests"),
+            "auto-route no_target_up 0 0.000000000000");
+}
+
+TEST_F(BooksTest, AttemptsAreTimedByTheWallClock) {
+  const auto before =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  const AttemptRow& row = attempt(managed_, cloud_, ended(RowResult::ok(), usage_of(1, 1), UsageSource::exact), 0);
+  EXPECT_NEAR(static_cast<double>(row.started_us), static_cast<double>(before), 5e6);
+}
+
+TEST_F(BooksTest, LearnsFromExactUsages) {
+  for (int i = 0; i < 2000; ++i) books_.learn(local_.id, 2'000, 600, usage_of(1'000, 200));
+  EXPECT_NEAR(books_.learned(local_.id).input_bytes_per_token, 2.0, 0.01);
+  EXPECT_EQ(books_.learned(local_.id).samples, 2000U);
+  EXPECT_EQ(books_.learned(managed_.id).samples, 0U);
+}
+
+TEST_F(BooksTest, TheWaitForAFirstTokenIsLearned) {
+  OpenRequest& request = open();
+  books_.begin_attempt(request, local_, home_, now());
+  AttemptEnd end = ended(RowResult::ok(), usage_of(1, 5), UsageSource::exact);
+  end.first_token_us = request.current().started_us + 40'000;
+  books_.end_attempt(request, end, now());
+  EXPECT_EQ(books_.learned(local_.id).first_token_mean.count(), 40'000);
+}
+
+TEST_F(BooksTest, APoolThatLeavesTheConfigurationStopsCosting) {
+  auto with = std::make_shared<Config>();
+  with->backends.push_back(home_);
+  ASSERT_TRUE(accounts_->adopt(with).has_value());
+  now_ns_ += second_ns;
+  ASSERT_TRUE(accounts_->adopt(std::make_shared<Config>()).has_value());
+  now_ns_ += 100 * second_ns;
+  EXPECT_EQ(accounts_->pools().at(0).billed, UsdSum(Int128{1'000'000'000'000}));
+}
+
+TEST(LedgerSlotSize, ASlotIsTheRequestsAddress) {
+  LedgerSlot slot{};
+  EXPECT_EQ(&LedgerSlot::of(slot.request), &slot);
+}
+
+}  // namespace
+}  // namespace tollgate
