@@ -49,7 +49,7 @@ Result<std::uint16_t> Reactor::listen(const ListenAddress& address) {
   if (!code) acceptor_->set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true), code);
   if (!code) acceptor_->bind(endpoint, code);
   if (!code) acceptor_->listen(asio::socket_base::max_listen_connections, code);
-  if (code) return fail(Fault::bad_config, "cannot listen on " + where + ": " + code.message());
+  if (code) return fail(Fault::internal, "cannot listen on " + where + ": " + code.message());
   return acceptor_->local_endpoint().port();
 }
 

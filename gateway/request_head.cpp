@@ -66,6 +66,10 @@ void RequestHead::on_field_impl(http::field name, string_view text, string_view 
     ec = http::error::bad_content_length;
     return;
   }
+  if (name == http::field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+    ec = http::error::bad_transfer_encoding;   // any other coding would hide where the body ends
+    return;
+  }
   if (name == http::field::expect) expects_continue_ = boost::beast::iequals(value, "100-continue");
   FieldAt at{};
   at.name = static_cast<std::uint32_t>(text_.size());

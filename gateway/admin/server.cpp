@@ -87,7 +87,7 @@ Result<std::uint16_t> AdminServer::listen(const ListenAddress& address) {
   if (!code) acceptor.bind(endpoint, code);
   if (!code) acceptor.listen(asio::socket_base::max_listen_connections, code);
   if (code) {
-    return fail(Fault::bad_config, "cannot listen on " + address.host + ":" + std::to_string(address.port) + " (admin.listen): " + code.message());
+    return fail(Fault::internal, "cannot listen on " + address.host + ":" + std::to_string(address.port) + " (admin.listen): " + code.message());
   }
   asio::co_spawn(running_->context, running_->accept(), [](const std::exception_ptr&) {});
   return acceptor.local_endpoint().port();

@@ -29,7 +29,7 @@ TEST(RequestHead, IsReadAlikeHoweverItIsSplit) {
 TEST(RequestHead, RefusesWhatCouldBeReadInTwoWays) {
   for (const char* fields : {"Content-Length: 2\r\nContent-Length: 3\r\n", "Content-Length: 2\r\nContent-Length: 2\r\n",
                              "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n",
-                             "Content-Length: +2\r\n", "Content-Length: 0x2\r\n", "Bad Name: x\r\n", "X: a\x01z\r\n"}) {
+                             "Content-Length: +2\r\n", "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: xchunked\r\n", "Content-Length: 0x2\r\n", "Bad Name: x\r\n", "X: a\x01z\r\n"}) {
     RequestHead head(limit);
     std::size_t consumed = 0;
     const std::string text = std::string("POST / HTTP/1.1\r\nHost: h\r\n") + fields + "\r\n";
