@@ -32,18 +32,19 @@ class Counter {
 class MoneyCounter {
  public:
   void add(Usd amount) noexcept {
-    const std::int64_t sum = low_.load(std::memory_order_relaxed) + amount.count();
-    if (sum < limit && amount.count() < limit) [[likely]] {
-      low_.store(sum, std::memory_order_relaxed);
-    } else {
-      carry(amount);
+    if (amount.count() < limit) [[likely]] {
+      const std::int64_t sum = low_.load(std::memory_order_relaxed) + amount.count();
+      if (sum < limit) [[likely]] {
+        low_.store(sum, std::memory_order_relaxed);
+        return;
+      }
     }
+    carry(amount);
   }
   [[nodiscard]] UsdSum value() const noexcept {
     for (;;) {
       const std::uint64_t before = carries_.load(std::memory_order_acquire);
-      const std::int64_t low = low_.load(std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_acquire);
+      const std::int64_t low = low_.load(std::memory_order_acquire);
       if ((before & 1) == 0 && carries_.load(std::memory_order_relaxed) == before) {
         return UsdSum(static_cast<Int128>(before / 2) * limit + low);
       }
@@ -56,8 +57,8 @@ class MoneyCounter {
     const Int128 sum = static_cast<Int128>(low_.load(std::memory_order_relaxed)) + amount.count();
     const std::uint64_t carries = carries_.load(std::memory_order_relaxed);
     carries_.store(carries + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-    low_.store(static_cast<std::int64_t>(sum % limit), std::memory_order_relaxed);
+    low_.store(static_cast<std::int64_t>(sum % limit),
+               std::memory_order_release);  // who sees it sees the odd number too
     carries_.store(carries + 2 * static_cast<std::uint64_t>(sum / limit), std::memory_order_release);
   }
 

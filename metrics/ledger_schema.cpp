@@ -101,7 +101,7 @@ std::string requests_view() {
 std::string attempts_view() {
   std::string lines;
   for (const std::string kind : {"input", "cached_input", "cache_write", "output", "request", "gpu"}) {
-    lines += ", " + usd("a." + kind + "_pusd") + " AS usd_" + kind;
+    lines.append(", ").append(usd("a." + kind + "_pusd")).append(" AS usd_").append(kind);
   }
   return "CREATE VIEW attempts AS SELECT " + id_text("a.request") + " AS request, a.number, " + name("a.target") +
          " AS target, " + name("a.result") + " AS result, a.http_status, " +

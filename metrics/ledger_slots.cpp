@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -150,11 +151,14 @@ void LedgerSlots::settle(LedgerSlot& slot) noexcept {
   slot.check = check_of(slot);
   slot.state.store(SlotState::settled, std::memory_order_release);
   settled_.push(number_of(slot));  // as large as the file: there is always room
+  settled_count_.store(settled_count_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
 }
 
 LedgerSlot* LedgerSlots::next_settled() noexcept {
   std::uint32_t number = 0;
-  return settled_.pop(number) ? &slots_[number] : nullptr;
+  if (!settled_.pop(number)) return nullptr;
+  taken_count_.store(taken_count_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return &slots_[number];
 }
 
 void LedgerSlots::give_back(LedgerSlot& slot) noexcept {

@@ -110,8 +110,11 @@ class LedgerSlots {
   [[nodiscard]] LedgerSlot* take() noexcept;
   /// The last store of a request: from here on the slot belongs to the ledger thread.
   void settle(LedgerSlot& slot) noexcept;
-  /// Settled and not yet taken up by the ledger thread. Either thread.
-  [[nodiscard]] std::size_t settled_waiting() const noexcept { return settled_.read_available(); }
+  /// Settled and not yet taken up by the ledger thread. Either thread; sequentially consistent, see
+  /// LedgerThread::settled().
+  [[nodiscard]] std::int64_t settled_waiting() const noexcept {
+    return settled_count_.load(std::memory_order_seq_cst) - taken_count_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
 
   [[nodiscard]] LedgerSlot* next_settled() noexcept;
@@ -134,6 +137,8 @@ class LedgerSlots {
   std::vector<std::uint32_t> free_;  // the reactor's; used as a stack
   std::uint32_t never_used_ = 0;     // the reactor's; slots from here on were not handed out yet
 
+  std::atomic<std::int64_t> settled_count_{0};           // counted after it is in the ring
+  std::atomic<std::int64_t> taken_count_{0};             // may be ahead of it for a moment
   boost::lockfree::spsc_queue<std::uint32_t> settled_;   // reactor → ledger thread
   boost::lockfree::spsc_queue<std::uint32_t> returned_;  // ledger thread → reactor
 };

@@ -35,11 +35,10 @@ void LedgerThread::wake() noexcept {
   [[maybe_unused]] const ssize_t written = ::write(event_, &one, sizeof one);
 }
 
-// The fence stands between "the slot is in the ring" and "is the thread asleep?", and rest() has its mirror image: one
-// of the two sees the other.
+// The reactor has counted the slot and asks whether the thread sleeps; rest() says that it sleeps and asks for the
+// count. All four are sequentially consistent, so one of the two sees the other.
 void LedgerThread::settled(const LedgerSlots& slots) noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  Sleep state = sleep_.load(std::memory_order_relaxed);
+  Sleep state = sleep_.load(std::memory_order_seq_cst);
   if (state == Sleep::awake) return;
   if (state == Sleep::until_urgent && !urgent(slots)) return;
   if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
@@ -65,7 +64,8 @@ bool LedgerThread::anything_settled() const noexcept {
 }
 
 bool LedgerThread::urgent(const LedgerSlots& slots) noexcept {
-  return slots.settled_waiting() >= std::clamp<std::size_t>(slots.count() / 2, 1, requests_per_commit_max);
+  const std::int64_t many = std::clamp<std::int64_t>(slots.count() / 2, 1, requests_per_commit_max);
+  return slots.settled_waiting() >= many;
 }
 
 // After a commit: give others an interval to join the next one. Without work: sleep until there is some, then give it
@@ -76,14 +76,12 @@ void LedgerThread::rest(bool committed) {
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
   if (!committed && writable()) {
-    sleep_.store(Sleep::until_anything, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
     if (!anything_settled()) sleep(std::chrono::milliseconds{-1});
     const std::lock_guard lock(mutex_);
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
-  sleep_.store(Sleep::until_urgent, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  sleep_.store(Sleep::until_urgent, std::memory_order_seq_cst);
   const bool urgent_already =
       std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); });
   if (writable() && urgent_already) {
@@ -157,7 +155,7 @@ Result<void> LedgerThread::write_taken_up() {
     }
     return ledger_->commit();
   };
-  const Result<void> outcome = transaction();
+  Result<void> outcome = transaction();
   if (!outcome) {
     ledger_->rollback();
   } else {

@@ -11,9 +11,13 @@
 // can run out.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "metrics/ledger_slots.hpp"
 #include "metrics/ledger_sqlite.hpp"
@@ -31,11 +35,11 @@ class LedgerThread {
   LedgerThread& operator=(const LedgerThread&) = delete;
   static constexpr std::chrono::milliseconds last_tries{2'000};
   static constexpr std::chrono::milliseconds retry_interval{250};
-  static constexpr std::size_t requests_per_commit_max = 8192;
+  static constexpr std::uint32_t requests_per_commit_max = 8192;
 
   [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
   [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
-  /// A reactor has settled something. A load and a fence, unless the thread sleeps.
+  /// A reactor has settled something. One load, unless the thread sleeps.
   void settled(const LedgerSlots& slots) noexcept;
   /// A reactor found no free slot: what waits for its interval is committed now.
   void hurry() noexcept;

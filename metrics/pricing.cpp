@@ -44,17 +44,10 @@ void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
     attempt.charge[ChargeKind::gpu] = gpu;
     attempt.pool_method = PoolMethod::time;
   }
-  const bool by_pool = attempt.pool_method != PoolMethod::none;
-  const bool tokens_unknown = prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && !no_bill;
-  if (tokens_unknown) {
-    attempt.pricing = Pricing::unpriced;
-  } else if (by_pool || (prices.has_rates && usage_known)) {
-    attempt.pricing = Pricing::priced;
-  } else if (!prices.has_rates && !prices.has_pool && usage_known) {
-    attempt.pricing = Pricing::unpriced;  // refused, and yet it reports usage: whatever that costs, we do not know
-  } else {
-    attempt.pricing = Pricing::not_billed;
-  }
+  // With neither kind of price, a refusal that reports usage all the same costs something that we do not know.
+  const bool unknown = prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && (usage_known || !no_bill);
+  const bool charged = (prices.has_rates && usage_known) || attempt.pool_method != PoolMethod::none;
+  attempt.pricing = unknown ? Pricing::unpriced : charged ? Pricing::priced : Pricing::not_billed;
 }
 
 }  // namespace tollgate

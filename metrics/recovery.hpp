@@ -12,6 +12,7 @@
 // shares together are known for: a lower bound that never makes the pool's requests cost more than the pool. Nothing
 // that fails a check is made into money.
 
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "metrics/shard.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tollgate {
 namespace {
@@ -82,8 +83,7 @@ void Shard::settled(const OpenRequest& request, const RequestClosing& closing) n
   }
   overhead_.observe(closing.overhead.count());
   duration_.observe(closing.duration.count());
-  if (row.route != NameId::none)
-    score_.observe(static_cast<std::int64_t>(static_cast<double>(row.complexity) * 1e6 + 0.5));
+  if (row.route != NameId::none) score_.observe(std::lround(static_cast<double>(row.complexity) * 1e6));
   settled_.add(1);
 }
 
