@@ -39,15 +39,4 @@ std::string_view Names::text(NameId id) const noexcept {
   return chunks_[index / chunk_size].load(std::memory_order_acquire)[index % chunk_size];
 }
 
-bool Names::restore(const std::vector<std::string>& names_by_id) {
-  const std::lock_guard lock(mutex_);
-  if (size() != 1 || names_by_id.empty() || !names_by_id.front().empty() || names_by_id.size() > names_max)
-    return false;
-  for (std::size_t i = 1; i < names_by_id.size(); ++i) {
-    if (ids_.contains(names_by_id[i])) return false;
-    add(names_by_id[i]);
-  }
-  return true;
-}
-
 }  // namespace tollgate

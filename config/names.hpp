@@ -5,9 +5,9 @@
 //    NameId id = Names::global().intern("home/llama-70b");
 //    Names::global().text(id) == "home/llama-70b"
 //
-// Ids are given once and never reused within a process; the ledger stores the table and seeds it at the next start
-// (`restore`), so an id means the same name across restarts of one ledger. Id 0 is always "" (none).
-// Threads: intern() and restore() take a lock and belong to start-up and reload; text() is lock-free and may be called anywhere.
+// Ids are given once and never reused within a process; they mean nothing to another process (the ledger keeps numbers of its own).
+// Id 0 is always "" (none).
+// Threads: intern() takes a lock and belong to start-up and reload; text() is lock-free and may be called anywhere.
 
 #include <array>
 #include <atomic>
@@ -39,9 +39,6 @@ class Names {
   [[nodiscard]] std::string_view text(NameId id) const noexcept;
   /// How many ids exist; ids are 0 … size()-1.
   [[nodiscard]] std::uint32_t size() const noexcept { return size_.load(std::memory_order_acquire); }
-  /// Puts back the table of an earlier run, in id order and before anything is interned. False if the table is not empty
-  /// or the names are not distinct.
-  bool restore(const std::vector<std::string>& names_by_id);
 
  private:
   static constexpr std::uint32_t chunk_size = 1024;

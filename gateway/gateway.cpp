@@ -51,6 +51,14 @@ simulator::Options simulator_options(const Config& config, std::size_t backend) 
   return options;
 }
 
+// What an earlier run left behind is a finding even when all of it could be settled.
+void report_recovery(const Recovery& recovery) {
+  if (recovery.settled + recovery.open + recovery.damaged == 0) return;
+  log_event(LogLevel::warn, "requests of an earlier run were taken into the ledger",
+            {{"settled", std::to_string(recovery.settled), false}, {"open", std::to_string(recovery.open), false}, {"damaged", std::to_string(recovery.damaged), false}});
+  for (const std::string& file : recovery.set_aside) log_event(LogLevel::error, "a damaged slot file was set aside", {{"file", file}});
+}
+
 prometheus::MetricFamily family(std::string name, std::string help, prometheus::MetricType type) {
   prometheus::MetricFamily made;
   made.name = std::move(name);
@@ -101,6 +109,7 @@ Result<void> Gateway::start() {
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
+  report_recovery(accounts_->recovery());
   prober_ = start_prober(board_, probe_interval);
   holder_ = std::make_unique<ConfigHolder>(loaded, path_, process_environment());
   TOLLGATE_TRY(adopt(loaded));

@@ -20,14 +20,6 @@ TEST(Names, NoneIsTheEmptyName) {
   EXPECT_EQ(names.text(static_cast<NameId>(12345)), "");
 }
 
-TEST(Names, ARestoredTableKeepsItsIds) {
-  Names names;
-  ASSERT_TRUE(names.restore({"", "home", "away"}));
-  EXPECT_EQ(names.intern("away"), static_cast<NameId>(2));
-  EXPECT_EQ(names.intern("new"), static_cast<NameId>(3));
-  EXPECT_FALSE(names.restore({"", "x"}));
-}
-
 TEST(Names, PastTheLimitANameIsOther) {
   Names names;
   const NameId other = names.intern("other");
