@@ -7,6 +7,7 @@
 //    prints one line of JSON
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <deque>
@@ -63,8 +64,8 @@ class Load {
       if (now_ns() > end + grace_ns) break;
       stopping_ = now_ns() >= end;
       if (settings_.rate > 0 && !stopping_) start_due();
-      const int wait = settings_.rate > 0 ? 0 : 100;
-      const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
+      const timespec wait = time_to_wait();
+      const int count = epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
       for (int i = 0; i < count; ++i) handle(connections_[events[static_cast<std::size_t>(i)].data.u32]);
     }
     errors_ += static_cast<std::uint64_t>(busy_);  // never answered
@@ -113,9 +114,22 @@ class Load {
     flush(connection);
   }
 
+  // Sleeps until the next request is due, rather than spin: the upstream lives on the same CPU.
+  [[nodiscard]] timespec time_to_wait() const {
+    constexpr std::int64_t at_most = 100'000'000;
+    std::int64_t left = at_most;
+    if (settings_.rate > 0 && !stopping_ && !idle_.empty())
+      left = std::clamp<std::int64_t>(due_of(scheduled_) - now_ns(), 0, at_most);
+    return {0, left};
+  }
+
+  [[nodiscard]] std::int64_t due_of(std::int64_t request) const {
+    return begin_ + static_cast<std::int64_t>(static_cast<double>(request) * 1e9 / settings_.rate);
+  }
+
   void start_due() {
     while (may_start()) {
-      const auto due = begin_ + static_cast<std::int64_t>(static_cast<double>(scheduled_) * 1e9 / settings_.rate);
+      const std::int64_t due = due_of(scheduled_);
       if (due > now_ns() || idle_.empty()) return;  // late ones keep their due time
       ++scheduled_;
       start(connections_[idle_.front()], due);
@@ -267,6 +281,7 @@ class Load {
 }  // namespace bench
 
 int main(int argc, char** argv) {
+  prctl(PR_SET_TIMERSLACK, 1UL);
   auto given = bench::options(argc, argv,
                               {{"port", "8080"},
                                {"connections", "64"},

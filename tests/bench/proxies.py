@@ -59,6 +59,7 @@ global
 defaults
   mode http
   option http-keep-alive
+  option http-no-delay
   timeout connect 5s
   timeout client 600s
   timeout server 600s
