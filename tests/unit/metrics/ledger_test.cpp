@@ -296,6 +296,7 @@ TEST(Ledger, AFullDiskRefusesNewRequestsAndLosesNone) {
 TEST(Ledger, DamageIsReportedAndTheRestIsTaken) {
   const Folder folder;
   const std::string path = folder.file("a.db");
+  (void)opened();   // interns its names before the ledger starts, as a configuration does: a name made later dies with its process
   const pid_t child = ::fork();
   if (child == 0) {
     LedgerConfig config = ledger_at(path, 16);
