@@ -6,7 +6,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <csignal>
 
 #include "gateway/admin/server.hpp"
@@ -184,6 +183,7 @@ Result<void> Gateway::reload(ReloadCause cause) {
 
 int Gateway::wait() {
   const auto ended = [](const std::exception_ptr&) {};
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);   // before they are let in: one may be waiting already
   asio::co_spawn(control_, handle_signals(), ended);
   asio::co_spawn(control_, watch_file(), ended);
   sigset_t handled;
@@ -198,10 +198,8 @@ int Gateway::wait() {
 }
 
 Task<void> Gateway::handle_signals() {
-  asio::basic_signal_set<Executor> signals(control_.get_executor());
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals.add(number);
   for (;;) {
-    auto [failed, number] = co_await signals.async_wait(as_result);
+    auto [failed, number] = co_await signals_.async_wait(as_result);
     if (failed) co_return;
     if (number == SIGHUP) {
       static_cast<void>(reload(ReloadCause::asked));   // logged there

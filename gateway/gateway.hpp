@@ -10,6 +10,7 @@
 // Threads: one control thread (the caller of wait()), one per reactor, one each for ledger, prober and simulators.
 
 #include <atomic>
+#include <boost/asio/signal_set.hpp>
 #include <map>
 #include <memory>
 #include <string>
@@ -77,6 +78,7 @@ class Gateway {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::thread> threads_;
   asio::io_context control_{1};
+  asio::basic_signal_set<Executor> signals_{control_.get_executor()};
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
 };

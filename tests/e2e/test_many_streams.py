@@ -10,7 +10,6 @@ from gateway import PROGRAM, Gateway, wait_until
 
 STREAMS = 2000
 MEMORY_PER_STREAM_MAX = 20 * 1024
-CHUNK_P99_MAX_US = 250_000      # a smoke alarm for busy machines; ./dev bench measures what docs/performance.md tells
 
 CONFIG = """\
 version: 1
@@ -72,7 +71,6 @@ def test_2000_streams_on_one_reactor_all_complete_none_mixed_up(engine_port):
         assert (result["answered"], result["errors"], result["mixed_up"]) == (STREAMS, 0, 0)
         assert result["chunks"] == STREAMS * 100
         assert (max(seen) - before) / STREAMS <= MEMORY_PER_STREAM_MAX
-        assert result["chunk_p99_us"] < CHUNK_P99_MAX_US
         counts = "SELECT count(*) AS n, coalesce(sum(output), 0) AS output FROM attempts WHERE usage_source = 'exact' AND output = 100"
         wait_until(lambda: gateway.rows(counts)[0]["n"] == STREAMS, 10, "all streams in the ledger, each with its tokens")
         assert gateway.stop() == 0
