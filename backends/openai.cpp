@@ -28,20 +28,29 @@ void append(Pieces& out, std::string_view piece) {
   }
 }
 
-// The first of `"key":"` with something in the string: its raw bytes, else 0.
-std::size_t string_bytes(std::string_view json, std::string_view key) noexcept {
-  const void* const found = ::memmem(json.data(), json.size(), key.data(), key.size());
-  if (found == nullptr) return 0;
-  const auto begin = static_cast<std::size_t>(static_cast<const char*>(found) - json.data()) + key.size();
-  std::size_t at = begin;
+// The raw bytes of the first string at this key, 0 if it is empty, no string, or absent.
+std::size_t string_bytes(std::string_view json, std::string_view quoted_key) noexcept {
+  const std::size_t quote = value_of_key(json, quoted_key);
+  if (quote >= json.size() || json[quote] != '"') return 0;
+  std::size_t at = quote + 1;
   while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2U : 1U;
-  return at - begin;
+  return std::min(at, json.size()) - quote - 1;
+}
+
+// True if the value at this key is an array, and empty or not as asked.
+bool is_array(std::string_view json, std::string_view quoted_key, bool empty) noexcept {
+  const std::size_t open = value_of_key(json, quoted_key);
+  if (open >= json.size() || json[open] != '[') return false;
+  const std::size_t next = json.find_first_not_of(" \t\r\n", open + 1);
+  return next != std::string_view::npos && (json[next] == ']') == empty;
 }
 
 // The object at "error", or the older vLLM form {"object":"error","message":…}, with `code` as a string.
 nlohmann::json normal_error(const nlohmann::json& body) {
   const nlohmann::json* error = &body;
   if (body.contains("error")) error = &body["error"];
+  if (body.contains("detail")) error = &body["detail"];          // FastAPI, in front of many engines
+  if (error->is_array() && !error->empty() && error->front().is_object() && error->front().contains("msg")) error = &error->front()["msg"];
   nlohmann::json out{{"message", ""}, {"type", "server_error"}, {"param", nullptr}, {"code", nullptr}};
   if (error->is_string()) out["message"] = *error;
   if (!error->is_object()) return out;
@@ -78,9 +87,9 @@ Fault fault_of(int status) {
     case 401: case 403: return Fault::upstream_credentials;
     case 408: case 504: return Fault::upstream_timeout;
     case 429: case 503: case 529: return Fault::upstream_busy;
-    default: break;
+    case 400: case 404: case 409: case 413: case 422: return Fault::upstream_refused;
+    default: break;    // another 4xx, such as 402 for an empty account of ours, is not the client's fault: another target may do it
   }
-  if (status >= 400 && status < 500) return Fault::upstream_refused;
   return status >= 500 ? Fault::upstream_status : Fault::upstream_garbage;
 }
 
@@ -89,25 +98,61 @@ sj::parser& parser() {
   return kept;
 }
 
-// Bytes of answer text in choices[].
-std::uint64_t text_bytes_of(sj::array& choices) {
-  std::uint64_t bytes = 0;
+// Bytes of a value's text; null is nothing.
+bool add_text(sj::value value, std::uint64_t& bytes) {
+  std::string_view raw;
+  sj::json_type type{};
+  if (value.type().get(type)) return false;
+  if (type == sj::json_type::string) {
+    raw = value.raw_json_token();
+    bytes += raw.size() - std::min<std::size_t>(raw.size(), 2);
+    return true;
+  }
+  sj::array array;
+  if (type != sj::json_type::array) return true;
+  if (value.get_array().get(array) || array.raw_json().get(raw)) return false;
+  bytes += raw.size() - std::min<std::size_t>(raw.size(), 2);
+  return true;
+}
+
+// Calls use(name, value) for each member. False: the text is not valid, or `use` said so.
+template <class Use>
+bool each_member(sj::object object, Use&& use) {
+  for (auto member : object) {
+    sj::field field;
+    std::string_view name;
+    if (std::move(member).get(field) || field.unescaped_key().get(name) || !use(name, field.value())) return false;
+  }
+  return true;
+}
+
+// Adds the bytes of answer text in choices[].
+bool add_choices(sj::value value, std::uint64_t& bytes) {
+  sj::array choices;
+  if (value.get_array().get(choices)) return false;
   for (auto each : choices) {
     sj::object choice;
-    if (each.get_object().get(choice)) return bytes;
-    for (auto member : choice) {
-      sj::field field;
-      std::string_view name;
-      if (std::move(member).get(field) || field.unescaped_key().get(name)) return bytes;
-      if (name == "text") bytes += field.value().raw_json_token().size();
-      if (name != "message") continue;
+    if (std::move(each).get_object().get(choice)) return false;
+    const bool valid = each_member(choice, [&](std::string_view name, sj::value member) {
+      if (name == "text") return add_text(member, bytes);
       sj::object message;
-      if (field.value().get_object().get(message)) return bytes;
-      sj::value content;
-      if (!message.find_field_unordered("content").get(content)) bytes += std::string_view(content.raw_json_token()).size();
-    }
+      if (name != "message" || member.get_object().get(message)) return true;
+      return each_member(message, [&](std::string_view part, sj::value text) {
+        const bool counts = part == "content" || part == "reasoning" || part == "reasoning_content" || part == "tool_calls" || part == "refusal";
+        return !counts || add_text(text, bytes);
+      });
+    });
+    if (!valid) return false;
   }
-  return bytes;
+  return true;
+}
+
+// Where an error stands that is one: `null`, false and {} are none.
+bool tells_error(const nlohmann::json& body) {
+  if (!body.is_object()) return false;
+  const auto error = body.find("error");
+  if (error != body.end()) return (error->is_object() && !error->empty()) || (error->is_string() && *error != "");
+  return body.value("object", nlohmann::json()) == "error";
 }
 
 }  // namespace
@@ -127,9 +172,12 @@ Result<void> OpenAiDialect::write(const ClientBody& client, const Target& target
   return success();
 }
 
-std::unique_ptr<StreamReader> OpenAiDialect::stream_reader(const ClientBody& client) const { return std::make_unique<OpenAiStreamReader>(client); }
+std::unique_ptr<StreamReader> OpenAiDialect::stream_reader(const ClientBody& client) const { 
+  return std::make_unique<OpenAiStreamReader>(client, continuous_);
+}
 
-Result<Answer> OpenAiDialect::read_answer(Surface, std::string_view body) const {
+Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body) const {
+  constexpr std::string_view invalid = "the upstream's answer is not valid JSON";
   Answer answer;
   std::string_view usage_text;
   sj::document document;
@@ -137,29 +185,29 @@ Result<Answer> OpenAiDialect::read_answer(Surface, std::string_view body) const 
   if (parser().iterate(body.data(), body.size(), body.size() + simdjson::SIMDJSON_PADDING).get(document) || document.get_object().get(object)) {
     return fail(Fault::upstream_garbage, "the upstream answered 200 with something that is not a JSON object");
   }
-  for (auto member : object) {
-    sj::field field;
-    std::string_view name;
-    if (std::move(member).get(field) || field.unescaped_key().get(name)) return fail(Fault::upstream_garbage, "the upstream's answer is not valid JSON");
-    sj::value value = field.value();
-    if (name == "choices") {
-      sj::array choices;
-      if (!value.get_array().get(choices)) answer.content_bytes = text_bytes_of(choices);
-    } else if (name == "usage") {
-      sj::object usage;
-      std::string_view raw;
-      if (value.get_object().get(usage) || usage.raw_json().get(raw)) continue;
-      while (raw.back() != '}') raw.remove_suffix(1);   // blanks behind it
-      usage_text = raw;
-      answer.usage_close = static_cast<std::size_t>(raw.data() - body.data()) + raw.size() - 1;
-    } else if (name == "error") {
-      bool null = false;
-      if (!value.is_null().get(null) && null) continue;
-      return fail(Fault::upstream_status, "the upstream answered 200 with an error: " + read_error(500, body).message);
-    }
+  bool has_error = false;
+  const bool valid = each_member(object, [&](std::string_view name, sj::value value) {
+    if (name == "choices") return add_choices(value, answer.content_bytes);
+    if (name == "error") has_error = true;
+    if (name != "usage") return true;
+    sj::object usage;
+    std::string_view raw;
+    if (value.get_object().get(usage)) return true;
+    if (usage.raw_json().get(raw)) return false;
+    while (raw.back() != '}') raw.remove_suffix(1);   // blanks behind it
+    usage_text = raw;
+    // Into an empty object nothing could be put with a comma before it.
+    const bool empty = raw.find_first_not_of(" \t\r\n", 1) == raw.size() - 1;
+    answer.usage_close = empty ? 0 : static_cast<std::size_t>(raw.data() - body.data()) + raw.size() - 1;
+    return true;
+  });
+  if (has_error && tells_error(nlohmann::json::parse(body, nullptr, false))) {
+    return fail(Fault::upstream_status, "the upstream answered 200 with an error: " + read_error(500, body).message);
   }
+  const char* behind = nullptr;
+  if (!valid || !document.current_location().get(behind)) return fail(Fault::upstream_garbage, std::string(invalid));
   if (usage_text.empty()) return answer;
-  if (const auto usage = parse_usage(usage_text)) {
+  if (const auto usage = parse_usage(usage_text, surface != Surface::embeddings)) {
     answer.usage = *usage;
     answer.usage_source = UsageSource::exact;
   }
@@ -186,11 +234,17 @@ Error OpenAiDialect::read_error(int status, std::string_view body) const {
   return error;
 }
 
-OpenAiStreamReader::OpenAiStreamReader(const ClientBody& client)
-    : include_usage_(client.include_usage), continuous_usage_(client.continuous_usage), wants_cost_(client.wants_cost), usage_(client.choices) {}
+OpenAiStreamReader::OpenAiStreamReader(const ClientBody& client, bool continuous)
+    : include_usage_(client.include_usage),
+      continuous_usage_(client.continuous_usage),
+      wants_cost_(client.wants_cost),
+      one_choice_(client.choices <= 1),
+      upstream_continuous_(continuous),
+      usage_(client.choices, continuous) {}
 
 Result<void> OpenAiStreamReader::feed(std::string_view bytes, Pieces& out) {
   own_.clear();
+  joined_.clear();
   TOLLGATE_TRY(splitter_.feed(bytes, [&](std::string_view raw) { take(raw, out); }));
   if (error_seen_) return fail(Fault::upstream_status, "the upstream sent an error in the middle of its answer");
   return success();
@@ -200,7 +254,7 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
   if (complete_ || error_seen_) return;        // nothing belongs behind the end
   std::string joined;
   const std::string_view data = event_data(raw, joined);
-  if (data == "[DONE]") {
+  if (data.starts_with("[DONE]")) {
     complete_ = true;
     if (wants_cost_) {
       held_.append(raw);
@@ -210,9 +264,14 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
     return;
   }
   if (data.empty()) return append(out, raw);   // a comment
-  if (!contains(data, "\"choices\"") && (contains(data, "\"error\"") || contains(data, "\"object\":\"error\""))) return pass_error_on(data, out);
+  if (contains(data, "\"error\"") && pass_error_on(data, out)) return;
+  if (!joined.empty() && contains(data, "\"usage\"")) {
+    // To change an event its JSON must stand on one line; between lines there are only blanks in JSON, never text.
+    std::replace(joined.begin(), joined.end(), '\n', ' ');
+    return take(joined_.emplace_front("data: " + joined + "\n\n"), out);
+  }
   note_content(data);
-  const std::optional<UsageMember> member = joined.empty() ? find_usage(data) : std::nullopt;
+  const std::optional<UsageMember> member = find_usage(data);
   if (!member) return append(out, raw);
   take_usage(raw, data, *member, out);
 }
@@ -221,16 +280,16 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
 void OpenAiStreamReader::take_usage(std::string_view raw, std::string_view json, const UsageMember& member, Pieces& out) {
   const auto at = static_cast<std::size_t>(json.data() - raw.data());
   const std::string_view object = json.substr(member.value, member.end - member.value);
-  const bool last = member.is_object && (contains(json, "\"choices\":[]") || contains(json, "\"choices\": []"));
-  if (last) {
+  const bool alone = member.is_object && is_array(json, "\"choices\"", true);
+  // Some providers send no chunk for usage alone but put it on the one that ends the answer.
+  const bool with_the_end = member.is_object && !alone && !upstream_continuous_ && !continuous_usage_ && string_bytes(json, "\"finish_reason\"") > 0;
+  if (alone || with_the_end) {
     usage_.final(object);
-    if (wants_cost_) {
-      held_usage_close_ = held_.size() + at + member.end - 1;
-      held_.append(raw);
-    } else if (include_usage_) {
-      append(out, raw);
-    }
-    return;
+    if (wants_cost_ && (alone || one_choice_)) return hold(raw, at + member.end - 1);
+    if (include_usage_ || (wants_cost_ && with_the_end)) return append(out, raw);
+    if (alone) return;
+    append(out, raw.substr(0, at + member.begin));
+    return append(out, raw.substr(at + member.cut_end));
   }
   if (member.is_object) usage_.running(object, json);
   if (continuous_usage_) return append(out, raw);
@@ -240,26 +299,33 @@ void OpenAiStreamReader::take_usage(std::string_view raw, std::string_view json,
     return append(out, raw.substr(at + member.end));
   }
   append(out, raw.substr(0, at + member.begin));
-  append(out, raw.substr(at + member.end));
+  append(out, raw.substr(at + member.cut_end));
+}
+
+void OpenAiStreamReader::hold(std::string_view raw, std::size_t usage_close) {
+  held_usage_close_ = held_.size() + usage_close;
+  held_.append(raw);
 }
 
 void OpenAiStreamReader::note_content(std::string_view json) noexcept {
-  if (!finish_seen_) finish_seen_ = contains(json, "\"finish_reason\":\"") || contains(json, "\"finish_reason\": \"");
-  std::size_t bytes = string_bytes(json, "\"content\":\"");
-  if (bytes == 0) bytes = string_bytes(json, "\"text\":\"");
-  if (bytes == 0) bytes = string_bytes(json, "\"arguments\":\"");
-  if (bytes == 0) bytes = string_bytes(json, "\"reasoning\":\"");
-  if (bytes == 0) bytes = string_bytes(json, "\"reasoning_content\":\"");
+  if (!finish_seen_) finish_seen_ = string_bytes(json, "\"finish_reason\"") > 0;
+  std::size_t bytes = 0;
+  for (const std::string_view key : {"\"content\"", "\"text\"", "\"arguments\"", "\"reasoning\"", "\"reasoning_content\""}) {
+    bytes = string_bytes(json, key);
+    if (bytes > 0) break;
+  }
   content_bytes_ += bytes;
-  if (!content_seen_) content_seen_ = bytes > 0 || contains(json, "\"tool_calls\":[{");
+  if (!content_seen_) content_seen_ = bytes > 0 || is_array(json, "\"tool_calls\"", false);
 }
 
-void OpenAiStreamReader::pass_error_on(std::string_view json, Pieces& out) {
-  error_seen_ = true;
+bool OpenAiStreamReader::pass_error_on(std::string_view json, Pieces& out) {
   const nlohmann::json body = nlohmann::json::parse(json, nullptr, false);
-  const nlohmann::json event{{"error", normal_error(body.is_object() ? body : nlohmann::json::object())}};
+  if (!tells_error(body)) return false;
+  error_seen_ = true;
+  const nlohmann::json event{{"error", normal_error(body)}};
   own_ = "data: " + event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n";
   append(out, own_);
+  return true;
 }
 
 Result<void> OpenAiStreamReader::finish(Pieces& out) {
@@ -284,7 +350,10 @@ Result<void> OpenAiStreamReader::finish(Pieces& out) {
 }
 
 void OpenAiStreamReader::release(std::string_view cost_usd, Pieces& out) {
-  if (held_usage_close_ != 0 && !cost_usd.empty()) held_.insert(held_usage_close_, ",\"cost\":" + std::string(cost_usd));
+  if (held_usage_close_ != 0 && !cost_usd.empty()) {
+    const bool empty = held_[held_.find_last_not_of(" \t\r\n", held_usage_close_ - 1)] == '{';
+    held_.insert(held_usage_close_, (empty ? "\"cost\":" : ",\"cost\":") + std::string(cost_usd));
+  }
   own_ = std::move(held_);
   held_.clear();
   held_usage_close_ = 0;

@@ -1,6 +1,8 @@
 #pragma once
 // The OpenAI dialect and its kin: same bodies, same streams. Engines of the vLLM family differ in what they may be asked for.
 
+#include <forward_list>
+
 #include "backends/dialect.hpp"
 #include "backends/splice.hpp"
 #include "backends/sse.hpp"
@@ -27,7 +29,8 @@ class OpenAiDialect : public Dialect {
 
 class OpenAiStreamReader final : public StreamReader {
  public:
-  explicit OpenAiStreamReader(const ClientBody& client);
+  /// `continuous`: the upstream was asked for running counts, each of the chunk's own choice; else any usage is of the whole answer.
+  OpenAiStreamReader(const ClientBody& client, bool continuous);
   Result<void> feed(std::string_view bytes, Pieces& out) override;
   Result<void> finish(Pieces& out) override;
   [[nodiscard]] bool complete() const noexcept override { return complete_; }
@@ -42,9 +45,12 @@ class OpenAiStreamReader final : public StreamReader {
   void take(std::string_view raw, Pieces& out);
   void take_usage(std::string_view raw, std::string_view json, const UsageMember& member, Pieces& out);
   void note_content(std::string_view json) noexcept;
-  void pass_error_on(std::string_view json, Pieces& out);
+  /// Passes an error event on in OpenAI's form. False: it is none.
+  bool pass_error_on(std::string_view json, Pieces& out);
+  void hold(std::string_view raw, std::size_t usage_close);
 
   const bool include_usage_, continuous_usage_, wants_cost_;   // what the client asked for
+  const bool one_choice_, upstream_continuous_;
   bool complete_ = false, content_seen_ = false, finish_seen_ = false, error_seen_ = false;
   std::uint64_t content_bytes_ = 0;
   SseSplitter splitter_;
@@ -52,6 +58,7 @@ class OpenAiStreamReader final : public StreamReader {
   std::string held_;                 // last usage event and end mark, until their cost is known
   std::size_t held_usage_close_ = 0; // of held_: the closing brace of the usage object
   std::string own_;                  // events written here rather than passed on
+  std::forward_list<std::string> joined_;   // events that came on several data lines, on one; views of them are given out
 };
 
 }  // namespace tollgate

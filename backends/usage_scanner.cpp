@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view key = "\"usage\":";
 constexpr std::string_view blanks = " \t\r\n";
+constexpr std::int64_t count_max = 1'000'000'000;   // past any real answer; sums and prices of such counts stay exact
 
 sj::parser& parser() {
   thread_local sj::parser kept;   // its buffers are worth keeping; one per thread because it is not shared
@@ -27,7 +28,7 @@ bool read_count(simdjson::simdjson_result<sj::value> member, std::int64_t& out, 
   bool null = false;
   if (!value.is_null().get(null) && null) return true;
   present = true;
-  return !value.get_int64().get(out) && out >= 0;
+  return !value.get_int64().get(out) && out >= 0 && out <= count_max;
 }
 
 bool read_count(simdjson::simdjson_result<sj::value> member, std::int64_t& out) {
@@ -35,10 +36,17 @@ bool read_count(simdjson::simdjson_result<sj::value> member, std::int64_t& out) 
   return read_count(std::move(member), out, present);
 }
 
-// The details object, if there is one and it is not null.
-bool open_details(sj::object& usage, std::string_view name, sj::object& details) {
+// The details object; absent and null are nothing to read. False: it is something else.
+bool open_details(sj::object& usage, std::string_view name, std::optional<sj::object>& details) {
+  details.reset();
   sj::value value;
-  return !usage.find_field_unordered(name).get(value) && !value.get_object().get(details);
+  if (usage.find_field_unordered(name).get(value)) return true;
+  bool null = false;
+  if (!value.is_null().get(null) && null) return true;
+  sj::object object;
+  if (value.get_object().get(object)) return false;
+  details = object;
+  return true;
 }
 
 // The end of the value that begins at `at`: null, or an object of numbers and objects.
@@ -63,15 +71,24 @@ std::size_t comma_before(std::string_view text, std::size_t at) {
   return back > 0 && text[back - 1] == ',' ? back - 1 : at;
 }
 
+// One neighbouring comma goes with the member: the one before it, or behind it if it is the first.
+void set_cut(std::string_view json, std::size_t key_at, UsageMember& member) {
+  member.begin = comma_before(json, key_at);
+  member.cut_end = member.end;
+  if (member.begin != key_at) return;
+  const std::size_t next = json.find_first_not_of(blanks, member.end);
+  if (next != std::string_view::npos && json[next] == ',') member.cut_end = next + 1;
+}
+
 std::optional<UsageMember> member_at(std::string_view json, std::size_t key_at) {
   UsageMember member;
-  member.begin = comma_before(json, key_at);
   member.value = json.find_first_not_of(blanks, key_at + key.size());
   if (member.value == std::string_view::npos) return std::nullopt;
   member.is_object = json[member.value] == '{';
   if (!member.is_object && json[member.value] != 'n') return std::nullopt;
   member.end = plain_end(json, member.value);
   if (member.end == std::string_view::npos || member.end > json.size()) return std::nullopt;
+  set_cut(json, key_at, member);
   return member;
 }
 
@@ -85,7 +102,7 @@ std::optional<UsageMember> find_with_care(std::string_view json) {
         const std::size_t colon = json.find_first_not_of(blanks, at + key.size() - 1);
         if (colon != std::string_view::npos && json[colon] == ':') {
           auto found = member_at(json, colon + 1 - key.size());
-          if (found) found->begin = comma_before(json, at);
+          if (found) set_cut(json, at, *found);
           return found;
         }
       }
@@ -101,7 +118,7 @@ std::optional<UsageMember> find_with_care(std::string_view json) {
 
 }  // namespace
 
-std::optional<Usage> parse_usage(std::string_view object) {
+std::optional<Usage> parse_usage(std::string_view object, bool output_expected) {
   const simdjson::padded_string padded(object);
   sj::document document;
   sj::object usage;
@@ -110,14 +127,16 @@ std::optional<Usage> parse_usage(std::string_view object) {
   bool has_prompt = false, has_completion = false;
   if (!read_count(usage.find_field_unordered("prompt_tokens"), prompt, has_prompt)) return std::nullopt;
   if (!read_count(usage.find_field_unordered("completion_tokens"), completion, has_completion)) return std::nullopt;
-  if (!has_prompt && !has_completion) return std::nullopt;
-  sj::object details;
-  if (open_details(usage, "prompt_tokens_details", details)) {
-    if (!read_count(details.find_field_unordered("cached_tokens"), cached)) return std::nullopt;
-    if (!read_count(details.find_field_unordered("cache_write_tokens"), written)) return std::nullopt;
+  if (!has_prompt || (output_expected && !has_completion)) return std::nullopt;
+  std::optional<sj::object> details;
+  if (!open_details(usage, "prompt_tokens_details", details)) return std::nullopt;
+  if (details) {
+    if (!read_count(details->find_field_unordered("cached_tokens"), cached)) return std::nullopt;
+    if (!read_count(details->find_field_unordered("cache_write_tokens"), written)) return std::nullopt;
   }
-  if (open_details(usage, "completion_tokens_details", details)) {
-    if (!read_count(details.find_field_unordered("reasoning_tokens"), reasoning)) return std::nullopt;
+  if (!open_details(usage, "completion_tokens_details", details)) return std::nullopt;
+  if (details) {
+    if (!read_count(details->find_field_unordered("reasoning_tokens"), reasoning)) return std::nullopt;
   }
   if (cached > prompt || written > prompt - cached || reasoning > completion) return std::nullopt;
   return Usage{TokenCount{prompt - cached - written}, TokenCount{cached}, TokenCount{written}, TokenCount{completion}, TokenCount{reasoning}};
@@ -138,23 +157,35 @@ std::optional<UsageMember> find_usage(std::string_view json) {
   return find_with_care(json);
 }
 
+std::size_t value_of_key(std::string_view json, std::string_view quoted_key) noexcept {
+  for (std::size_t from = 0; from < json.size();) {
+    const void* const found = ::memmem(json.data() + from, json.size() - from, quoted_key.data(), quoted_key.size());
+    if (found == nullptr) return std::string_view::npos;
+    const std::size_t behind = static_cast<std::size_t>(static_cast<const char*>(found) - json.data()) + quoted_key.size();
+    const std::size_t colon = json.find_first_not_of(blanks, behind);
+    if (colon != std::string_view::npos && json[colon] == ':') return json.find_first_not_of(blanks, colon + 1);
+    from = behind;                          // a string value with that text
+  }
+  return std::string_view::npos;
+}
+
 void RunningUsage::running(std::string_view object, std::string_view chunk) {
   if (final_ || object.size() > object_bytes_max) return;
-  if (choices_ <= 1) {
-    last_.assign(object);
-    return;
-  }
-  constexpr std::string_view index_key = "\"index\":";
   std::size_t index = 0;
-  if (const std::size_t at = chunk.find(index_key); at != std::string_view::npos) {
-    std::size_t digit = chunk.find_first_not_of(blanks, at + index_key.size());
-    for (; digit < chunk.size() && chunk[digit] >= '0' && chunk[digit] <= '9' && index < 1000; ++digit) {
+  if (per_choice_) {
+    std::size_t digit = value_of_key(chunk, "\"index\"");
+    for (; digit < chunk.size() && chunk[digit] >= '0' && chunk[digit] <= '9' && index < choices_max; ++digit) {
       index = index * 10 + static_cast<std::size_t>(chunk[digit] - '0');
     }
   }
-  if (index >= static_cast<std::size_t>(choices_)) return;
-  by_choice_.resize(static_cast<std::size_t>(choices_));
-  by_choice_[index].assign(object);
+  if (index == 0) {
+    last_.assign(object);
+    return;
+  }
+  too_many_ = too_many_ || index >= choices_max;
+  if (too_many_) return;
+  if (by_choice_.size() < index) by_choice_.resize(index);
+  by_choice_[index - 1].assign(object);
 }
 
 void RunningUsage::final(std::string_view object) {
@@ -164,21 +195,30 @@ void RunningUsage::final(std::string_view object) {
 }
 
 std::pair<Usage, UsageSource> RunningUsage::usage() const {
+  constexpr std::pair<Usage, UsageSource> unknown{Usage{}, UsageSource::none};
   if (final_ || by_choice_.empty()) {
-    if (last_.empty()) return {Usage{}, UsageSource::none};
-    const auto usage = parse_usage(last_);
-    if (!usage) return {Usage{}, UsageSource::none};
+    if (last_.empty() || (too_many_ && !final_)) return unknown;
+    const auto usage = parse_usage(last_, true);
+    if (!usage) return unknown;
     return {*usage, final_ ? UsageSource::exact : UsageSource::continuous};
   }
+  if (too_many_) return unknown;
   Usage sum;
-  for (const std::string& object : by_choice_) {
+  const auto per_prompt = static_cast<std::size_t>(choices_ > 0 ? choices_ : 1);
+  std::size_t next_prompt = 0;              // prompts below it are counted
+  for (std::size_t index = 0; index <= by_choice_.size(); ++index) {
+    const std::string& object = index == 0 ? last_ : by_choice_[index - 1];
     if (object.empty()) continue;
-    const auto usage = parse_usage(object);
-    if (!usage) return {Usage{}, UsageSource::none};
-    const TokenCount output = sum.output + usage->output, reasoning = sum.reasoning + usage->reasoning;
-    sum = *usage;               // the prompt counts once
-    sum.output = output;
-    sum.reasoning = reasoning;
+    const auto usage = parse_usage(object, true);
+    if (!usage) return unknown;
+    sum.output += usage->output;
+    sum.reasoning += usage->reasoning;
+    const std::size_t prompt = index / per_prompt;
+    if (prompt < next_prompt) continue;
+    next_prompt = prompt + 1;
+    sum.input += usage->input;
+    sum.cached_input += usage->cached_input;
+    sum.cache_write += usage->cache_write;
   }
   return {sum, UsageSource::continuous};
 }

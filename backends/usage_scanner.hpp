@@ -15,26 +15,34 @@
 namespace tollgate {
 
 /// A usage object's text → normal form. nullopt: not usable (not an object, a negative count, subsets larger than their whole):
-/// never mended in silence. A count that is absent or null is zero only if its whole is there.
-[[nodiscard]] std::optional<Usage> parse_usage(std::string_view object);
+/// never mended in silence. Without prompt_tokens nothing is known of the input, so nothing is usable; completion_tokens may be absent
+/// or null only where there is no output (embeddings): `output_expected` says that there is.
+[[nodiscard]] std::optional<Usage> parse_usage(std::string_view object, bool output_expected = false);
 
 /// A top-level `"usage": …` member found in a JSON object's text.
 struct UsageMember {
   std::size_t begin = 0;        ///< of the member with the comma before it (or the key, if it is the first)
   std::size_t value = 0;        ///< of its value
   std::size_t end = 0;          ///< behind its value
+  std::size_t cut_end = 0;      ///< begin … cut_end is what to cut out: with the comma behind it if it is the first member
   bool is_object = false;       ///< else null
 };
 /// An unescaped `"usage":` can only be a key, so the usual place, last in the object, is found without parsing; anything else is
 /// looked up with care. nullopt: there is none at the top level.
 [[nodiscard]] std::optional<UsageMember> find_usage(std::string_view json);
 
+/// Where the value of the first member with this quoted key begins (blanks skipped), at any level; npos if there is none.
+[[nodiscard]] std::size_t value_of_key(std::string_view json, std::string_view quoted_key) noexcept;
+
 /// The running count of a stream: remembers the last usage objects as text and reads them only when asked.
 class RunningUsage {
  public:
   static constexpr std::size_t object_bytes_max = 4096;
-  explicit RunningUsage(std::int64_t choices) : choices_(choices) {}
-  /// A usage object of an ordinary chunk: vLLM counts only the chunk's own choice there, so the counts of all choices are summed.
+  static constexpr std::size_t choices_max = 4096;   ///< past it running counts are not trusted: they would be too small
+  /// `choices`: n. `per_choice`: running counts are of the chunk's own choice only (vLLM), else of the whole answer.
+  explicit RunningUsage(std::int64_t choices, bool per_choice = true) : choices_(choices), per_choice_(per_choice) {}
+  /// A usage object of an ordinary chunk. Per choice, the last counts of all choices are summed; vLLM numbers them prompt * n + choice,
+  /// so a prompt counts once for its n choices, and each of several prompts counts.
   void running(std::string_view object, std::string_view chunk);
   /// The usage of the end: of all choices together.
   void final(std::string_view object);
@@ -43,9 +51,10 @@ class RunningUsage {
 
  private:
   std::int64_t choices_;
-  bool final_ = false;
-  std::string last_;
-  std::vector<std::string> by_choice_;    // only with more than one
+  bool per_choice_;
+  bool final_ = false, too_many_ = false;
+  std::string last_;                      // the final one; before it, of choice 0 or of the whole answer
+  std::vector<std::string> by_choice_;    // of choices 1 …
 };
 
 }  // namespace tollgate

@@ -115,6 +115,103 @@ TEST(OpenAiStream, ContentIsSeenAndCounted) {
   EXPECT_LT(reader->memory_bytes(), 700U);
 }
 
+// What an upstream of the OpenAI dialect sends, whole, as the client gets it.
+Read read_openai(const ClientBody& client, const std::string& stream) {
+  Read read;
+  read.reader = dialect_of(DialectName::openai).stream_reader(client);
+  Pieces out;
+  read.fed = read.reader->feed(stream, out);
+  for (const std::string_view piece : out) read.text.append(piece);
+  return read;
+}
+
+std::string released(StreamReader& reader, std::string_view cost) {
+  Pieces out;
+  reader.release(cost, out);
+  std::string text;
+  for (const std::string_view piece : out) text.append(piece);
+  return text;
+}
+
+TEST(OpenAiStream, AFirstMemberUsageIsTakenOutWithTheCommaBehindIt) {
+  const std::string rest = "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n";
+  EXPECT_EQ(read_openai(ClientBody{}, "data: {\"usage\":null , " + rest).text, "data: { " + rest);
+  EXPECT_EQ(read_openai(ClientBody{}, "data: {\"usage\":null}\n\n").text, "data: {}\n\n");
+}
+
+// Mistral, DeepSeek and others: no chunk for usage alone.
+const std::string ending = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n";
+
+TEST(OpenAiStream, UsageOnTheEndingChunkIsExactAndReachesWhoAskedForIt) {
+  ClientBody client;
+  EXPECT_EQ(read_openai(client, ending + done).text, without_usage(ending) + done);
+  EXPECT_EQ(read_openai(client, ending + done).reader->usage().second, UsageSource::exact);
+  client.include_usage = true;
+  EXPECT_EQ(read_openai(client, ending + done).text, ending + done);
+  client.wants_cost = true;
+  const Read read = read_openai(client, ending + done);
+  EXPECT_EQ(read.text, "");
+  EXPECT_EQ(released(*read.reader, "0.5"), ending.substr(0, ending.size() - 4) + ",\"cost\":0.5}}\n\n" + done);
+}
+
+TEST(OpenAiStream, RunningCountsOfAnEngineAreNotTakenForTheEnd) {
+  EXPECT_EQ(read_split(ClientBody{}, role + word + stop, 0).reader->usage().second, UsageSource::continuous);
+}
+
+TEST(OpenAiStream, ACostInAnEmptyUsageObjectIsStillJson) {
+  ClientBody client;
+  client.wants_cost = true;
+  const Read read = read_openai(client, "data: {\"choices\":[],\"usage\":{ }}\n\n" + done);
+  EXPECT_EQ(released(*read.reader, "null"), "data: {\"choices\":[],\"usage\":{ \"cost\":null}}\n\n" + done);
+}
+
+TEST(OpenAiStream, BlanksBetweenTokensChangeNothing) {
+  const std::string stream =
+      "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"hello\"}, \"finish_reason\" : \"stop\"}]}\n\n"
+      "data: {\"choices\" : [ ], \"usage\" : {\"prompt_tokens\": 5, \"completion_tokens\": 1}}\n\n";
+  const Read read = read_split(ClientBody{}, stream, 11);
+  EXPECT_TRUE(read.finished);
+  EXPECT_EQ(read.text, stream.substr(0, stream.find("\n\n") + 2)) << "the usage chunk is nobody's";
+  EXPECT_EQ(read.reader->content_bytes(), 5U);
+  EXPECT_EQ(read.reader->usage().second, UsageSource::exact);
+}
+
+TEST(OpenAiStream, UsageIsFoundInEventsOfSeveralLinesToo) {
+  const std::string stream = "data: {\"choices\":[],\ndata: \"usage\":{\"prompt_tokens\":5,\ndata: \"completion_tokens\":1}}\n\n" + done;
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    const Read read = read_split(ClientBody{}, stream, cut);
+    EXPECT_EQ(read.text, done) << cut;
+    EXPECT_EQ(read.reader->usage().second, UsageSource::exact) << cut;
+  }
+}
+
+TEST(OpenAiStream, OnlyAnErrorThatIsOneEndsTheStream) {
+  const std::string harmless = "data: {\"object\":\"ping\",\"error\":null}\n\n" + word + done;
+  EXPECT_TRUE(read_split(ClientBody{}, harmless, 4).fed);
+  const Read read = read_split(ClientBody{}, "data: {\"error\":{\"code\":502,\"message\":\"lost\"},\"choices\":[{\"index\":0,\"finish_reason\":\"error\"}]}\n\n", 9);
+  ASSERT_FALSE(read.fed);
+  EXPECT_EQ(read.fed.error().fault, Fault::upstream_status);
+}
+
+TEST(OpenAiStream, EveryFormIsTheSameAtEverySplit) {
+  const std::string transcripts[] = {role + word + stop + last + done, ": ping\r\n\r\n" + word + ending + done, "data: {\"usage\":null,\"choices\":[]}\n\n" + word + last};
+  for (const std::string& stream : transcripts) {
+    for (unsigned wish = 0; wish < 8; ++wish) {
+      ClientBody client;
+      client.include_usage = (wish & 1U) != 0;
+      client.continuous_usage = client.include_usage && (wish & 2U) != 0;
+      client.wants_cost = (wish & 4U) != 0;
+      Read whole = read_split(client, stream, 0);
+      const std::string expected = whole.text + released(*whole.reader, "1");
+      for (std::size_t cut = 1; cut <= stream.size(); ++cut) {
+        Read read = read_split(client, stream, cut);
+        EXPECT_EQ(read.text + released(*read.reader, "1"), expected) << cut << " wish " << wish;
+        EXPECT_EQ(read.reader->usage(), whole.reader->usage()) << cut;
+      }
+    }
+  }
+}
+
 Result<Answer> answer_of(std::string body) {
   body.reserve(body.size() + 64);
   return dialect_of(DialectName::openai).read_answer(Surface::chat, body);
@@ -140,6 +237,34 @@ TEST(OpenAiAnswer, WithoutUsageNothingIsInvented) {
 TEST(OpenAiAnswer, GarbageAndErrorsWithStatus200AreFaults) {
   EXPECT_EQ(answer_of("<html>").error().fault, Fault::upstream_garbage);
   EXPECT_EQ(answer_of(R"({"error":{"message":"no"}})").error().fault, Fault::upstream_status);
+}
+
+TEST(OpenAiAnswer, ATruncatedOrDoubledAnswerIsGarbage) {
+  EXPECT_EQ(answer_of(R"({"choices":[{"message":{"content":"h"}})").error().fault, Fault::upstream_garbage);
+  EXPECT_EQ(answer_of(R"({"choices":[]} {"b":2})").error().fault, Fault::upstream_garbage);
+  EXPECT_TRUE(answer_of("{\"choices\":[]} \n"));
+}
+
+TEST(OpenAiAnswer, ToolCallsAreAnswerTextAndNullIsNone) {
+  const Result<Answer> answer = answer_of(R"({"choices":[{"message":{"content":null,"tool_calls":[{"function":{"arguments":"{}"}}]}},{"text":"abc"}]})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer.value().content_bytes, std::string_view(R"({"function":{"arguments":"{}"}})").size() + 3);
+}
+
+TEST(OpenAiAnswer, UnknownOutputIsNotNoOutput) {
+  EXPECT_EQ(answer_of(R"({"choices":[],"usage":{"prompt_tokens":3}})").value().usage_source, UsageSource::none);
+  EXPECT_EQ(answer_of(R"({"choices":[],"usage":{}})").value().usage_close, 0U);
+  std::string body = R"({"data":[],"usage":{"prompt_tokens":3,"total_tokens":3}})";
+  body.reserve(body.size() + 64);
+  EXPECT_EQ(dialect_of(DialectName::openai).read_answer(Surface::embeddings, body).value().usage_source, UsageSource::exact);
+}
+
+TEST(OpenAiError, AnotherRefusalIsNotTheClientsFault) {
+  const Dialect& dialect = dialect_of(DialectName::openai);
+  for (const int status : {400, 404, 409, 413, 422}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_refused) << status;
+  for (const int status : {301, 402, 405, 451}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_garbage) << status;
+  EXPECT_EQ(dialect.read_error(422, R"({"detail":[{"loc":["body","n"],"msg":"bad n"}]})").message, "bad n");
+  EXPECT_EQ(dialect.read_error(404, R"({"detail":"Not Found"})").message, "Not Found");
 }
 
 TEST(OpenAiError, StatusesBecomeFaultsAndKeysAreNeverRepeated) {

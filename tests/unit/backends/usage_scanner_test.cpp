@@ -18,6 +18,8 @@ TEST(ParseUsage, ClassesAreDisjoint) {
 TEST(ParseUsage, ZeroIsAValueAndNullIsAbsent) {
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":0,"completion_tokens":0})"), Usage{});
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":5,"prompt_tokens_details":null,"completion_tokens":null})")->input, TokenCount{5});
+  EXPECT_FALSE(parse_usage(R"({"prompt_tokens":5,"completion_tokens":null})", true)) << "unknown is not zero";
+  EXPECT_FALSE(parse_usage(R"({"completion_tokens":5})")) << "unknown is not zero";
   EXPECT_FALSE(parse_usage("{}"));
   EXPECT_FALSE(parse_usage(R"({"prompt_tokens":null})"));
 }
@@ -26,7 +28,8 @@ TEST(ParseUsage, WhatCannotBeIsNotMended) {
   for (const char* bad : {R"({"prompt_tokens":-1,"completion_tokens":1})", R"({"prompt_tokens":1.5,"completion_tokens":1})",
                           R"({"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":6}})",
                           R"({"prompt_tokens":5,"completion_tokens":1,"completion_tokens_details":{"reasoning_tokens":2}})",
-                          R"({"prompt_tokens":"5"})", "[]", "nonsense"}) {
+                          R"({"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":"x"})",
+                          R"({"prompt_tokens":9000000000000000000,"completion_tokens":1})", R"({"prompt_tokens":"5"})", "[]", "nonsense"}) {
     EXPECT_FALSE(parse_usage(bad)) << bad;
   }
 }
@@ -62,6 +65,31 @@ TEST(RunningUsage, TheFinalCountWinsAndRunningCountsAreSummedOverChoices) {
   two.running(R"({"prompt_tokens":5,"completion_tokens":7})", R"({"choices":[{"index":1}]})");
   EXPECT_EQ(two.usage().first.output, TokenCount{9});
   EXPECT_EQ(two.usage().first.input, TokenCount{5}) << "the prompt counts once";
+}
+
+TEST(RunningUsage, EachOfSeveralPromptsCountsOnce) {
+  RunningUsage usage(2);   // vLLM: index = prompt * n + choice
+  for (const char* index : {"0", "1", "3", "2"}) {
+    const bool second = index[0] >= '2';
+    usage.running(second ? R"({"prompt_tokens":3,"completion_tokens":2})" : R"({"prompt_tokens":5,"completion_tokens":7})", std::string(R"({"choices":[{"index": )") + index + "}]}");
+  }
+  EXPECT_EQ(usage.usage().first.input, TokenCount{8});
+  EXPECT_EQ(usage.usage().first.output, TokenCount{18});
+}
+
+TEST(RunningUsage, CountsOfTheWholeAnswerAreNotSummed) {
+  RunningUsage usage(2, false);
+  usage.running(R"({"prompt_tokens":5,"completion_tokens":2})", R"({"choices":[{"index":0}]})");
+  usage.running(R"({"prompt_tokens":5,"completion_tokens":7})", R"({"choices":[{"index":1}]})");
+  EXPECT_EQ(usage.usage().first.output, TokenCount{7});
+}
+
+TEST(RunningUsage, MoreChoicesThanAreWatchedAreUnknown) {
+  RunningUsage usage(1);
+  usage.running(R"({"prompt_tokens":5,"completion_tokens":2})", R"({"choices":[{"index":0}]})");
+  usage.running(R"({"prompt_tokens":5,"completion_tokens":2})", R"({"choices":[{"index":999999999}]})");
+  EXPECT_EQ(usage.usage().second, UsageSource::none);
+  EXPECT_LT(usage.memory_bytes(), 1024U);
 }
 
 }  // namespace
