@@ -1,18 +1,21 @@
 // The native client: plain HTTP/1.1 to engines on the own network, the hot path. Kept connections per endpoint, one receive
 // buffer for all calls of the reactor (a view from read() is therefore good only until the caller suspends).
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/container/small_vector.hpp>
 #include <cstring>
 #include <map>
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/response_parser.hpp"
+#include "backends/socket_poll.hpp"
 
 namespace tollgate {
 
@@ -30,18 +33,11 @@ using Clock = std::chrono::steady_clock;
 using boost::system::error_code;
 
 struct Connection {
-  explicit Connection(asio::io_context& context) : socket(context.get_executor()) {}
-  Socket socket;
+  explicit Connection(SocketPoll& poll) : socket(poll) {}
+  PolledSocket socket;
   Clock::time_point idle_since;
 };
 using ConnectionPtr = std::unique_ptr<Connection>;
-
-/// True if the peer has closed it, or sent something nobody asked for.
-bool is_stale(Connection& connection) noexcept {
-  char byte;
-  const ssize_t got = ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
 
 /// Kept connections and the resolved address of one host and port.
 struct Peer {
@@ -52,8 +48,8 @@ struct Peer {
 
 class NativeTransport final : public Transport {
  public:
-  NativeTransport(asio::io_context& on, DeadlineWheel& deadlines)
-      : context(on), wheel(deadlines), buffer(receive_bytes + simdjson_padding), sweep_(deadlines, &NativeTransport::sweep, this) {}
+  NativeTransport(asio::io_context& on, SocketPoll& sockets, DeadlineWheel& deadlines)
+      : context(on), poll(sockets), wheel(deadlines), buffer(receive_bytes + simdjson_padding), sweep_(deadlines, &NativeTransport::sweep, this) {}
 
   std::unique_ptr<Transfer> open(const Endpoint& endpoint) override;
   void close_idle() noexcept override {
@@ -61,6 +57,9 @@ class NativeTransport final : public Transport {
   }
 
   Peer& peer_of(const Endpoint& endpoint) { return peers_[{endpoint.host, endpoint.port}]; }
+
+  // A kept connection on which something came was closed by the peer, or sent what nobody asked for.
+  static bool is_stale(const Connection& connection) noexcept { return connection.socket.may_read(); }
 
   ConnectionPtr take_idle(Peer& peer) {
     while (!peer.idle.empty()) {
@@ -79,6 +78,7 @@ class NativeTransport final : public Transport {
   }
 
   asio::io_context& context;
+  SocketPoll& poll;
   DeadlineWheel& wheel;
   std::vector<char> buffer;
 
@@ -145,8 +145,7 @@ void NativeTransfer::abort(Fault why) noexcept {
   aborted_ = why;
   deadline_.clear();
   if (connection_) {
-    error_code ignored;
-    connection_->socket.close(ignored);
+    connection_->socket.close();
   }
 }
 
@@ -198,10 +197,9 @@ Task<Result<void>> NativeTransfer::connect() {
   error_code last = asio::error::host_not_found;
   for (const auto& address : addresses) {
     if (aborted_) break;
-    connection_ = std::make_unique<Connection>(transport_.context);
-    auto [failed] = co_await connection_->socket.async_connect(address, as_result);
-    last = failed;
-    if (!failed) break;
+    connection_ = std::make_unique<Connection>(transport_.poll);
+    last = co_await connection_->socket.connect(address);
+    if (!last) break;
     connection_.reset();
   }
   deadline_.clear();
@@ -212,9 +210,8 @@ Task<Result<void>> NativeTransfer::connect() {
     if (aborted_ == Fault::upstream_timeout) unreachable.fault = Fault::upstream_unreachable;  // nothing was sent
     co_return unreachable;
   }
-  error_code ignored;
-  connection_->socket.non_blocking(true, ignored);
-  connection_->socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  const int no_delay = 1;
+  ::setsockopt(connection_->socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
   co_return success();
 }
 
@@ -227,10 +224,9 @@ Task<error_code> NativeTransfer::send(const Call& call) {
   for (;;) {
     error_code code;
     const std::span<const asio::const_buffer> rest(buffers.data() + first, buffers.size() - first);
-    std::size_t sent = connection_->socket.write_some(rest, code);
+    std::size_t sent = connection_->socket.send(rest, code);
     if (code == asio::error::would_block) {
-      auto [failed] = co_await connection_->socket.async_wait(Socket::wait_write, as_result);
-      if (failed) co_return failed;
+      if (!co_await connection_->socket.writable()) co_return error_code(asio::error::operation_aborted);
       continue;
     }
     if (code) co_return code;
@@ -241,7 +237,7 @@ Task<error_code> NativeTransfer::send(const Call& call) {
 }
 
 std::size_t NativeTransfer::receive(error_code& code) {
-  return connection_->socket.read_some(asio::buffer(transport_.buffer.data(), receive_bytes), code);
+  return connection_->socket.receive(transport_.buffer.data(), receive_bytes, code);
 }
 
 Task<NativeTransfer::Got> NativeTransfer::receive_head() {
@@ -250,8 +246,8 @@ Task<NativeTransfer::Got> NativeTransfer::receive_head() {
   carry_used_ = 0;
   bool any = false;
   for (;;) {
-    auto [waited] = co_await connection_->socket.async_wait(Socket::wait_read, as_result);
-    error_code code = waited;
+    error_code code;
+    if (!connection_->socket.may_read() && !co_await connection_->socket.readable()) code = asio::error::operation_aborted;
     const std::size_t got = code ? 0 : receive(code);
     if (code == asio::error::would_block) continue;
     if (code || aborted_) {
@@ -326,8 +322,8 @@ Task<Result<std::string_view>> NativeTransfer::read() {
     }
     if (fed.consumed == 0 && !fed.broken) {  // nothing there, or not enough of it
       deadline_.set(endpoint_.timeouts.silence);
-      auto [waited] = co_await connection_->socket.async_wait(Socket::wait_read, as_result);
-      error_code code = waited;
+      error_code code;
+      if (!connection_->socket.may_read() && !co_await connection_->socket.readable()) code = asio::error::operation_aborted;
       std::size_t got = code || aborted_ ? 0 : receive(code);
       if (code == asio::error::would_block) continue;
       if (aborted_) co_return failure(code, Fault::internal);
@@ -364,8 +360,8 @@ Task<Result<std::string_view>> NativeTransfer::read() {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_native_transport(asio::io_context& context, DeadlineWheel& wheel) {
-  return std::make_unique<NativeTransport>(context, wheel);
+std::unique_ptr<Transport> make_native_transport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& wheel) {
+  return std::make_unique<NativeTransport>(context, poll, wheel);
 }
 
 }  // namespace tollgate

@@ -8,6 +8,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
+#include "backends/socket_poll.hpp"
 
 namespace tollgate {
 
@@ -26,7 +27,7 @@ struct Probed {
 class ThreadedProber final : public Prober {
  public:
   ThreadedProber(HealthBoard& board, std::chrono::milliseconds interval)
-      : board_(board), interval_(interval), transport_(make_native_transport(context_, wheel_)), tls_transport_(make_curl_transport(context_, wheel_)),
+      : board_(board), interval_(interval), transport_(make_native_transport(context_, poll_, wheel_)), tls_transport_(make_curl_transport(context_, wheel_)),
         work_(context_.get_executor()), timer_(context_.get_executor()), thread_([this] { run(); }) {}
 
   ~ThreadedProber() override {
@@ -97,6 +98,7 @@ class ThreadedProber final : public Prober {
   const std::chrono::milliseconds interval_;
   asio::io_context context_{1};
   DeadlineWheel wheel_{context_};
+  SocketPoll poll_{context_};
   std::unique_ptr<Transport> transport_, tls_transport_;
   asio::executor_work_guard<Executor> work_;
   Timer timer_;

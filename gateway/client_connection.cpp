@@ -2,50 +2,47 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 
 namespace tollgate {
 
 namespace {
 using boost::system::error_code;
-constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::milliseconds linger_max{2'000};
 constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 constexpr std::size_t backlog_kept = 16 * 1024;   // a larger one is given back to the heap once sent
+constexpr std::size_t soon_bytes_max = 8 * 1024;  // more is not worth the copy
+constexpr std::chrono::milliseconds look_interval{20};
 }  // namespace
 
-// Shared between the connection and the completion handler of its wait: whichever goes last frees it.
-struct ClientConnection::Watch {
-  ClientConnection* connection;
-};
-
-ClientConnection::ClientConnection(Socket socket, DeadlineWheel& wheel, std::span<char> scratch)
-    : socket_(std::move(socket)),
+ClientConnection::ClientConnection(int descriptor, SocketPoll& poll, DeadlineWheel& wheel, std::span<char> scratch)
+    : poll_(poll),
+      socket_(poll),
       scratch_(scratch),
       deadline_(wheel,
                 [](void* self) {
                   auto& connection = *static_cast<ClientConnection*>(self);
                   connection.expired_ = true;
-                  error_code ignored;
-                  connection.socket_.cancel(ignored);
+                  connection.socket_.cancel();
                 },
                 this),
-      watch_after_(wheel, [](void* self) { static_cast<ClientConnection*>(self)->arm_watch(); }, this) {}
-
-ClientConnection::~ClientConnection() { unwatch(); }
+      look_again_(wheel, [](void* self) { static_cast<ClientConnection*>(self)->look_for_end(); }, this) {
+  error_code code;
+  socket_.assign(descriptor, code);
+  gone_ = static_cast<bool>(code);
+}
 
 Task<ClientConnection::Waited> ClientConnection::wait_readable() {
-  auto [code] = co_await socket_.async_wait(Socket::wait_read, as_result);
+  const bool ready = socket_.may_read() || co_await socket_.readable();
   if (gone_ || !socket_.is_open()) co_return Waited::gone;
-  if (code) co_return expired_ ? Waited::expired : Waited::gone;
+  if (!ready) co_return expired_ ? Waited::expired : Waited::gone;
   co_return Waited::readable;
 }
 
 // 0: nothing there after all, or the end (then gone_ is set).
 std::size_t ClientConnection::receive(char* to, std::size_t size) {
   error_code code;
-  const std::size_t got = socket_.read_some(asio::buffer(to, size), code);
+  const std::size_t got = socket_.receive(to, size, code);
   if (code && code != asio::error::would_block) gone_ = true;
   return got;
 }
@@ -172,7 +169,7 @@ bool ClientConnection::send(std::span<const asio::const_buffer> buffers) {
   std::size_t sent = 0;
   if (backlog_.empty()) {
     error_code code;
-    sent = socket_.write_some(buffers, code);
+    sent = socket_.send(buffers, code);
     if (code && code != asio::error::would_block) {
       gone_ = true;
       return false;
@@ -186,15 +183,29 @@ bool ClientConnection::send(std::span<const asio::const_buffer> buffers) {
   return true;
 }
 
+bool ClientConnection::send_soon(std::span<const asio::const_buffer> buffers) {
+  std::size_t bytes = 0;
+  for (const asio::const_buffer& buffer : buffers) bytes += buffer.size();
+  if (!poll_.in_batch() || bytes > soon_bytes_max) return send(buffers);
+  if (gone_ || !socket_.is_open()) return false;
+  for (const asio::const_buffer& buffer : buffers) backlog_.append(static_cast<const char*>(buffer.data()), buffer.size());
+  return true;
+}
+
 Task<bool> ClientConnection::flush(std::chrono::milliseconds write_timeout) {
   std::size_t sent = 0;
   expired_ = false;
-  while (!gone_ && sent < backlog_.size()) {
-    deadline_.set(write_timeout);
-    auto [waited] = co_await socket_.async_wait(Socket::wait_write, as_result);
-    error_code code = waited;
-    if (!code) sent += socket_.write_some(asio::buffer(backlog_.data() + sent, backlog_.size() - sent), code);
-    if (code && code != asio::error::would_block) gone_ = true;
+  if (poll_.in_batch()) co_await poll_.batch_end();
+  while (!gone_ && socket_.is_open() && sent < backlog_.size()) {
+    error_code code;
+    const asio::const_buffer rest(backlog_.data() + sent, backlog_.size() - sent);
+    sent += socket_.send(std::span(&rest, 1), code);
+    if (!code) continue;
+    if (code == asio::error::would_block) {
+      deadline_.set(write_timeout);
+      if (co_await socket_.writable()) continue;
+    }
+    gone_ = true;
   }
   deadline_.clear();
   backlog_.clear();
@@ -202,50 +213,39 @@ Task<bool> ClientConnection::flush(std::chrono::milliseconds write_timeout) {
   co_return !gone_;
 }
 
-void ClientConnection::watch(std::chrono::milliseconds after, void (*on_gone)(void*), void* self) {
+void ClientConnection::watch(void (*on_gone)(void*), void* self) noexcept {
   on_gone_ = on_gone;
   on_gone_self_ = self;
-  watch_after_.set(after);
+  socket_.watch([](void* connection) { static_cast<ClientConnection*>(connection)->look_for_end(); }, this);
+  if (socket_.may_read()) look_again_.set(look_interval);
 }
 
-void ClientConnection::arm_watch() {
-  if (watch_ || gone_ || !socket_.is_open() || !pending_.empty()) return;
-  watch_ = std::make_shared<Watch>(Watch{this});
-  socket_.async_wait(Socket::wait_read, [watch = watch_](const error_code& code) {
-    ClientConnection* const connection = watch->connection;
-    if (connection == nullptr || code) return;
-    connection->watch_.reset();
-    char byte;
-    const ssize_t got = ::recv(connection->socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got > 0) return;                                                  // a pipelined request: it can wait
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    connection->gone_ = true;
-    error_code ignored;
-    connection->socket_.cancel(ignored);                                  // a flush under way ends
-    if (connection->on_gone_ != nullptr) connection->on_gone_(connection->on_gone_self_);
-  });
+void ClientConnection::look_for_end() {
+  if (gone_ || !socket_.is_open() || !pending_.empty()) return;
+  char byte;
+  const ssize_t got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return;                                                  // a pipelined request: it can wait
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+  gone_ = true;
+  socket_.cancel();                                                     // a flush under way ends
+  if (on_gone_ != nullptr) on_gone_(on_gone_self_);
 }
 
 void ClientConnection::unwatch() noexcept {
-  watch_after_.clear();
+  look_again_.clear();
   on_gone_ = nullptr;
-  if (!watch_) return;
-  watch_->connection = nullptr;
-  watch_.reset();
-  error_code ignored;
-  socket_.cancel(ignored);
+  socket_.watch(nullptr, nullptr);
 }
 
 void ClientConnection::close() noexcept {
   gone_ = true;
-  error_code ignored;
-  socket_.close(ignored);
+  socket_.close();
 }
 
 Task<void> ClientConnection::linger() {
   error_code code;
   if (gone_) co_return;
-  socket_.shutdown(Socket::shutdown_send, code);
+  socket_.shutdown_send(code);
   if (code) co_return;
   expired_ = false;
   deadline_.set(linger_max);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backends/deadline_wheel.hpp"
+#include "backends/socket_poll.hpp"
 #include "backends/task.hpp"
 #include "config/config.hpp"
 #include "gateway/request_head.hpp"
@@ -16,8 +17,9 @@ namespace tollgate {
 class ClientConnection {
  public:
   /// `scratch` is the reactor's receive buffer, shared by its connections: nothing in it survives a suspension.
-  ClientConnection(Socket socket, DeadlineWheel& wheel, std::span<char> scratch);
-  ~ClientConnection();
+  /// Takes over the connected socket `descriptor`.
+  ClientConnection(int descriptor, SocketPoll& poll, DeadlineWheel& wheel, std::span<char> scratch);
+  ~ClientConnection() = default;
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 
@@ -35,12 +37,14 @@ class ClientConnection {
   /// Sends what the socket takes at once and keeps a copy of the rest (see flush). False: the client is gone.
   bool send(std::span<const asio::const_buffer> buffers);
   bool send(std::string_view bytes);
+  /// Keeps a copy and sends it with the next flush(), behind the work of the event's batch: for what is small. Else it is send().
+  bool send_soon(std::span<const asio::const_buffer> buffers);
   [[nodiscard]] bool has_backlog() const noexcept { return !backlog_.empty(); }
   /// Waits until the backlog has gone; false: the client is gone, or took nothing for write_timeout.
   Task<bool> flush(std::chrono::milliseconds write_timeout);
 
-  /// From `after` now on, watches for the client closing its side; then calls `gone(self)` once. A quick answer never arms it.
-  void watch(std::chrono::milliseconds after, void (*gone)(void*), void* self);
+  /// Watches for the client closing its side; then calls `gone(self)` once.
+  void watch(void (*gone)(void*), void* self) noexcept;
   void unwatch() noexcept;
   [[nodiscard]] bool gone() const noexcept { return gone_; }
 
@@ -53,23 +57,22 @@ class ClientConnection {
   [[nodiscard]] bool is_idle() const noexcept { return idle_; }
 
  private:
-  struct Watch;   // outlives the connection while its wait is under way
   enum class Waited : std::uint8_t { readable, expired, gone };
   Task<Waited> wait_readable();
   Task<Result<void>> wait_for_body();
   Task<Result<void>> read_length(std::size_t length, std::string& body);
   Task<Result<void>> read_chunks(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
   std::size_t receive(char* to, std::size_t size);
-  void arm_watch();
+  void look_for_end();
 
-  Socket socket_;
+  SocketPoll& poll_;
+  PolledSocket socket_;
   std::span<char> scratch_;
   std::string pending_;         // received, not yet consumed: the start of a head, or a pipelined request
   std::string_view rest_;       // the same, still in scratch_
   std::string backlog_;         // to be sent
   Deadline deadline_;           // of the read or write under way
-  Deadline watch_after_;
-  std::shared_ptr<Watch> watch_;
+  Deadline look_again_;         // a request already waits behind this one, or its end does: no event will tell
   void (*on_gone_)(void*) = nullptr;
   void* on_gone_self_ = nullptr;
   bool gone_ = false, expired_ = false, idle_ = false;

@@ -89,7 +89,7 @@ class Exchange {
   Deadline total_;                           // over all attempts
   Deadline silence_;                         // toward the client: time for a comment
   std::int64_t first_token_us_ = 0;
-  MonoTime sent_at_{}, answered_at_{}, replied_at_{};   // first upstream send; upstream's answer complete; ours sent
+  MonoTime sent_at_{}, answered_at_{};       // first upstream send; upstream's whole answer there
   MonoTime first_byte_at_{};
   bool replied_ = false;                     // a first byte went to the client: no other target may be asked
   bool streaming_ = false;                   // that byte was a stream's head

@@ -8,7 +8,6 @@
 namespace tollgate {
 
 namespace {
-constexpr std::chrono::milliseconds watch_after{20};       // a quick answer is not worth watching the client for
 constexpr std::size_t refusal_bytes_max = 64 * 1024;       // of an upstream's error body
 
 Error no_attempt() { return fail(Fault::no_target_up, "every target that may take this request is down or was just taken out of service"); }
@@ -16,7 +15,7 @@ Error no_attempt() { return fail(Fault::no_target_up, "every target that may tak
 
 Task<Result<void>> Exchange::forward() {
   const Config& config = *serving_->config;
-  client_.watch(watch_after, &Exchange::client_left, this);
+  client_.watch(&Exchange::client_left, this);
   total_.set(config.backend_of(*plan_->steps.front().target).timeouts.total);
   Error last = no_attempt();
   unsigned attempts = 0;
@@ -101,6 +100,8 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   call.body = std::span<const std::string_view>(wire.pieces.data(), wire.pieces.size());
   call.request_id = id_text_.view();
   call.stream = body_map_.stream;
+  if (reactor_.poll().in_batch()) co_await reactor_.poll().batch_end();
+  if (client_.gone()) co_return fail(Fault::client_gone, "");
   transfer_ = reactor_.transport_for(backend, endpoint).open(endpoint);
   if (sent_at_ == MonoTime{}) sent_at_ = std::chrono::steady_clock::now();
   co_return co_await transfer_->start(call);

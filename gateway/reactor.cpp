@@ -1,6 +1,9 @@
 #include "gateway/reactor.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -26,7 +29,7 @@ Reactor::Reactor(unsigned index, Books& books, ServingPtr serving)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
-      native_(make_native_transport(context_, wheel_)),
+      native_(make_native_transport(context_, poll_, wheel_)),
       curl_(make_curl_transport(context_, wheel_)),
       books_(books),
       serving_(std::move(serving)),
@@ -43,14 +46,17 @@ Result<std::uint16_t> Reactor::listen(const ListenAddress& address) {
   const auto ip = asio::ip::make_address(address.host, code);
   if (code) return fail(Fault::bad_config, "cannot listen on '" + where + "': not an IP address");
   const asio::ip::tcp::endpoint endpoint(ip, address.port);
-  acceptor_ = std::make_unique<Acceptor>(context_.get_executor());
-  acceptor_->open(endpoint.protocol(), code);
-  if (!code) acceptor_->set_option(asio::socket_base::reuse_address(true), code);
-  if (!code) acceptor_->set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true), code);
-  if (!code) acceptor_->bind(endpoint, code);
-  if (!code) acceptor_->listen(asio::socket_base::max_listen_connections, code);
+  asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor(context_.get_executor());
+  acceptor.open(endpoint.protocol(), code);
+  if (!code) acceptor.set_option(asio::socket_base::reuse_address(true), code);
+  if (!code) acceptor.set_option(asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>(true), code);
+  if (!code) acceptor.bind(endpoint, code);
+  if (!code) acceptor.listen(asio::socket_base::max_listen_connections, code);
+  std::uint16_t port = 0;
+  if (!code) port = acceptor.local_endpoint(code).port();
+  if (!code) acceptor_.assign(acceptor.release(), code);
   if (code) return fail(Fault::internal, "cannot listen on " + where + ": " + code.message());
-  return acceptor_->local_endpoint().port();
+  return port;
 }
 
 void Reactor::run() {
@@ -61,17 +67,20 @@ void Reactor::run() {
 }
 
 Task<void> Reactor::accept() {
-  while (acceptor_ && acceptor_->is_open()) {
-    Socket socket(context_.get_executor());
-    auto [code] = co_await acceptor_->async_accept(socket, asio::as_tuple(use_task));
-    if (code == asio::error::operation_aborted || draining_) co_return;
-    if (code) {
-      log_event(LogLevel::warn, "cannot accept a connection", {{"why", code.message()}});
-      Timer pause(context_.get_executor(), accept_pause);
-      co_await pause.async_wait(asio::as_tuple(use_task));
+  while (acceptor_.is_open() && !draining_) {
+    error_code code;
+    const int accepted = acceptor_.accept(code);
+    if (!code) {
+      welcome(accepted);
       continue;
     }
-    welcome(std::move(socket));
+    if (code == asio::error::would_block) {
+      if (!co_await acceptor_.readable()) co_return;
+      continue;
+    }
+    log_event(LogLevel::warn, "cannot accept a connection", {{"why", code.message()}});
+    Timer pause(context_.get_executor(), accept_pause);
+    co_await pause.async_wait(asio::as_tuple(use_task));
   }
 }
 
@@ -84,42 +93,33 @@ Reactor& Reactor::least_loaded() noexcept {
 }
 
 // The kernel deals new connections by hash; long streams would pile up on one core, so a reactor far above the least loaded hands on.
-void Reactor::welcome(Socket socket) {
+void Reactor::welcome(int descriptor) {
   counts_.accepted.fetch_add(1, std::memory_order_relaxed);
   Reactor& least = least_loaded();
   const std::uint32_t mine = counts_.connections.load(std::memory_order_relaxed);
   if (&least == this || mine <= least.counts_.connections.load(std::memory_order_relaxed) + uneven_max) {
-    admit(std::move(socket));
+    admit(descriptor);
     return;
   }
-  error_code code;
-  const auto protocol = socket.local_endpoint(code).protocol();
-  const int handle = code ? -1 : socket.release(code);
-  if (code) return;
   least.counts_.connections.fetch_add(1, std::memory_order_relaxed);   // promised: so that the next one sees it
-  asio::post(least.context_, [&least, protocol, handle] {
+  asio::post(least.context_, [&least, descriptor] {
     least.counts_.connections.fetch_sub(1, std::memory_order_relaxed);
-    Socket taken(least.context_.get_executor());
-    error_code failed;
-    taken.assign(protocol, handle, failed);
-    if (failed) {
-      ::close(handle);
-    } else {
-      least.admit(std::move(taken));
-    }
+    least.admit(descriptor);
   });
 }
 
-void Reactor::admit(Socket socket) {
+void Reactor::admit(int descriptor) {
   std::uint32_t open = 0;
   for (const auto& peer : peers_) open += peer->counts_.connections.load(std::memory_order_relaxed);
-  if (open >= serving_->config->server.connections_max || draining_) return;   // closed by going out of scope
-  error_code ignored;
-  socket.non_blocking(true, ignored);
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::send_buffer_size(socket_send_bytes), ignored);
+  if (open >= serving_->config->server.connections_max || draining_) {
+    ::close(descriptor);
+    return;
+  }
+  const int no_delay = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
+  ::setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &socket_send_bytes, sizeof socket_send_bytes);
   counts_.connections.fetch_add(1, std::memory_order_relaxed);
-  auto session = std::make_unique<Session>(*this, std::move(socket));
+  auto session = std::make_unique<Session>(*this, descriptor);
   sessions_->push_back(*session);
   Session& running = *session;
   asio::co_spawn(context_, running.run(), [this, session = std::move(session)](const std::exception_ptr& failed) mutable {
@@ -143,8 +143,7 @@ void Reactor::adopt(ServingPtr serving) {
 void Reactor::drain(std::chrono::milliseconds grace) {
   asio::post(context_, [this, grace] {
     draining_ = true;
-    error_code ignored;
-    if (acceptor_) acceptor_->close(ignored);
+    acceptor_.close();
     for (Session& session : *sessions_) {
       if (session.connection().is_idle()) session.connection().close();
     }

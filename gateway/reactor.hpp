@@ -12,6 +12,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
+#include "backends/socket_poll.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
@@ -30,8 +31,6 @@ struct ReactorCounts {
 
 class Reactor {
  public:
-  using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
-
   Reactor(unsigned index, Books& books, ServingPtr serving);
   ~Reactor();
   Reactor(const Reactor&) = delete;
@@ -53,6 +52,7 @@ class Reactor {
   [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
   [[nodiscard]] Books& books() noexcept { return books_; }
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
+  [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
   [[nodiscard]] Transport& transport_for(const Backend& backend, const Endpoint& endpoint) noexcept {
     return endpoint.tls || backend.curl ? *curl_ : *native_;
@@ -71,8 +71,8 @@ class Reactor {
  private:
   friend class Session;
   Task<void> accept();
-  void welcome(Socket socket);
-  void admit(Socket socket);
+  void welcome(int descriptor);
+  void admit(int descriptor);
   Reactor& least_loaded() noexcept;
   void stop_if_drained();
 
@@ -81,12 +81,13 @@ class Reactor {
   const unsigned index_;
   asio::io_context context_{1};
   DeadlineWheel wheel_{context_};
+  SocketPoll poll_{context_};
   std::vector<char> scratch_;
   std::unique_ptr<ChatParser> parser_;
   std::unique_ptr<Transport> native_, curl_;
   Books& books_;
   ServingPtr serving_;
-  std::unique_ptr<Acceptor> acceptor_;
+  PolledSocket acceptor_{poll_};
   std::unique_ptr<SessionList> sessions_;
   std::span<const std::unique_ptr<Reactor>> peers_;
   ReactorCounts counts_;

@@ -67,8 +67,8 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
                                                   asio::const_buffer(body.data() + cut, body.size() - cut)};
   replied_ = true;
   status_ = 200;
-  const bool sent = client_.send(buffers);
-  replied_at_ = first_byte_at_ = std::chrono::steady_clock::now();
+  const bool sent = client_.send_soon(buffers);
+  first_byte_at_ = std::chrono::steady_clock::now();
   if (!sent) return fail(Fault::client_gone, "");
   return success();
 }
@@ -177,7 +177,7 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     buffers.emplace_back("\r\n", 2);
   }
   if (last) buffers.emplace_back(last_chunk.data(), last_chunk.size());
-  return client_.send(std::span<const asio::const_buffer>(buffers.data(), buffers.size()));
+  return client_.send_soon(std::span<const asio::const_buffer>(buffers.data(), buffers.size()));
 }
 
 void Exchange::send_stream_error(const Error& error) {

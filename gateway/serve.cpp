@@ -203,7 +203,7 @@ void Exchange::settle(const Result<void>& outcome) {
   if (first_byte_at_ != MonoTime{}) closing.first_token = first_byte_at_ - arrived_;
   if (sent_at_ != MonoTime{}) {
     closing.overhead = sent_at_ - read_at_;
-    if (answered_at_ != MonoTime{} && replied_at_ > answered_at_) closing.overhead += replied_at_ - answered_at_;
+    if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
   reactor_.books().settle(*record_, closing);
 }

@@ -7,8 +7,8 @@
 
 namespace tollgate {
 
-Session::Session(Reactor& reactor, Socket socket)
-    : reactor_(reactor), connection_(std::move(socket), reactor.wheel(), reactor.scratch()) {}
+Session::Session(Reactor& reactor, int descriptor)
+    : reactor_(reactor), connection_(descriptor, reactor.poll(), reactor.wheel(), reactor.scratch()) {}
 
 Task<void> Session::run() {
   for (bool keep = true; keep && !reactor_.draining();) {

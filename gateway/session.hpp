@@ -10,7 +10,7 @@ namespace tollgate {
 
 class Session : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  Session(Reactor& reactor, Socket socket);
+  Session(Reactor& reactor, int descriptor);
   /// Serves until the client or we close. The Session must live until it returns.
   Task<void> run();
 

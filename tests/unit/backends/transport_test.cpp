@@ -7,6 +7,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
+#include "backends/socket_poll.hpp"
 #include "support/scripted_server.hpp"
 
 namespace tollgate {
@@ -28,7 +29,10 @@ struct Got {
 
 class Transports : public testing::TestWithParam<bool> {
  protected:
-  Transports() : wheel(context), transport(GetParam() ? make_curl_transport(context, wheel) : make_native_transport(context, wheel)) {
+  Transports()
+      : wheel(context),
+        poll(context),
+        transport(GetParam() ? make_curl_transport(context, wheel) : make_native_transport(context, poll, wheel)) {
     endpoint.backend = Names::global().intern("b");
     endpoint.host = "127.0.0.1";
     endpoint.timeouts.first_byte = endpoint.timeouts.silence = milliseconds{2'000};
@@ -73,6 +77,7 @@ class Transports : public testing::TestWithParam<bool> {
 
   asio::io_context context{1};
   DeadlineWheel wheel;
+  SocketPoll poll;
   std::unique_ptr<Transport> transport;
   Endpoint endpoint;
   Transfer* running = nullptr;
