@@ -114,7 +114,10 @@ class NativeTransfer final : public Transfer {
 
   Task<Result<void>> connect();
   Task<Result<void>> resolve();
-  Task<error_code> send(const Call& call);
+  using Buffers = boost::container::small_vector<asio::const_buffer, 8>;
+  bool send_at_once(const Call& call, Buffers& rest, error_code& code);
+  bool send_some(Buffers& rest, error_code& code);
+  Task<error_code> send_rest(Buffers& rest);
   Task<Got> receive_head();
   void write_head(const Call& call);
   [[nodiscard]] Error error(Fault fault, std::string_view what) const;
@@ -215,24 +218,29 @@ Task<Result<void>> NativeTransfer::connect() {
   co_return success();
 }
 
-// One gathered sendmsg where the socket takes it all, which it nearly always does.
-Task<error_code> NativeTransfer::send(const Call& call) {
-  boost::container::small_vector<asio::const_buffer, 8> buffers;
-  buffers.emplace_back(head_.data(), head_.size());
-  for (const auto& piece : call.body) buffers.emplace_back(piece.data(), piece.size());
+// One gathered sendmsg where the socket takes it all, which it nearly always does; true then. Else `rest` is what remains.
+bool NativeTransfer::send_at_once(const Call& call, Buffers& rest, error_code& code) {
+  rest.emplace_back(head_.data(), head_.size());
+  for (const auto& piece : call.body) rest.emplace_back(piece.data(), piece.size());
+  return send_some(rest, code);
+}
+
+bool NativeTransfer::send_some(Buffers& rest, error_code& code) {
+  std::size_t sent = connection_->socket.send(std::span<const asio::const_buffer>(rest.data(), rest.size()), code);
   std::size_t first = 0;
+  while (first < rest.size() && sent >= rest[first].size()) sent -= rest[first++].size();
+  rest.erase(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(first));
+  if (rest.empty()) return true;
+  rest.front() += sent;
+  return false;
+}
+
+Task<error_code> NativeTransfer::send_rest(Buffers& rest) {
   for (;;) {
     error_code code;
-    const std::span<const asio::const_buffer> rest(buffers.data() + first, buffers.size() - first);
-    std::size_t sent = connection_->socket.send(rest, code);
-    if (code == asio::error::would_block) {
-      if (!co_await connection_->socket.writable()) co_return error_code(asio::error::operation_aborted);
-      continue;
-    }
-    if (code) co_return code;
-    while (first < buffers.size() && sent >= buffers[first].size()) sent -= buffers[first++].size();
-    if (first == buffers.size()) co_return error_code{};
-    buffers[first] += sent;
+    if (send_some(rest, code)) co_return error_code{};
+    if (code && code != asio::error::would_block) co_return code;
+    if (code && !co_await connection_->socket.writable()) co_return error_code(asio::error::operation_aborted);
   }
 }
 
@@ -279,7 +287,9 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
       TOLLGATE_CO_TRY(co_await connect());
     }
     deadline_.set(endpoint_.timeouts.first_byte);
-    const error_code unsent = co_await send(call);
+    Buffers rest;
+    error_code unsent;
+    if (!send_at_once(call, rest, unsent) && (!unsent || unsent == asio::error::would_block)) unsent = co_await send_rest(rest);
     Got got = Got::closed_unanswered;
     if (unsent) {
       failure_ = failure(unsent, Fault::upstream_broke_off);

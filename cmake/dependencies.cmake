@@ -23,4 +23,5 @@ endif()
 add_library(tollgate_boost INTERFACE)
 target_link_libraries(tollgate_boost INTERFACE Boost::headers Threads::Threads OpenSSL::SSL OpenSSL::Crypto)
 target_compile_definitions(tollgate_boost INTERFACE
+  BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8   # coroutine frames kept for the next: a request has about ten at a time
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_ARRAY BOOST_BEAST_USE_STD_STRING_VIEW)

@@ -81,21 +81,35 @@ Result<Int128> parse_decimal(std::string_view text, int decimals) {
   return negative ? -scaled : scaled;
 }
 
+namespace {
+
+/// Digits of `rest` below `end`, at least `decimals` + 1 of them, with the point and without zeros behind the last decimal.
+template <class Magnitude>
+char* put_reversed(Magnitude rest, int decimals, bool negative, char* end) noexcept {
+  bool significant = false;
+  for (int place = 0; rest != 0 || place <= decimals; ++place) {
+    const auto digit = static_cast<int>(rest % 10);
+    rest /= 10;
+    if (place == decimals && significant) *--end = '.';
+    significant = significant || digit != 0;
+    if (place >= decimals || significant) *--end = static_cast<char>('0' + digit);
+  }
+  if (negative) *--end = '-';
+  return end;
+}
+
+}  // namespace
+
 std::string decimal_text(Int128 count, int decimals) {
   __extension__ using Magnitude = unsigned __int128;
   // Negated as unsigned, so that the most negative count has a magnitude too.
-  Magnitude rest = count < 0 ? Magnitude{0} - static_cast<Magnitude>(count) : static_cast<Magnitude>(count);
-  std::string reversed;
-  bool significant = false;
-  for (int place = 0; rest != 0 || place <= decimals; ++place) {
-    const int digit = static_cast<int>(rest % 10);
-    rest /= 10;
-    if (place == decimals && significant) reversed += '.';
-    significant = significant || digit != 0;
-    if (place >= decimals || significant) reversed += static_cast<char>('0' + digit);
-  }
-  if (count < 0) reversed += '-';
-  return {reversed.rbegin(), reversed.rend()};
+  const Magnitude rest = count < 0 ? Magnitude{0} - static_cast<Magnitude>(count) : static_cast<Magnitude>(count);
+  char text[48];                                        // 2^127 has 39 digits
+  char* const end = text + sizeof text;
+  const bool narrow = rest <= std::numeric_limits<std::uint64_t>::max();   // nearly always, and a division is then one instruction
+  const char* begin = narrow ? put_reversed(static_cast<std::uint64_t>(rest), decimals, count < 0, end)
+                                   : put_reversed(rest, decimals, count < 0, end);
+  return std::string(begin, static_cast<std::size_t>(end - begin));
 }
 
 Result<Usd> parse_usd(std::string_view text) {

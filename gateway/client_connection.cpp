@@ -32,11 +32,16 @@ ClientConnection::ClientConnection(int descriptor, SocketPoll& poll, DeadlineWhe
   gone_ = static_cast<bool>(code);
 }
 
+// After a wait: what ended it.
+ClientConnection::Waited ClientConnection::waited_for() const noexcept {
+  if (gone_ || !socket_.is_open()) return Waited::gone;
+  if (!socket_.may_read()) return expired_ ? Waited::expired : Waited::gone;
+  return Waited::readable;
+}
+
 Task<ClientConnection::Waited> ClientConnection::wait_readable() {
-  const bool ready = socket_.may_read() || co_await socket_.readable();
-  if (gone_ || !socket_.is_open()) co_return Waited::gone;
-  if (!ready) co_return expired_ ? Waited::expired : Waited::gone;
-  co_return Waited::readable;
+  if (!socket_.may_read()) co_await socket_.readable();
+  co_return waited_for();
 }
 
 // 0: nothing there after all, or the end (then gone_ is set).
@@ -54,7 +59,8 @@ Task<ClientConnection::HeadRead> ClientConnection::read_head(RequestHead& head, 
   for (bool have = !pending_.empty();; have = false) {
     std::size_t got = 0;
     if (!have) {
-      const Waited waited = co_await wait_readable();
+      if (!socket_.may_read()) co_await socket_.readable();
+      const Waited waited = waited_for();
       if (waited == Waited::readable) got = receive(scratch_.data(), scratch_.size());
       if (waited == Waited::gone || gone_) co_return HeadRead::closed;
       if (waited == Waited::expired) {
@@ -92,6 +98,16 @@ Task<ClientConnection::HeadRead> ClientConnection::read_head(RequestHead& head, 
 void ClientConnection::keep_rest() {
   pending_.append(rest_);
   rest_ = {};
+}
+
+bool ClientConnection::take_body(const RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body) {
+  const std::uint64_t length = head.chunked() ? 0 : head.content_length().value_or(0);
+  if (length == 0 || length > rest_.size() || length > limits.body_bytes_max || !pending_.empty()) return false;
+  body.reserve(length + padding);
+  body.assign(rest_.substr(0, length));
+  rest_.remove_prefix(length);
+  keep_rest();
+  return true;
 }
 
 Task<Result<void>> ClientConnection::read_body(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body) {

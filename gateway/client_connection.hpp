@@ -31,6 +31,9 @@ class ClientConnection {
   /// `body` gets `padding` spare bytes of capacity.
   Task<Result<void>> read_body(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
 
+  /// The body if all of it came with the head, as small ones do; else false, and read_body is to be called.
+  [[nodiscard]] bool take_body(const RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
+
   /// Moves what came behind the head out of the scratch.
   void keep_rest();
 
@@ -59,6 +62,7 @@ class ClientConnection {
  private:
   enum class Waited : std::uint8_t { readable, expired, gone };
   Task<Waited> wait_readable();
+  [[nodiscard]] Waited waited_for() const noexcept;
   Task<Result<void>> wait_for_body();
   Task<Result<void>> read_length(std::size_t length, std::string& body);
   Task<Result<void>> read_chunks(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);

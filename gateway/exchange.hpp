@@ -29,7 +29,8 @@ class Exchange {
   // serve.cpp
   Task<Result<void>> answer();
   Task<Result<void>> infer();
-  Task<Result<void>> take_slot();
+  bool take_slot();
+  Task<Result<void>> wait_for_slot();
   Result<Api> find_api();
   Task<void> refuse(const Error& error);
   Task<void> discard_body();
@@ -73,7 +74,6 @@ class Exchange {
   std::int64_t arrived_us_;
   RequestId id_;
   RequestIdText id_text_;
-  std::vector<HeaderField> fields_;
   Surface surface_ = Surface::chat;
   bool body_read_ = false;
   Caller caller_;

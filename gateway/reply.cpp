@@ -10,7 +10,11 @@ namespace tollgate {
 
 void append_header(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ");
-  for (const char c : value) out += (c >= 0x20 && c < 0x7F) ? c : '?';
+  const std::size_t begin = out.size();
+  out.append(value);
+  for (std::size_t i = begin; i < out.size(); ++i) {
+    if (out[i] < 0x20 || out[i] == 0x7F) out[i] = '?';   // no header is split by a name or a reason; bytes past ASCII are negative
+  }
   out.append("\r\n");
 }
 

@@ -104,13 +104,11 @@ std::string_view RequestHead::field(std::string_view lower_name) const noexcept 
   return {};
 }
 
-std::vector<HeaderField> RequestHead::fields() const {
-  std::vector<HeaderField> all;
-  all.reserve(fields_.size());
-  for (const FieldAt& at : fields_) {
-    all.push_back({{text_.data() + at.name, at.name_size}, {text_.data() + at.value, at.value_size}});
+std::span<const HeaderField> RequestHead::fields() {
+  if (views_.empty()) {
+    for (const FieldAt& at : fields_) views_.push_back({{text_.data() + at.name, at.name_size}, {text_.data() + at.value, at.value_size}});
   }
-  return all;
+  return {views_.data(), views_.size()};
 }
 
 }  // namespace tollgate

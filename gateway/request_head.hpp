@@ -5,6 +5,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/container/small_vector.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,8 +29,8 @@ class RequestHead final : public boost::beast::http::basic_parser<true> {
   [[nodiscard]] std::string_view path() const noexcept;
   /// The first field of that name (lower case), or an empty view.
   [[nodiscard]] std::string_view field(std::string_view lower_name) const noexcept;
-  /// All fields, as views into this head.
-  [[nodiscard]] std::vector<HeaderField> fields() const;
+  /// All fields, as views into this head; once it is complete.
+  [[nodiscard]] std::span<const HeaderField> fields();
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
   [[nodiscard]] bool has_body() const { return chunked() || content_length().value_or(0) > 0; }
 
@@ -55,6 +56,7 @@ class RequestHead final : public boost::beast::http::basic_parser<true> {
   std::string text_;              // target, then names and values
   std::uint32_t target_size_ = 0;
   boost::container::small_vector<FieldAt, 12> fields_;
+  boost::container::small_vector<HeaderField, 12> views_;   // made by the first fields()
   bool expects_continue_ = false;
   std::string* body_ = nullptr;   // while feed_chunked runs
   std::size_t body_bytes_max_ = 0;

@@ -66,7 +66,9 @@ Task<Result<void>> Exchange::answer() {
     list_models();
     co_return success();
   }
-  TOLLGATE_CO_TRY(co_await client_.read_body(head_, serving_->config->server, ChatParser::padding, body_));
+  if (!client_.take_body(head_, serving_->config->server, ChatParser::padding, body_)) {
+    TOLLGATE_CO_TRY(co_await client_.read_body(head_, serving_->config->server, ChatParser::padding, body_));
+  }
   body_read_ = true;
   read_at_ = std::chrono::steady_clock::now();
   co_return co_await infer();
@@ -77,23 +79,29 @@ Task<Result<void>> Exchange::infer() {
   if (!may_use(caller_, chat_.model)) {
     co_return fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat_.model) + "'", "model");
   }
-  TOLLGATE_CO_TRY(co_await take_slot());
+  if (!take_slot()) {
+    TOLLGATE_CO_TRY(co_await wait_for_slot());
+  }
   complexity_ = classify(chat_, serving_->config->tiers);
-  fields_ = head_.fields();
   const MonoTime now = std::chrono::steady_clock::now();
   TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   co_return co_await forward();
 }
 
-RequestFacts Exchange::facts() const { return {&chat_, complexity_, fields_, caller_.team, caller_.key}; }
+RequestFacts Exchange::facts() const { return {&chat_, complexity_, head_.fields(), caller_.team, caller_.key}; }
 
-// Nothing is served unrecorded: without a slot in the ledger the request waits, and in the end is refused.
-Task<Result<void>> Exchange::take_slot() {
+bool Exchange::take_slot() {
   const RequestOpened opened{id_,      arrived_us_,   serving_->recorded_model(chat_.model), caller_.team, caller_.key, surface_, chat_.stream,
                              static_cast<std::int32_t>(body_.size())};
+  record_ = reactor_.books().open(opened);
+  return record_ != nullptr;
+}
+
+// Nothing is served unrecorded: without a slot in the ledger the request waits, and in the end is refused.
+Task<Result<void>> Exchange::wait_for_slot() {
   const MonoTime give_up = std::chrono::steady_clock::now() + slot_wait_max;
-  while ((record_ = reactor_.books().open(opened)) == nullptr) {
+  while (!take_slot()) {
     if (!reactor_.books().can_record()) co_return fail(Fault::ledger_full, "the ledger cannot be written; requests are refused until it can (see /readyz)");
     if (std::chrono::steady_clock::now() > give_up) co_return fail(Fault::ledger_full, "too many requests are open; try again shortly");
     Timer pause(reactor_.context().get_executor(), slot_wait);
