@@ -13,7 +13,7 @@ class DeadlineWheel;
 class SocketPoll;
 
 /// libcurl multi on this io_context: HTTP/1.1 and 2, TLS, proxies from the environment. One per reactor.
-[[nodiscard]] std::unique_ptr<Transport> make_curl_transport(asio::io_context& context, DeadlineWheel& wheel);
+[[nodiscard]] std::unique_ptr<Transport> make_curl_transport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& wheel);
 /// The native client for plain HTTP/1.1. One per reactor.
 [[nodiscard]] std::unique_ptr<Transport> make_native_transport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& wheel);
 

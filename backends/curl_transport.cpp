@@ -1,77 +1,81 @@
 // libcurl multi on the reactor's io_context: everything managed goes this way (TLS, HTTP/2, proxies). The only file that knows curl.
 //
-// libcurl tells which sockets it waits for; asio waits for them; curl_multi_socket_action then does the work. Curl's callbacks only
-// put bytes and flags away: coroutines are resumed from the event loop, so no handle is ever removed or freed inside a callback.
+// libcurl tells which sockets it waits for; the reactor's SocketPoll waits for them; curl_multi_socket_action then does the work. Curl's
+// callbacks only put bytes and flags away: coroutines are resumed from the event loop, so no handle is ever removed or freed inside a
+// callback. What curl asks for at every call is put off where it can be, for it costs system calls: a socket stays registered while it
+// is idle, timers are deadlines of the wheel, and a handle keeps the options of its URL.
 
 #include <curl/curl.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/string.hpp>
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
+#include <map>
 #include <mutex>
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
+#include "backends/socket_poll.hpp"
 
 namespace tollgate {
 
 namespace {
 
-constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::size_t buffered_bytes_max = 64 * 1024;      // then curl pauses until they are read
 constexpr long kept_connections_max = 512;
 constexpr std::size_t spare_handles_max = 256;
 constexpr std::size_t parse_padding = 64;
 
-using boost::system::error_code;
-
 class CurlTransfer;
 
 class CurlTransport final : public Transport {
  public:
-  CurlTransport(asio::io_context& context, DeadlineWheel& deadlines);
+  CurlTransport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& deadlines);
   ~CurlTransport() override;
   std::unique_ptr<Transfer> open(const Endpoint& endpoint) override;
   void close_idle() noexcept override;
 
-  CURL* take_handle();
-  void give_back(CURL* handle) noexcept;
+  /// One that carries the options of `url`, or a new one.
+  CURL* take_handle(std::string_view url, bool& is_new);
+  void give_back(CURL* handle, const std::string& url) noexcept;
   bool add(CURL* handle);
   void remove(CURL* handle) noexcept { curl_multi_remove_handle(multi_, handle); }
-  [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+  [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
 
  private:
-  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
   struct Watched {
-    Watched(asio::io_context& on, curl_socket_t socket) : descriptor(on.get_executor(), socket) {}
-    Descriptor descriptor;
-    bool wants_read = false, wants_write = false, reading = false, writing = false, gone = false;
+    DescriptorWatch watch;
+    bool wants_read = false, wants_write = false;
   };
-  using WatchedPtr = std::shared_ptr<Watched>;
 
   static int socket_changed(CURL*, curl_socket_t socket, int what, void* self, void* known);
+  static int socket_closed(void* self, curl_socket_t socket);
+  static void socket_event(void* self, DescriptorWatch& watch, std::uint32_t events);
   static int timeout_changed(CURLM*, long timeout_ms, void* self);
-  void wait_for(const WatchedPtr& watched);
   void act(curl_socket_t socket, int events);
+  void act_now();
 
   asio::io_context& context_;
+  SocketPoll& poll_;
   DeadlineWheel& wheel_;
   CURLM* multi_;
-  Timer timer_;
-  std::map<curl_socket_t, WatchedPtr> watched_;
-  std::vector<CURL*> spare_;
+  Deadline timer_;
+  bool due_now_ = false, acting_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // for what is posted
+  std::map<curl_socket_t, std::unique_ptr<Watched>> watched_;
+  std::map<std::string, std::vector<CURL*>, std::less<>> spare_;  // by URL, whose options they carry
+  std::size_t spare_count_ = 0;
 };
 
 class CurlTransfer final : public Transfer {
  public:
   CurlTransfer(CurlTransport& transport, const Endpoint& endpoint)
-      : transport_(transport), endpoint_(endpoint), wake_(transport.context().get_executor()),
+      : transport_(transport), endpoint_(endpoint), wake_(transport.poll()),
         deadline_(transport.wheel(), [](void* self) { static_cast<CurlTransfer*>(self)->abort(Fault::upstream_timeout); }, this) {
     message_[0] = '\0';
   }
@@ -90,13 +94,11 @@ class CurlTransfer final : public Transfer {
  private:
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
-  static std::size_t on_read(char* to, std::size_t size, std::size_t count, void* self);
-  static int on_seek(void* self, curl_off_t offset, int origin);
   void take_header(std::string_view line);
   void prepare(const Call& call);
   void detach() noexcept;
-  void wake() { wake_.cancel(); }
-  Task<void> wait();
+  void wake() { wake_.wake(); }
+  void set_lasting_options(const std::string& url, bool get);
   [[nodiscard]] Error failure() const;
 
   CurlTransport& transport_;
@@ -104,22 +106,21 @@ class CurlTransfer final : public Transfer {
   CURL* handle_ = nullptr;
   bool added_ = false;
   curl_slist* headers_ = nullptr;
-  std::span<const std::string_view> body_;
-  std::size_t piece_ = 0, offset_ = 0;         // of body_: what is sent next
+  std::string url_, body_;
   AnswerHead head_;
   bool head_complete_ = false, done_ = false, paused_ = false;
   CURLcode code_ = CURLE_OK;
   std::optional<Fault> aborted_;
   std::string received_, given_;               // double buffer: curl fills one while the caller looks at the other
-  Timer wake_;
+  Wakeup wake_;
   Deadline deadline_;
   char message_[CURL_ERROR_SIZE];
 };
 
 // ---- transport ----
 
-CurlTransport::CurlTransport(asio::io_context& context, DeadlineWheel& deadlines)
-    : context_(context), wheel_(deadlines), timer_(context.get_executor()) {
+CurlTransport::CurlTransport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& deadlines)
+    : context_(context), poll_(poll), wheel_(deadlines), timer_(deadlines, [](void* self) { static_cast<CurlTransport*>(self)->act(CURL_SOCKET_TIMEOUT, 0); }, this) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   multi_ = curl_multi_init();
@@ -131,12 +132,11 @@ CurlTransport::CurlTransport(asio::io_context& context, DeadlineWheel& deadlines
 }
 
 CurlTransport::~CurlTransport() {
-  for (CURL* handle : spare_) curl_easy_cleanup(handle);
-  curl_multi_cleanup(multi_);                 // closes kept connections; calls socket_changed for them
-  for (auto& [socket, watched] : watched_) {
-    watched->gone = true;
-    watched->descriptor.release();
+  *alive_ = false;
+  for (auto& [url, handles] : spare_) {
+    for (CURL* handle : handles) curl_easy_cleanup(handle);
   }
+  curl_multi_cleanup(multi_);                 // closes kept connections; calls socket_closed for them
 }
 
 std::unique_ptr<Transfer> CurlTransport::open(const Endpoint& endpoint) { return std::make_unique<CurlTransfer>(*this, endpoint); }
@@ -146,72 +146,110 @@ void CurlTransport::close_idle() noexcept {
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 1L);
 }
 
-CURL* CurlTransport::take_handle() {
-  if (spare_.empty()) return curl_easy_init();
-  CURL* const handle = spare_.back();
-  spare_.pop_back();
+CURL* CurlTransport::take_handle(std::string_view url, bool& is_new) {
+  const auto spares = spare_.find(url);
+  is_new = spares == spare_.end() || spares->second.empty();
+  if (is_new) {
+    CURL* const handle = curl_easy_init();
+    // The connection that this handle opens may be closed on behalf of another: hence the transport's, not the transfer's.
+    curl_easy_setopt(handle, CURLOPT_CLOSESOCKETFUNCTION, &CurlTransport::socket_closed);
+    curl_easy_setopt(handle, CURLOPT_CLOSESOCKETDATA, this);
+    return handle;
+  }
+  CURL* const handle = spares->second.back();
+  spares->second.pop_back();
+  --spare_count_;
   return handle;
 }
 
-void CurlTransport::give_back(CURL* handle) noexcept {
-  if (spare_.size() >= spare_handles_max) {
+void CurlTransport::give_back(CURL* handle, const std::string& url) noexcept {
+  if (spare_count_ >= spare_handles_max || url.empty()) {
     curl_easy_cleanup(handle);
     return;
   }
-  curl_easy_reset(handle);
-  spare_.push_back(handle);
+  spare_[url].push_back(handle);
+  ++spare_count_;
 }
 
-bool CurlTransport::add(CURL* handle) { return curl_multi_add_handle(multi_, handle) == CURLM_OK; }
+bool CurlTransport::add(CURL* handle) {
+  if (curl_multi_add_handle(multi_, handle) != CURLM_OK) return false;
+  if (due_now_ && !acting_) act_now();        // the call goes out now, not a turn of the loop later
+  return true;
+}
 
+// Curl takes back and renews its wish at every call of a kept connection; what is registered follows only where it must.
 int CurlTransport::socket_changed(CURL*, curl_socket_t socket, int what, void* self, void*) {
   auto& transport = *static_cast<CurlTransport*>(self);
-  const auto known = transport.watched_.find(socket);
-  if (what == CURL_POLL_REMOVE) {
-    if (known == transport.watched_.end()) return 0;
-    known->second->gone = true;
-    known->second->descriptor.release();      // curl owns the socket and closes it
-    transport.watched_.erase(known);
-    return 0;
+  std::unique_ptr<Watched>& watched = transport.watched_[socket];
+  if (!watched) watched.reset(new Watched{DescriptorWatch(transport.poll_, socket, &CurlTransport::socket_event, &transport)});
+  watched->wants_read = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
+  watched->wants_write = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+  const std::uint32_t set = watched->watch.events();
+  if (watched->wants_write) {
+    watched->watch.set(EPOLLOUT | (watched->wants_read ? EPOLLIN : 0U));
+  } else if (watched->wants_read || (set & EPOLLOUT) != 0) {
+    watched->watch.set(EPOLLIN);
   }
-  WatchedPtr watched = known == transport.watched_.end() ? std::make_shared<Watched>(transport.context_, socket) : known->second;
-  transport.watched_[socket] = watched;
-  watched->wants_read = (what & CURL_POLL_IN) != 0;
-  watched->wants_write = (what & CURL_POLL_OUT) != 0;
-  transport.wait_for(watched);
   return 0;
 }
 
-void CurlTransport::wait_for(const WatchedPtr& watched) {
-  const auto wait = [this, &watched](Descriptor::wait_type type, bool Watched::*wants, bool Watched::*waiting, int event) {
-    if (!((*watched).*wants) || (*watched).*waiting) return;
-    (*watched).*waiting = true;
-    watched->descriptor.async_wait(type, [this, watched, wants, waiting, event](const error_code& code) {
-      (*watched).*waiting = false;
-      if (watched->gone || code == asio::error::operation_aborted) return;
-      if (!((*watched).*wants)) return;
-      act(watched->descriptor.native_handle(), code ? CURL_CSELECT_ERR : event);
-      if (!watched->gone) wait_for(watched);
-    });
-  };
-  wait(Descriptor::wait_read, &Watched::wants_read, &Watched::reading, CURL_CSELECT_IN);
-  wait(Descriptor::wait_write, &Watched::wants_write, &Watched::writing, CURL_CSELECT_OUT);
+int CurlTransport::socket_closed(void* self, curl_socket_t socket) {
+  auto& transport = *static_cast<CurlTransport*>(self);
+  if (const auto known = transport.watched_.find(socket); known != transport.watched_.end()) {
+    known->second->watch.closed();            // closing takes it out of the epoll set
+    transport.watched_.erase(known);
+  }
+  return ::close(socket);
+}
+
+void CurlTransport::socket_event(void* self, DescriptorWatch& watch, std::uint32_t events) {
+  auto& transport = *static_cast<CurlTransport*>(self);
+  const auto known = transport.watched_.find(watch.descriptor());
+  if (known == transport.watched_.end()) return;
+  const Watched& watched = *known->second;
+  const std::uint32_t wanted = (watched.wants_read ? EPOLLIN : 0U) | (watched.wants_write ? EPOLLOUT : 0U);
+  const bool broken = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if (wanted == 0 || (!broken && (events & wanted) == 0)) {   // a kept connection that its peer closed; a paused answer
+    watch.set(wanted);
+    return;
+  }
+  int what = broken ? CURL_CSELECT_ERR : 0;
+  if ((events & EPOLLIN) != 0 && watched.wants_read) what |= CURL_CSELECT_IN;
+  if ((events & EPOLLOUT) != 0 && watched.wants_write) what |= CURL_CSELECT_OUT;
+  transport.act(watch.descriptor(), what);
 }
 
 int CurlTransport::timeout_changed(CURLM*, long timeout_ms, void* self) {
   auto& transport = *static_cast<CurlTransport*>(self);
-  transport.timer_.cancel();
-  if (timeout_ms < 0) return 0;
-  transport.timer_.expires_after(std::chrono::milliseconds{timeout_ms});
-  transport.timer_.async_wait([&transport](const error_code& code) {
-    if (!code) transport.act(CURL_SOCKET_TIMEOUT, 0);
+  transport.due_now_ = timeout_ms == 0;
+  if (timeout_ms > 0) {
+    transport.timer_.set(std::chrono::milliseconds{timeout_ms});
+    return 0;
+  }
+  transport.timer_.clear();
+  if (!transport.due_now_ || transport.acting_) return 0;
+  asio::post(transport.context_, [&transport, alive = transport.alive_] {
+    if (*alive && transport.due_now_) transport.act_now();
   });
   return 0;
 }
 
+void CurlTransport::act_now() {
+  due_now_ = false;
+  act(CURL_SOCKET_TIMEOUT, 0);
+}
+
 void CurlTransport::act(curl_socket_t socket, int events) {
+  constexpr int at_once_max = 8;              // curl may be due again at once, but not for ever before others
   int running = 0;
+  acting_ = true;
   curl_multi_socket_action(multi_, socket, events, &running);
+  for (int i = 0; due_now_ && i < at_once_max; ++i) {
+    due_now_ = false;
+    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+  acting_ = false;
+  if (due_now_) timeout_changed(multi_, 0, this);
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -227,7 +265,10 @@ void CurlTransfer::detach() noexcept {
   if (handle_ == nullptr) return;
   if (added_) transport_.remove(handle_);     // an unfinished call: curl closes its connection
   added_ = false;
-  transport_.give_back(handle_);
+  curl_easy_setopt(handle_, CURLOPT_ERRORBUFFER, nullptr);   // it outlives this transfer
+  curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, nullptr);
+  curl_easy_setopt(handle_, CURLOPT_POSTFIELDS, nullptr);
+  transport_.give_back(handle_, url_);
   handle_ = nullptr;
   curl_slist_free_all(headers_);
   headers_ = nullptr;
@@ -242,48 +283,53 @@ void CurlTransfer::abort(Fault why) noexcept {
   wake();
 }
 
-Task<void> CurlTransfer::wait() {
-  wake_.expires_at(Timer::time_point::max());
-  co_await wake_.async_wait(as_result);
-}
-
-void CurlTransfer::prepare(const Call& call) {
-  handle_ = transport_.take_handle();
-  const bool v6 = endpoint_.host.find(':') != std::string::npos;
-  const std::string url = std::string(endpoint_.tls ? "https://" : "http://") + (v6 ? "[" + endpoint_.host + "]" : endpoint_.host) + ":" +
-                          std::to_string(endpoint_.port) + endpoint_.prefix + std::string(call.path);
-  const auto header = [this](const std::string& line) { headers_ = curl_slist_append(headers_, line.c_str()); };
-  for (const auto& [name, value] : endpoint_.headers) header(name + ": " + value);
-  header(std::string("accept: ") + (call.stream ? "text/event-stream" : "application/json"));
-  header("x-request-id: " + std::string(call.request_id));
-  header("expect:");
+// What is the same for every call to this URL; curl copies the strings.
+void CurlTransfer::set_lasting_options(const std::string& url, bool get) {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_URL, url.c_str());
-  set(CURLOPT_PRIVATE, this);
   set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);            // a redirect could carry the key elsewhere
   set(CURLOPT_HTTP_VERSION, static_cast<long>(endpoint_.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
   set(CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
-  set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
-  set(CURLOPT_WRITEDATA, this);
   if (const char* const authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-  if (call.method == "GET") {
-    set(CURLOPT_HTTPGET, 1L);
-  } else {
-    header("content-type: application/json");
-    body_ = call.body;
-    curl_off_t bytes = 0;
-    for (const std::string_view piece : body_) bytes += static_cast<curl_off_t>(piece.size());
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, bytes);
-    set(CURLOPT_READFUNCTION, &CurlTransfer::on_read);
-    set(CURLOPT_READDATA, this);
-    set(CURLOPT_SEEKFUNCTION, &CurlTransfer::on_seek);
-    set(CURLOPT_SEEKDATA, this);
+  set(get ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+}
+
+void CurlTransfer::prepare(const Call& call) {
+  const bool v6 = endpoint_.host.find(':') != std::string::npos;
+  const bool get = call.method == "GET";
+  url_.append(endpoint_.tls ? "https://" : "http://").append(v6 ? "[" : "").append(endpoint_.host).append(v6 ? "]:" : ":");
+  url_.append(std::to_string(endpoint_.port)).append(endpoint_.prefix).append(call.path);
+  bool is_new = false;
+  const std::string url = url_;
+  if (get) url_.clear();                      // its handle is not kept: probes are few
+  handle_ = transport_.take_handle(url_, is_new);
+  if (is_new) set_lasting_options(url, get);
+  std::string line;
+  const auto header = [&](std::string_view name, std::string_view value) {
+    line.assign(name).append(": ").append(value);
+    headers_ = curl_slist_append(headers_, line.c_str());
+  };
+  for (const auto& [name, value] : endpoint_.headers) header(name, value);
+  header("accept", call.stream ? "text/event-stream" : "application/json");
+  header("x-request-id", call.request_id);
+  const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
+  set(CURLOPT_PRIVATE, this);
+  set(CURLOPT_ERRORBUFFER, message_);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_WRITEDATA, this);
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
+  if (!get) {
+    headers_ = curl_slist_append(headers_, "expect:");
+    header("content-type", "application/json");
+    std::size_t bytes = 0;
+    for (const std::string_view piece : call.body) bytes += piece.size();
+    body_.reserve(bytes);
+    for (const std::string_view piece : call.body) body_.append(piece);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(bytes));
+    set(CURLOPT_POSTFIELDS, body_.c_str());   // one piece: small ones leave together with the head, and a retry of curl's can begin again
   }
   set(CURLOPT_HTTPHEADER, headers_);
 }
@@ -293,9 +339,8 @@ Task<Result<AnswerHead>> CurlTransfer::start(const Call& call) {
   added_ = transport_.add(handle_);
   if (!added_) co_return fail(Fault::internal, "libcurl would not take the call");
   deadline_.set(endpoint_.timeouts.connect + endpoint_.timeouts.first_byte);
-  while (!head_complete_ && !done_ && !aborted_) co_await wait();
+  while (!head_complete_ && !done_ && !aborted_) co_await wake_.wait();
   deadline_.clear();
-  body_ = {};
   if (!head_complete_) co_return failure();
   co_return head_;
 }
@@ -304,7 +349,7 @@ Task<Result<std::string_view>> CurlTransfer::read() {
   given_.clear();
   while (received_.empty() && !done_ && !aborted_) {
     deadline_.set(endpoint_.timeouts.silence);
-    co_await wait();
+    co_await wake_.wait();
   }
   deadline_.clear();
   if (!received_.empty() && !aborted_) {
@@ -387,36 +432,10 @@ std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t coun
   return size * count;
 }
 
-std::size_t CurlTransfer::on_read(char* to, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<CurlTransfer*>(self);
-  std::size_t room = size * count, copied = 0;
-  while (room > 0 && transfer.piece_ < transfer.body_.size()) {
-    const std::string_view piece = transfer.body_[transfer.piece_].substr(transfer.offset_);
-    const std::size_t part = std::min(room, piece.size());
-    std::memcpy(to + copied, piece.data(), part);
-    copied += part;
-    room -= part;
-    transfer.offset_ += part;
-    if (part == piece.size()) {
-      ++transfer.piece_;
-      transfer.offset_ = 0;
-    }
-  }
-  return copied;
-}
-
-// Only back to the beginning: what curl needs when a kept connection turns out to be closed.
-int CurlTransfer::on_seek(void* self, curl_off_t offset, int origin) {
-  auto& transfer = *static_cast<CurlTransfer*>(self);
-  if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
-  transfer.piece_ = transfer.offset_ = 0;
-  return CURL_SEEKFUNC_OK;
-}
-
 }  // namespace
 
-std::unique_ptr<Transport> make_curl_transport(asio::io_context& context, DeadlineWheel& wheel) {
-  return std::make_unique<CurlTransport>(context, wheel);
+std::unique_ptr<Transport> make_curl_transport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& wheel) {
+  return std::make_unique<CurlTransport>(context, poll, wheel);
 }
 
 }  // namespace tollgate

@@ -27,7 +27,7 @@ struct Probed {
 class ThreadedProber final : public Prober {
  public:
   ThreadedProber(HealthBoard& board, std::chrono::milliseconds interval)
-      : board_(board), interval_(interval), transport_(make_native_transport(context_, poll_, wheel_)), tls_transport_(make_curl_transport(context_, wheel_)),
+      : board_(board), interval_(interval), transport_(make_native_transport(context_, poll_, wheel_)), tls_transport_(make_curl_transport(context_, poll_, wheel_)),
         work_(context_.get_executor()), timer_(context_.get_executor()), thread_([this] { run(); }) {}
 
   ~ThreadedProber() override {

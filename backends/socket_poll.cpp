@@ -34,7 +34,7 @@ void PolledSocket::assign(int descriptor, error_code& code) noexcept {
   descriptor_ = descriptor;
   readable_ = hung_up_ = false;
   writable_ = true;
-  if (!made || !poll_->add(*this, code)) {
+  if (!made || !poll_->add(*this, descriptor_, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, code)) {
     ::close(descriptor_);
     descriptor_ = -1;
   }
@@ -196,6 +196,59 @@ void PolledSocket::shutdown_send(error_code& code) noexcept {
   code = ::shutdown(descriptor_, SHUT_WR) == 0 ? error_code{} : last_error();
 }
 
+void PolledSocket::forget() noexcept {
+  Polled::forget();
+  reader_.reset();
+  writer_.reset();
+}
+
+// ---- DescriptorWatch ----
+
+void DescriptorWatch::set(std::uint32_t events) noexcept {
+  if (events == set_ || poll_ == nullptr) return;
+  const int epoll = poll_->descriptor_.native_handle();
+  if (events == 0) {
+    ::epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor_, nullptr);
+    closed();
+    return;
+  }
+  if (set_ == 0) {
+    error_code ignored;
+    if (!poll_->add(*this, descriptor_, events, ignored)) return;
+    poll_->waits();
+  } else {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = this;
+    ::epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor_, &event);
+  }
+  set_ = events;
+}
+
+void DescriptorWatch::closed() noexcept {
+  if (set_ == 0 || poll_ == nullptr) return;
+  set_ = 0;
+  poll_->remove(*this);
+  poll_->waits_no_more();
+}
+
+// ---- Wakeup ----
+
+Task<void> Wakeup::wait() {
+  auto start = [this](Handler&& handler) { waiting_.emplace(std::move(handler)); };
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(start, use_task);
+}
+
+void Wakeup::wake() {
+  if (!waiting_) return;
+  if (poll_.in_batch_) {
+    poll_.at_end_.push_back(std::move(*waiting_));
+  } else {
+    asio::post(poll_.descriptor_.get_executor(), std::move(*waiting_));
+  }
+  waiting_.reset();
+}
+
 // ---- SocketPoll ----
 
 SocketPoll::SocketPoll(asio::io_context& context) : descriptor_(context.get_executor()) {
@@ -205,31 +258,29 @@ SocketPoll::SocketPoll(asio::io_context& context) : descriptor_(context.get_exec
 }
 
 SocketPoll::~SocketPoll() {
-  while (!sockets_.empty()) {   // their owners may be destroyed later, with the io_context
-    PolledSocket& socket = sockets_.front();
-    sockets_.pop_front();
-    socket.poll_ = nullptr;
-    socket.reader_.reset();
-    socket.writer_.reset();
+  while (!polled_.empty()) {   // their owners may be destroyed later, with the io_context
+    Polled& polled = polled_.front();
+    polled_.pop_front();
+    polled.forget();
   }
 }
 
-bool SocketPoll::add(PolledSocket& socket, error_code& code) noexcept {
+bool SocketPoll::add(Polled& polled, int descriptor, std::uint32_t events, error_code& code) noexcept {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = &socket;
-  if (::epoll_ctl(descriptor_.native_handle(), EPOLL_CTL_ADD, socket.descriptor_, &event) != 0) {
+  event.events = events;
+  event.data.ptr = &polled;
+  if (::epoll_ctl(descriptor_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
     code = last_error();
     return false;
   }
-  sockets_.push_back(socket);
+  polled_.push_back(polled);
   return true;
 }
 
-void SocketPoll::remove(PolledSocket& socket) noexcept {
-  socket.unlink();
+void SocketPoll::remove(Polled& polled) noexcept {
+  polled.unlink();
   for (int i = next_; i < count_; ++i) {
-    if (events_[static_cast<std::size_t>(i)].data.ptr == &socket) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+    if (events_[static_cast<std::size_t>(i)].data.ptr == &polled) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
   }
 }
 
@@ -272,7 +323,7 @@ void SocketPoll::handle_batch(int count) {
   count_ = count;
   for (next_ = 0; next_ < count_;) {
     const epoll_event event = events_[static_cast<std::size_t>(next_++)];
-    if (event.data.ptr != nullptr) static_cast<PolledSocket*>(event.data.ptr)->on_events(event.events);
+    if (event.data.ptr != nullptr) static_cast<Polled*>(event.data.ptr)->on_events(event.events);
   }
   count_ = next_ = 0;
   in_batch_ = false;

@@ -31,13 +31,29 @@ namespace tollgate {
 
 class SocketPoll;
 
-class PolledSocket : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+/// Something that is registered with a SocketPoll.
+class Polled : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  explicit Polled(SocketPoll& poll) noexcept : poll_(&poll) {}
+  Polled(const Polled&) = delete;
+  Polled& operator=(const Polled&) = delete;
+
+ protected:
+  ~Polled() = default;
+  friend class SocketPoll;
+  /// May destroy the object.
+  virtual void on_events(std::uint32_t events) = 0;
+  /// The poll is being destroyed: whatever waits is dropped, not resumed.
+  virtual void forget() noexcept { poll_ = nullptr; }
+
+  SocketPoll* poll_;                     // nullptr once the poll is gone
+};
+
+class PolledSocket final : public Polled {
  public:
   using error_code = boost::system::error_code;
-  explicit PolledSocket(SocketPoll& poll) noexcept : poll_(&poll) {}
+  using Polled::Polled;
   ~PolledSocket() { close(); }
-  PolledSocket(const PolledSocket&) = delete;
-  PolledSocket& operator=(const PolledSocket&) = delete;
 
   /// Takes over a connected or listening socket and makes it non-blocking. On an error the descriptor is closed.
   void assign(int descriptor, error_code& code) noexcept;
@@ -71,11 +87,11 @@ class PolledSocket : public boost::intrusive::list_base_hook<boost::intrusive::l
  private:
   friend class SocketPoll;
   using Handler = asio::async_result<asio::use_awaitable_t<Executor>, void(bool)>::handler_type;
-  void on_events(std::uint32_t events);
+  void on_events(std::uint32_t events) override;
+  void forget() noexcept override;
   void give_up(std::optional<Handler>& waiting) noexcept;
   [[nodiscard]] Task<bool> wait(std::optional<Handler>& waiting, const bool& ready);
 
-  SocketPoll* poll_;                     // nullptr once the poll is gone
   int descriptor_ = -1;
   bool readable_ = false;                // an edge came and nothing has shown since that all was taken
   bool writable_ = true;
@@ -83,6 +99,45 @@ class PolledSocket : public boost::intrusive::list_base_hook<boost::intrusive::l
   std::optional<Handler> reader_, writer_;
   void (*watch_)(void*) = nullptr;
   void* watch_self_ = nullptr;
+};
+
+/// Level-triggered events of a descriptor that somebody else owns, such as one of libcurl's.
+class DescriptorWatch final : public Polled {
+ public:
+  using Event = void (*)(void* self, DescriptorWatch& watch, std::uint32_t events);
+  DescriptorWatch(SocketPoll& poll, int descriptor, Event event, void* self) noexcept
+      : Polled(poll), descriptor_(descriptor), event_(event), self_(self) {}
+  ~DescriptorWatch() { set(0); }
+
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  /// EPOLLIN, EPOLLOUT, both or none. A system call only where it differs from what is set.
+  void set(std::uint32_t events) noexcept;
+  [[nodiscard]] std::uint32_t events() const noexcept { return set_; }
+  /// The owner has closed the descriptor, or is about to.
+  void closed() noexcept;
+
+ private:
+  void on_events(std::uint32_t events) override { event_(self_, *this, events); }
+
+  int descriptor_;
+  std::uint32_t set_ = 0;
+  Event event_;
+  void* self_;
+};
+
+/// One coroutine waits, something else wakes it: from the event loop, never within wake().
+class Wakeup {
+ public:
+  explicit Wakeup(SocketPoll& poll) noexcept : poll_(poll) {}
+  [[nodiscard]] Task<void> wait();
+  /// Without a waiter it does nothing: look at the condition before waiting.
+  void wake();
+
+ private:
+  friend class SocketPoll;
+  using Handler = asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
+  SocketPoll& poll_;
+  std::optional<Handler> waiting_;
 };
 
 class SocketPoll {
@@ -99,12 +154,14 @@ class SocketPoll {
 
  private:
   friend class PolledSocket;
-  using AtEnd = asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
+  friend class DescriptorWatch;
+  friend class Wakeup;
+  using AtEnd = Wakeup::Handler;
   static constexpr int batch_max = 32;           // what a send may wait for is bounded by so many events' work
   static constexpr int batches_in_a_row = 8;     // then timers and posts have their turn
 
-  bool add(PolledSocket& socket, boost::system::error_code& code) noexcept;
-  void remove(PolledSocket& socket) noexcept;
+  bool add(Polled& polled, int descriptor, std::uint32_t events, boost::system::error_code& code) noexcept;
+  void remove(Polled& polled) noexcept;
   void waits() noexcept;
   void waits_no_more() noexcept;
   void arm();
@@ -114,10 +171,10 @@ class SocketPoll {
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
   std::array<epoll_event, batch_max> events_{};
   int next_ = 0, count_ = 0;                     // of the batch being handled
-  std::size_t waiting_ = 0;                      // readable(), writable() and watches: with none the io_context may run out of work
+  std::size_t waiting_ = 0;                      // waits and watches: with none the io_context may run out of work
   bool in_batch_ = false, armed_ = false, dispatching_ = false;
   std::vector<AtEnd> at_end_, ending_;
-  boost::intrusive::list<PolledSocket, boost::intrusive::constant_time_size<false>> sockets_;
+  boost::intrusive::list<Polled, boost::intrusive::constant_time_size<false>> polled_;
 };
 
 }  // namespace tollgate

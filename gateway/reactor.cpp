@@ -30,7 +30,7 @@ Reactor::Reactor(unsigned index, Books& books, ServingPtr serving)
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
       native_(make_native_transport(context_, poll_, wheel_)),
-      curl_(make_curl_transport(context_, wheel_)),
+      curl_(make_curl_transport(context_, poll_, wheel_)),
       books_(books),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),

@@ -32,7 +32,7 @@ class Transports : public testing::TestWithParam<bool> {
   Transports()
       : wheel(context),
         poll(context),
-        transport(GetParam() ? make_curl_transport(context, wheel) : make_native_transport(context, poll, wheel)) {
+        transport(GetParam() ? make_curl_transport(context, poll, wheel) : make_native_transport(context, poll, wheel)) {
     endpoint.backend = Names::global().intern("b");
     endpoint.host = "127.0.0.1";
     endpoint.timeouts.first_byte = endpoint.timeouts.silence = milliseconds{2'000};
