@@ -20,9 +20,9 @@
 namespace tollgate {
 
 /// Bytes of the last user turn in which words are looked up: this much from its start, and from its end.
-inline constexpr std::size_t head_window_bytes = 4096, tail_window_bytes = 2048;
+inline constexpr std::size_t head_window_bytes = 1024, tail_window_bytes = 640;
 /// The same for the user turn before it and for the system prompt.
-inline constexpr std::size_t minor_head_window_bytes = 1024, minor_tail_window_bytes = 512;
+inline constexpr std::size_t minor_head_window_bytes = 384, minor_tail_window_bytes = 192;
 
 /// What one turn says. Counts stop at their type's end.
 struct Turn {

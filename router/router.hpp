@@ -25,7 +25,7 @@ struct Complexity {
 };
 /// Bounded: looks at no more than `classify_bytes_max` bytes of text, however long the request is.
 [[nodiscard]] Complexity classify(const ChatView& chat, const TierBounds& bounds) noexcept;
-inline constexpr std::size_t classify_bytes_max = 64 * 1024;
+inline constexpr std::size_t classify_bytes_max = 16 * 1024;
 
 struct HeaderField {
   std::string_view name, value;   ///< name in any case
