@@ -84,13 +84,14 @@ std::string shortened(std::string_view text) {
 
 Fault fault_of(int status) {
   switch (status) {
-    case 401: case 403: return Fault::upstream_credentials;
+    case 401: case 402: case 403: return Fault::upstream_credentials;   // 402: an empty account of ours
     case 408: case 504: return Fault::upstream_timeout;
     case 429: case 503: case 529: return Fault::upstream_busy;
-    case 400: case 404: case 409: case 413: case 422: return Fault::upstream_refused;
-    default: break;    // another 4xx, such as 402 for an empty account of ours, is not the client's fault: another target may do it
+    default: break;
   }
-  return status >= 500 ? Fault::upstream_status : Fault::upstream_garbage;
+  if (status >= 500) return Fault::upstream_status;
+  // Any other 4xx is about the request: it must not open the target's breaker, or a client could take a target out of service.
+  return status >= 400 ? Fault::upstream_refused : Fault::upstream_garbage;
 }
 
 sj::parser& parser() {

@@ -55,13 +55,14 @@ constexpr std::array table = {
     Row{Fault::ledger_full, {"ledger_full", Whose::ours, Again::no, 503, server, "ledger_full"}},
     Row{Fault::draining, {"draining", Whose::ours, Again::no, 503, server, "shutting_down"}},
     Row{Fault::internal, {"internal", Whose::ours, Again::no, 500, server, "internal_error"}},
+    Row{Fault::io_failed, {"io_failed", Whose::ours, Again::no, 500, server, "io_failed"}},
 };
 
 constexpr bool in_order() {
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (static_cast<std::size_t>(table[i].fault) != i) return false;
   }
-  return table.size() == static_cast<std::size_t>(Fault::internal) + 1;
+  return table.size() == static_cast<std::size_t>(Fault::io_failed) + 1;
 }
 static_assert(in_order(), "one row per Fault, in the order of the enumeration");
 

@@ -118,10 +118,10 @@ Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, co
 Result<std::string> read_config_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in)
-    return fail(Fault::bad_config, fmt::format("{}: cannot be opened; check the path and its permissions", path));
+    return fail(Fault::io_failed, fmt::format("{}: cannot be opened; check the path and its permissions", path));
   std::string text(yaml_limits::text_bytes_max + 1, '\0');  // one more than allowed, so that too much is seen
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return fail(Fault::bad_config, fmt::format("{}: cannot be read; is it a file?", path));
+  if (in.bad()) return fail(Fault::io_failed, fmt::format("{}: cannot be read; is it a file?", path));
   text.resize(static_cast<std::size_t>(in.gcount()));
   return text;
 }

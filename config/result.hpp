@@ -46,6 +46,7 @@ enum class Fault : std::uint8_t {
   ledger_full,               ///< nothing may be served unrecorded
   draining,                  ///< the gateway is stopping
   internal,                  ///< a bug or a failing machine
+  io_failed,                 ///< a file or a folder cannot be opened, read or written; never seen by a client
 };
 
 enum class Whose : std::uint8_t { client, policy, upstream, ours };

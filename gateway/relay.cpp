@@ -128,11 +128,11 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
 
 void Exchange::note_progress(StreamReader& reader) {
   const MonoTime now = std::chrono::steady_clock::now();
-  if (progress_at_ == MonoTime{}) progress_at_ = now;
-  if (now - progress_at_ < progress_interval) return;
-  progress_at_ = now;
+  if (progress_at_ != MonoTime{} && now - progress_at_ < progress_interval) return;
   const auto [usage, source] = reader.usage();
-  if (source != UsageSource::none) reactor_.books().progress(*record_, usage, source);
+  if (source == UsageSource::none) return;    // the first count is noted at once
+  progress_at_ = now;
+  reactor_.books().progress(*record_, usage, source);
 }
 
 void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) {

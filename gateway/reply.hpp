@@ -31,6 +31,9 @@ void append_header(std::string& out, std::string_view name, std::string_view val
 /// "Sun, 06 Nov 1994 08:49:37 GMT"
 [[nodiscard]] std::string http_date(std::int64_t unix_seconds);
 
+/// A path's part with its %XX undone; what is not two hexadecimal digits stays as it is. RFC 3986, 2.1.
+[[nodiscard]] std::string percent_decoded(std::string_view text);
+
 /// The hexadecimal size line of a chunk, "1a2b\r\n", into `buffer`; returns its length.
 std::size_t chunk_head(std::size_t size, char (&buffer)[20]) noexcept;
 

@@ -141,7 +141,8 @@ void Exchange::list_models() {
   for (const Target& target : config.targets) {
     if (may_use(caller_, text(target.id))) all.push_back(describe(text(target.id), text(config.backend_of(target).name)));
   }
-  const std::string_view wanted = head_.path().size() > 11 ? head_.path().substr(11) : std::string_view{};
+  constexpr std::string_view models = "/v1/models/";
+  const std::string wanted = head_.path().size() > models.size() ? percent_decoded(head_.path().substr(models.size())) : std::string{};
   if (wanted.empty()) {
     reply_json(200, nlohmann::json{{"object", "list"}, {"data", all}}.dump(), {});
     return;
@@ -149,7 +150,7 @@ void Exchange::list_models() {
   for (const auto& model : all) {
     if (model["id"] == wanted) return reply_json(200, model.dump(), {});
   }
-  reply_json(404, error_body(fail(Fault::model_not_found, "the model '" + std::string(wanted) + "' does not exist", "model")), {});
+  reply_json(404, error_body(fail(Fault::model_not_found, "the model '" + wanted + "' does not exist", "model")), {});
 }
 
 void Exchange::reply_json(int status, std::string_view body, std::string_view extra) {

@@ -45,7 +45,7 @@ std::uint64_t salt_of(RequestId id, std::uint8_t number) noexcept {
 }
 
 Error cannot(const std::string& what, const std::string& path) {
-  return fail(Fault::bad_config, "cannot " + what + " " + path + ": " + std::generic_category().message(errno));
+  return fail(Fault::io_failed, "cannot " + what + " " + path + ": " + std::generic_category().message(errno));
 }
 
 }  // namespace

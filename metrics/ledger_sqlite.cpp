@@ -59,7 +59,7 @@ Error SqliteLedger::refusal(const char* what) const {
     default:
       break;
   }
-  return fail(Fault::bad_config, std::move(message));
+  return fail(Fault::io_failed, std::move(message));
 }
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path) {
@@ -77,7 +77,7 @@ Result<void> SqliteLedger::take_lock() {
   const std::string lock_path = path_ + ".lock";
   lock_.file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_.file < 0) {
-    return fail(Fault::bad_config, "cannot open " + lock_path +
+    return fail(Fault::io_failed, "cannot open " + lock_path +
                                        ", which guards the ledger: " + std::generic_category().message(errno) +
                                        "; its folder must exist and be writable");
   }
@@ -85,7 +85,7 @@ Result<void> SqliteLedger::take_lock() {
     char holder[32] = {};
     const ssize_t got = ::pread(lock_.file, holder, sizeof holder - 1, 0);
     const std::string pid = got > 0 ? " (process " + std::string(holder) + ")" : "";
-    return fail(Fault::bad_config, "the ledger " + path_ + " is in use by another tollgate" + pid +
+    return fail(Fault::io_failed, "the ledger " + path_ + " is in use by another tollgate" + pid +
                                        "; stop it, or give this one a ledger of its own");
   }
   const std::string pid = std::to_string(::getpid());

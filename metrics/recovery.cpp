@@ -29,7 +29,7 @@ Result<SlotFile> read_slot_file(const fs::path& path) {
   const std::uintmax_t size = fs::file_size(path, error);
   std::ifstream stream(path, std::ios::binary);
   if (error || !stream) {
-    return fail(Fault::bad_config, "cannot read " + file.path +
+    return fail(Fault::io_failed, "cannot read " + file.path +
                                        ", which holds requests that are not in the ledger yet: " +
                                        (error ? error.message() : "it cannot be opened"));
   }
@@ -179,7 +179,7 @@ Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path) {
     files.push_back(std::move(file));
   }
   if (error)
-    return fail(Fault::bad_config, "cannot list " + folder.string() + ", the ledger's folder: " + error.message());
+    return fail(Fault::io_failed, "cannot list " + folder.string() + ", the ledger's folder: " + error.message());
   return files;
 }
 
@@ -222,7 +222,7 @@ Result<std::vector<std::string>> remove_slot_files(const std::vector<SlotFile>& 
       fs::rename(file.path, kept, error);
       set_aside.push_back(kept);
     }
-    if (error) return fail(Fault::bad_config, "cannot clear " + file.path + " away: " + error.message());
+    if (error) return fail(Fault::io_failed, "cannot clear " + file.path + " away: " + error.message());
   }
   return set_aside;
 }

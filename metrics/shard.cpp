@@ -77,7 +77,7 @@ Shard::TargetCell& Shard::cell_of(NameId target) noexcept {
 void Shard::settled(const OpenRequest& request, const RequestClosing& closing) noexcept {
   const RequestRow& row = request.row;
   cell_of(RequestLabels{row.route, row.target, row.team, row.tier, row.result}).count.add(1);
-  for (std::size_t i = 0; i < row.attempts; ++i) attempted(request.attempts[i], row.team);
+  for (std::size_t i = 0; i < row.attempts; ++i) attempted(request.attempts[i], row.team, row.stream);
   if (closing.first_token.count() >= 0 && row.attempts > 0) {
     cell_of(row.target).first_token.observe(closing.first_token.count());
   }
@@ -87,13 +87,13 @@ void Shard::settled(const OpenRequest& request, const RequestClosing& closing) n
   settled_.add(1);
 }
 
-void Shard::attempted(const AttemptRow& attempt, NameId team) noexcept {
+void Shard::attempted(const AttemptRow& attempt, NameId team, bool stream) noexcept {
   TargetCell& of_target = cell_of(attempt.target);
   of_target.attempts[index_of(attempt.result)].add(1);
   if (attempt.pricing == Pricing::unpriced) of_target.unpriced.add(1);
   usage_sources_[std::min<std::size_t>(static_cast<std::size_t>(attempt.usage_source), usage_source_count - 1)].add(1);
   const Usage& usage = attempt.usage;
-  if (attempt.result.is_ok() && attempt.first_token_us > 0 && usage.output.count() > 1 &&
+  if (stream && attempt.result.is_ok() && attempt.first_token_us > 0 && usage.output.count() > 1 &&
       attempt.ended_us > attempt.first_token_us) {
     of_target.per_token.observe((attempt.ended_us - attempt.first_token_us) * 1000 / (usage.output.count() - 1));
   }

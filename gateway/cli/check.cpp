@@ -31,7 +31,7 @@ int check(const CheckOptions& options) {
   if (options.json) {
     const nlohmann::ordered_json report{{"file", options.config}, {"valid", loaded.has_value()}, {"errors", errors}, {"remarks", remarks}};
     std::printf("%s\n", report.dump(2).c_str());
-    return fine ? ok : finding;
+    return fine ? ok : loaded ? finding : exit_code_of(loaded.error());
   }
   for (const std::string& error : errors) std::fprintf(stderr, "%s\n", error.c_str());
   for (const std::string& remark : remarks) std::fprintf(stderr, "remark: %s\n", remark.c_str());
@@ -39,10 +39,10 @@ int check(const CheckOptions& options) {
     const Config& config = *loaded.value();
     std::printf("%s is valid: %zu backends, %zu targets, %zu routes, %zu constraints, %zu keys\n", options.config.c_str(), config.backends.size(),
                 config.targets.size(), config.routes.size(), config.constraints.size(), config.keys.size());
-  } else {
+  } else if (loaded.error().fault != Fault::io_failed) {
     std::fprintf(stderr, "%s is not valid: %zu finding%s\n", options.config.c_str(), errors.size(), errors.size() == 1 ? "" : "s");
   }
-  return fine ? ok : finding;
+  return fine ? ok : loaded ? finding : exit_code_of(loaded.error());
 }
 
 }  // namespace tollgate::cli

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/result.hpp"
+
 namespace tollgate::cli {
 
 inline constexpr int ok = 0, finding = 1, usage = 2, io_failure = 3;
@@ -47,5 +49,7 @@ int classify(const ClassifyOptions& options);
 
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
+/// The exit code of a command that `error` ended: a finding if the user's input is wrong, else io_failure.
+[[nodiscard]] inline int exit_code_of(const Error& error) noexcept { return error.fault == Fault::io_failed || error.fault == Fault::internal ? io_failure : finding; }
 
 }  // namespace tollgate::cli

@@ -32,7 +32,7 @@ int explain(const ExplainOptions& options) {
   const Result<ConfigPtr> config = load_file(options.config, process_environment());
   if (!config) {
     print_error(config.error().message);
-    return finding;
+    return exit_code_of(config.error());
   }
   std::optional<std::string> body = options.file.empty() ? body_of_prompt(options) : read_all(options.file);
   if (!body) {
@@ -71,7 +71,7 @@ int classify(const ClassifyOptions& options) {
     const Result<ConfigPtr> config = load_file(options.config, process_environment());
     if (!config) {
       print_error(config.error().message);
-      return finding;
+      return exit_code_of(config.error());
     }
     bounds = config.value()->tiers;
   }

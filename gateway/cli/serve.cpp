@@ -37,7 +37,7 @@ int serve(const ServeOptions& options) {
   if (!started) {
     flush_log();
     print_error(started.error().message);
-    return started.error().fault == Fault::bad_config ? finding : io_failure;
+    return exit_code_of(started.error());
   }
   announce(gateway.addresses());
   const int code = gateway.wait();

@@ -42,7 +42,9 @@ def test_check_finds_a_file_that_is_not_yaml_and_one_that_is_not_there(tmp_path)
     path = tmp_path / "broken.yaml"
     path.write_text("backends: [unclosed\n")
     assert tollgate("check", path).returncode == 1
-    assert tollgate("check", tmp_path / "none.yaml").returncode == 1
+    missing = tmp_path / "none.yaml"
+    for command in (["check", missing], ["serve", "--config", missing], ["explain", "--config", missing, "Hello"]):
+        assert tollgate(*command).returncode == 3, command
 
 
 def test_check_passes_the_configurations_of_this_repository():

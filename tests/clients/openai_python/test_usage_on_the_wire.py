@@ -55,7 +55,6 @@ def test_an_embedding_has_its_cost_when_asked(client):
 
 
 # The SDK writes the slash of a name as %2F in the path.
-@pytest.mark.xfail(strict=True, reason="the gateway compares the path without decoding it: 404, the model 'gpu%2Fllama' does not exist")
 @pytest.mark.parametrize("model", TARGETS)
 def test_a_target_can_be_retrieved_by_its_name(client, model):
     assert client.models.retrieve(model).id == model

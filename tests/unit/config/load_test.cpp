@@ -219,7 +219,7 @@ TEST(Load, EmbeddingsNeedNoPriceOfOutput) {
 TEST(Load, AMissingFileIsAnError) {
   const Result<ConfigPtr> config = load_file("/nowhere/tollgate.yaml", testing::environment_of({}));
   ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().fault, Fault::bad_config);
+  EXPECT_EQ(config.error().fault, Fault::io_failed);
   EXPECT_EQ(config.error().message, "/nowhere/tollgate.yaml: cannot be opened; check the path and its permissions");
 }
 

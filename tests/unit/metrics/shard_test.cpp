@@ -71,8 +71,16 @@ TEST(Shard, CountsARequestAndItsAttempts) {
 
 TEST(Shard, TimePerTokenLeavesTheFirstTokenOut) {
   Shard shard;
-  shard.settled(request("red", "a/m"), testing::closing());
+  OpenRequest streamed = request("red", "a/m");
+  streamed.row.stream = true;
+  shard.settled(streamed, testing::closing());
   EXPECT_EQ(totals_of(shard).targets.at(name("a/m")).per_token.sum, Int128{20'000'000});  // 200 ms over ten tokens
+}
+
+TEST(Shard, AWholeAnswerSaysNothingOfTimePerToken) {
+  Shard shard;
+  shard.settled(request("red", "a/m"), testing::closing());
+  EXPECT_EQ(totals_of(shard).targets.at(name("a/m")).per_token.sum, Int128{0});
 }
 
 TEST(Shard, WorkOfUnknownCostIsCounted) {
