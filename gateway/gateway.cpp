@@ -233,12 +233,11 @@ Task<void> Gateway::stop_when_drained() {
 
 Task<void> Gateway::watch_file() {
   Timer timer(control_.get_executor());
-  FileWatch watch(path_);
   for (;;) {
     timer.expires_after(file_poll);
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
-    if (!draining_ && watch.poll()) static_cast<void>(reload(ReloadCause::file_changed));
+    if (!draining_ && watch_.poll()) static_cast<void>(reload(ReloadCause::file_changed));
   }
 }
 

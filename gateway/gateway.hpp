@@ -67,6 +67,7 @@ class Gateway {
   void collect(std::vector<prometheus::MetricFamily>& families) const;
 
   const std::string path_;
+  FileWatch watch_{path_};               // older than the first reading: a change between the two is noticed
   std::atomic<bool> draining_{false};
   std::unique_ptr<ConfigHolder> holder_;
   HealthBoard board_;
