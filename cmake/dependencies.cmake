@@ -13,6 +13,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(mimalloc REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 
 # yaml-cpp 0.7 exports a plain target, 0.8 a namespaced one.

@@ -20,6 +20,34 @@ void add_config(CLI::App& command, std::string& to) {
   command.add_option("-c,--config", to, "The configuration file")->envname("TOLLGATE_CONFIG")->capture_default_str();
 }
 
+void add_prices(CLI::App& app, PricesOptions& options, int& code) {
+  CLI::App* all = app.add_subcommand("prices", "The price book: what models cost at their providers");
+  all->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, int (*command)(const PricesOptions&)) {
+    CLI::App* added = all->add_subcommand(name, what);
+    added->add_flag("--json", options.json, "Print as JSON");
+    added->callback([&options, &code, command] { code = command(options); });
+    return added;
+  };
+  const auto add_book = [&](CLI::App* to) { to->add_option("--prices", options.prices, "A price book instead of the built-in one"); };
+  CLI::App* import = add("import", "Make a price book of genai-prices' data.json or LiteLLM's model_prices_and_context_window.json", &prices_import);
+  import->add_option("file", options.file, "The list; may be gzipped")->required();
+  import->add_option("--to", options.to, "The price book to be written; refused lists leave it as it is")->capture_default_str();
+  import->add_option("--as-of", options.as_of, "The day the figures held, such as 2026-08-21; today if not given");
+  import->add_flag("--force", options.force, "Take it though prices moved by more than ten times or most models are gone");
+  import->add_flag("--dry-run", options.dry_run, "Only say what would come of it");
+  CLI::App* list = add("list", "All models and their token prices", &prices_list);
+  list->add_option("--provider", options.provider, "Only this provider's");
+  add_book(list);
+  CLI::App* show = add("show", "Every price of one model", &prices_show);
+  show->add_option("provider", options.provider, "Such as openai")->required();
+  show->add_option("model", options.model, "Such as gpt-4o")->required();
+  add_book(show);
+  CLI::App* diff = add("diff", "What another list or book says otherwise; exit code 1 if anything", &prices_diff);
+  diff->add_option("file", options.file, "genai-prices, LiteLLM, or a price book; may be gzipped")->required();
+  add_book(diff);
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -75,6 +103,15 @@ int run(int argc, char** argv) {
   classify_command->add_flag("--jsonl", jsonl, "JSON lines on standard input and output")->required();
   classify_command->add_option("-c,--config", classify_options.config, "Take the tier bounds from this configuration");
   classify_command->callback([&] { code = classify(classify_options); });
+
+  PriceOptions price_options;
+  CLI::App* price_command = app.add_subcommand("price", "Usages of providers as JSON lines in, what they cost out");
+  price_command->add_flag("--jsonl", jsonl, "JSON lines on standard input and output")->required();
+  price_command->add_option("--prices", price_options.prices, "A price book of `tollgate prices import` instead of the built-in one");
+  price_command->callback([&] { code = price(price_options); });
+
+  PricesOptions prices_options;
+  add_prices(app, prices_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });

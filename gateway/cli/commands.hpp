@@ -47,6 +47,25 @@ struct ClassifyOptions {
 /// Request bodies as JSON lines in, {"id","score","tier","micros"} out.
 int classify(const ClassifyOptions& options);
 
+struct PriceOptions {
+  std::string prices;      ///< a price book; "" is the built-in one
+};
+/// {"provider","model","api","usage","at"} as JSON lines in, charge lines out.
+int price(const PriceOptions& options);
+
+struct PricesOptions {
+  std::string prices;      ///< as above
+  std::string file;        ///< import, diff: a price list of others, or a book
+  std::string to = "prices.json";     ///< import: the book to be written
+  std::string as_of;       ///< import: when the list's figures held; "" is today
+  std::string provider, model;
+  bool force = false, dry_run = false, json = false;
+};
+int prices_import(const PricesOptions& options);
+int prices_list(const PricesOptions& options);
+int prices_show(const PricesOptions& options);
+int prices_diff(const PricesOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 /// The exit code of a command that `error` ended: a finding if the user's input is wrong, else io_failure.
