@@ -49,12 +49,13 @@ const Json* follow(const Json& from, const std::vector<Step>& path) {
 
 Result<std::int64_t> count_at(const Json& value, const std::vector<Step>& path) {
   const auto wrong = [&](const char* why) { return fail(Fault::bad_request, fmt::format("usage.{}: {}", dotted(path), why)); };
-  if (value.is_number_unsigned()) {
-    const auto count = value.get<std::uint64_t>();
-    if (count > static_cast<std::uint64_t>(count_max)) return wrong("more than any request can use");
-    return static_cast<std::int64_t>(count);
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(count_max)) return wrong("more than any request can use");
+  if (value.is_number_integer()) {
+    const auto count = value.get<std::int64_t>();
+    if (count < 0) return wrong("a count cannot be negative");
+    if (count > count_max) return wrong("more than any request can use");
+    return count;
   }
-  if (value.is_number_integer()) return wrong("a count cannot be negative");
   const double count = value.get<double>();       // 12.0: some providers write whole counts so
   if (!(count >= 0) || count > static_cast<double>(count_max)) return wrong("a count cannot be negative, nor past what any request can use");
   const auto whole = static_cast<std::int64_t>(count);
