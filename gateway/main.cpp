@@ -20,6 +20,31 @@ void add_config(CLI::App& command, std::string& to) {
   command.add_option("-c,--config", to, "The configuration file")->envname("TOLLGATE_CONFIG")->capture_default_str();
 }
 
+void add_ledger(CLI::App& command, std::string& config, std::string& ledger) {
+  add_config(command, config);
+  command.add_option("--ledger", ledger, "The ledger's path, instead of asking the configuration for it");
+}
+
+void add_costs(CLI::App& app, CostsOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("costs", "What was spent, from the ledger; also while the gateway runs");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--by", options.by, "Split by team, model, route, target, key, day, hour, tier, outcome; several with commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--since", options.since, "From when: 7d, 24h, 30m, 2w, today, yesterday, month, 2026-11-01, 2026-11-01T12:30 (UTC)")
+      ->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive; the same forms")->capture_default_str();
+  command->add_flag("--baselines", options.baselines, "Compare with what the baselines would have cost");
+  CLI::Option* json = command->add_flag("--json", options.json, "Print as JSON");
+  CLI::Option* csv = command->add_flag("--csv", options.csv, "Print as CSV")->excludes(json);
+  command->add_flag("--focus", options.focus, "Print as CSV in the columns of FOCUS 1.2, by day, target, team, key and kind")
+      ->excludes(json)
+      ->excludes(csv)
+      ->excludes("--by")
+      ->excludes("--baselines");
+  command->callback([&options, &code] { code = costs(options); });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -75,6 +100,9 @@ int run(int argc, char** argv) {
   classify_command->add_flag("--jsonl", jsonl, "JSON lines on standard input and output")->required();
   classify_command->add_option("-c,--config", classify_options.config, "Take the tier bounds from this configuration");
   classify_command->callback([&] { code = classify(classify_options); });
+
+  CostsOptions costs_options;
+  add_costs(app, costs_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });

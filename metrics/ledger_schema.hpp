@@ -7,11 +7,17 @@
 // its slot file, not here (metrics/ledger_slots.hpp).
 
 #include <string>
+#include <string_view>
 
 namespace tollgate {
 
 inline constexpr int ledger_schema_version = 1;           ///< PRAGMA user_version
 inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA application_id: "Toll"
+
+// Names of measures in the table `daily`, beside the names of the columns of `attempt` that are summed there. For a
+// baseline NAME: "baseline:NAME:compared", ":unknown", ":pusd", ":actual_pusd".
+inline constexpr std::string_view daily_requests = "requests", daily_attempts = "attempts", daily_unpriced = "unpriced",
+                                  daily_baseline_prefix = "baseline:";
 
 /// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
 [[nodiscard]] const char* migration_from(int version) noexcept;

@@ -45,6 +45,16 @@ struct ClassifyOptions {
 /// Request bodies as JSON lines in, {"id","score","tier","micros"} out.
 int classify(const ClassifyOptions& options);
 
+struct CostsOptions {
+  std::string config, ledger;        ///< one of the two says where the ledger is; `ledger` wins
+  std::vector<std::string> by{"target"};
+  std::string since = "7d", until = "now";
+  bool json = false, csv = false, focus = false;
+  bool baselines = false;
+};
+/// What was spent, read from the ledger.
+int costs(const CostsOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 
