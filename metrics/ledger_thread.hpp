@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +37,10 @@ class LedgerThread {
   static constexpr std::chrono::milliseconds last_tries{2'000};
   static constexpr std::chrono::milliseconds retry_interval{250};
   static constexpr std::uint32_t requests_per_commit_max = 8192;
+  static constexpr std::size_t requests_per_fold = 1000;
+  static constexpr std::size_t pages_per_shrink = 256;
+  static constexpr std::chrono::minutes fold_interval{10};
+  static constexpr int fold_share = 4;  ///< folding takes at most one in so many parts of the thread's time
 
   [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
   [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
@@ -46,6 +51,12 @@ class LedgerThread {
   /// Returns when all that was settled before, and every name that exists, is durable; or with why it is not.
   Result<void> flush();
   [[nodiscard]] LedgerStatus status() const;
+
+  /// From the next commit on. Durable with it, as names are.
+  void set_baselines(std::shared_ptr<const BaselineSet> baselines);
+  /// What is kept; older requests are folded into sums per day, a few at a time, while nothing urgent waits.
+  void set_keep_days(unsigned keep_days);
+  [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
 
  private:
   enum class Sleep : int { awake, until_anything, until_urgent };
@@ -62,6 +73,9 @@ class LedgerThread {
   [[nodiscard]] Result<void> write_taken_up();
   void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
   [[nodiscard]] bool stopping() const;
+  [[nodiscard]] Result<void> write_baselines_of(const OpenRequest& settled);
+  void fold_some();
+  [[nodiscard]] std::chrono::milliseconds until_fold() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
 
   struct Taken {
@@ -78,6 +92,12 @@ class LedgerThread {
   std::vector<Taken> taken_;  // of the transaction under way or to be tried again
   std::uint64_t new_duplicates_ = 0;
 
+  std::shared_ptr<const BaselineSet> baselines_;  // in force
+  std::shared_ptr<const BaselineSet> baselines_written_;
+  using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
+  BaselineTotals new_baseline_totals_;                                        // of the commit under way
+  std::chrono::steady_clock::time_point next_fold_{};
+
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
   std::atomic<bool> writable_{true};
@@ -89,6 +109,9 @@ class LedgerThread {
   std::string flush_error_;  // of the last flush that was answered, "" if it worked
   bool stop_ = false;
   LedgerStatus status_;
+  std::shared_ptr<const BaselineSet> baselines_wanted_;
+  BaselineTotals baseline_totals_;
+  unsigned keep_days_ = 0;
 
   std::thread thread_;  // last: starts when all the rest is there
 };
