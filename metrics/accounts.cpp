@@ -91,11 +91,16 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
   TOLLGATE_TRY(ledger.speak_for_last_run());
   const Leftovers leftovers = settle_leftovers(files, std::max<std::uint32_t>(ledger.names_written(), 1));
   TOLLGATE_TRY(const BaselineSet baselines, ledger.last_baselines());
+  std::uint64_t known = 0;
   const auto insert_all = [&]() -> Result<void> {
+    known = 0;
     TOLLGATE_TRY(ledger.begin());
     for (const OpenRequest& row : leftovers.rows) {
       TOLLGATE_TRY(const bool is_new, ledger.insert(row));
-      if (!is_new) continue;  // committed, but its slot was not yet given back
+      if (!is_new) {  // committed, but its slot was not yet given back
+        ++known;
+        continue;
+      }
       for (const BaselineRule& rule : baselines.rules) {
         const std::optional<BaselineCost> cost = baseline_cost(rule, row);
         if (!cost) continue;
@@ -109,7 +114,7 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
     return inserted.error();
   }
   Recovery recovery;
-  recovery.settled = leftovers.settled;
+  recovery.settled = leftovers.settled - std::min(known, leftovers.settled);
   recovery.open = leftovers.open;
   recovery.damaged = leftovers.damaged;
   TOLLGATE_TRY(recovery.set_aside, remove_slot_files(files));

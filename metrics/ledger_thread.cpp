@@ -15,6 +15,7 @@ LedgerThread::LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std
       commit_interval_(commit_interval),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   taken_.reserve(requests_per_commit_max);
+  held_.reserve(requests_per_commit_max);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,7 +46,9 @@ void LedgerThread::settled(const LedgerSlots& slots) noexcept {
 }
 
 void LedgerThread::hurry() noexcept {
-  Sleep state = Sleep::until_urgent;
+  hurried_.store(true, std::memory_order_seq_cst);
+  Sleep state = sleep_.load(std::memory_order_seq_cst);
+  if (state == Sleep::awake) return;
   if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
 }
 
@@ -77,14 +80,14 @@ void LedgerThread::rest(bool committed) {
   }
   if (!committed && writable()) {
     sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
-    if (!anything_settled()) sleep(until_fold());
+    if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_fold());
     const std::lock_guard lock(mutex_);
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
   sleep_.store(Sleep::until_urgent, std::memory_order_seq_cst);
   const bool urgent_already =
       std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); });
-  if (writable() && urgent_already) {
+  if (writable() && (urgent_already || hurried_.load(std::memory_order_seq_cst))) {
     sleep_.store(Sleep::awake, std::memory_order_relaxed);
     return;
   }
@@ -114,6 +117,7 @@ void LedgerThread::run() {
       outcome = write_taken_up();
       committed = committed || outcome.has_value();
     } while (outcome && anything_settled() && (flush_wanted != flush_done_ || stopping()));
+    if (hurried_.exchange(false) || flush_wanted != flush_done_ || stopping()) release_held();
     answer_flushes(flush_wanted, outcome);
     if (stopping()) {
       const auto now = std::chrono::steady_clock::now();
@@ -136,6 +140,11 @@ void LedgerThread::take_up() {
       taken_.push_back({slot, slots.get()});
     }
   }
+}
+
+void LedgerThread::release_held() noexcept {
+  for (const Taken& held : held_) held.of->give_back(*held.slot);
+  held_.clear();
 }
 
 Result<void> LedgerThread::write_taken_up() {
@@ -168,10 +177,12 @@ Result<void> LedgerThread::write_taken_up() {
     ledger_->rollback();
   } else {
     baselines_written_ = baselines_;
-    for (const Taken& taken : taken_) taken.of->give_back(*taken.slot);
   }
   note(outcome, std::chrono::steady_clock::now() - began, rows);
-  if (outcome) taken_.clear();
+  if (outcome) {
+    release_held();
+    held_.swap(taken_);
+  }
   return outcome;
 }
 

@@ -6,6 +6,10 @@
 // While nothing happens it sleeps without a timer; the first request settled after that wakes it (one write to an event
 // descriptor, about a microsecond), and all that settle within the next interval join that commit.
 //
+// The slots of the last commit are held until the next one is durable too, or somebody needs them: should the end of the
+// write-ahead log be damaged (a torn write, a truncated file), the next start finds their rows in the slot files and
+// writes them again.
+//
 // When a commit fails (disk full, I/O error) the rows stay in their slots, writable() turns false with the reason in
 // status(), and the same transaction is tried again until it goes through. Meanwhile no request is opened, so no slot
 // can run out.
@@ -67,6 +71,7 @@ class LedgerThread {
   void sleep(std::chrono::milliseconds limit) noexcept;
   void rest(bool committed);
   void take_up();
+  void release_held() noexcept;
   [[nodiscard]] bool anything_settled() const noexcept;
   /// So many wait that the commit should not wait for its interval.
   [[nodiscard]] static bool urgent(const LedgerSlots& slots) noexcept;
@@ -92,6 +97,7 @@ class LedgerThread {
   std::vector<Taken> taken_;  // of the transaction under way or to be tried again
   std::uint64_t new_duplicates_ = 0;
 
+  std::vector<Taken> held_;                       // of the last commit, not given back yet
   std::shared_ptr<const BaselineSet> baselines_;  // in force
   std::shared_ptr<const BaselineSet> baselines_written_;
   using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
@@ -101,6 +107,7 @@ class LedgerThread {
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
   std::atomic<bool> writable_{true};
+  std::atomic<bool> hurried_{false};  // a reactor waits for a slot
 
   // Shared with whoever asks.
   mutable std::mutex mutex_;
