@@ -45,6 +45,17 @@ void add_costs(CLI::App& app, CostsOptions& options, int& code) {
   command->callback([&options, &code] { code = costs(options); });
 }
 
+void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
+  command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
+      ->required();
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--backend", options.backends, "A backend the invoice is about; default: those at the provider's address");
+  command->add_option("--tolerance-usd", options.tolerance_usd, "Difference per day and model that is no finding")->capture_default_str();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = reconcile(options); });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -103,6 +114,8 @@ int run(int argc, char** argv) {
 
   CostsOptions costs_options;
   add_costs(app, costs_options, code);
+  ReconcileOptions reconcile_options;
+  add_reconcile(app, reconcile_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });

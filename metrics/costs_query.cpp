@@ -77,6 +77,14 @@ std::string list(const std::vector<std::string>& items) {
   return text;
 }
 
+std::string counts_of_attempts() {
+  std::string sql;
+  for (const auto& [measure, counted] : counted_attempts) {
+    sql.append(sql.empty() ? "" : ",").append("sum(").append(counted).append(")");
+  }
+  return sql;
+}
+
 /// Requests that arrived in [?1, ?2); ids rise with time, which saves reading the whole table (?3).
 constexpr const char* in_period = "r.id>=?3 AND r.arrived_us>=?1 AND r.arrived_us<?2";
 
@@ -102,6 +110,8 @@ UsdSum CostsRow::known_usd() const noexcept {
 void CostsRow::add(const CostsRow& other) {
   requests += other.requests;
   attempts += other.attempts;
+  billed += other.billed;
+  inexact += other.inexact;
   unpriced += other.unpriced;
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] += other.tokens[i];
   for (std::size_t i = 0; i < spend.size(); ++i) spend[i] += other.spend[i];
@@ -310,7 +320,7 @@ Result<void> LedgerReader::gather_requests(Gathering& into) {
 }
 
 Result<void> LedgerReader::gather_attempts(Gathering& into) {
-  std::string sql = "SELECT " + into.key_columns("a") + "count(*),sum(a.pricing=1)";
+  std::string sql = "SELECT " + into.key_columns("a") + "count(*)," + counts_of_attempts();
   for (const std::string& tokens : token_classes_) sql += ",sum(a." + tokens + ")";
   for (const std::string& kind : kinds_) {
     const std::string column = "a." + kind + std::string(money_ending);
@@ -328,6 +338,8 @@ Result<void> LedgerReader::gather_attempts(Gathering& into) {
     CostsRow& row = into.row_of(statement);
     row.attempts += attempts;
     row.unpriced += statement.number(column++);
+    row.billed += statement.number(column++);
+    row.inexact += statement.number(column++);
     for (std::int64_t& tokens : row.tokens) tokens += statement.number(column++);
     for (UsdSum& spend : row.spend) {
       spend += from_halves(statement.number(column), statement.number(column + 1));
@@ -378,6 +390,8 @@ void add_measure(CostsRow& row, const std::vector<std::string>& token_classes, c
   if (measure == daily_requests) row.requests += count;
   if (measure == daily_attempts) row.attempts += count;
   if (measure == daily_unpriced) row.unpriced += count;
+  if (measure == daily_billed) row.billed += count;
+  if (measure == daily_inexact) row.inexact += count;
   for (std::size_t i = 0; i < token_classes.size(); ++i) {
     if (measure == token_classes[i]) row.tokens[i] += count;
   }

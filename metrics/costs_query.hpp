@@ -50,6 +50,8 @@ struct BaselineSums {
 struct CostsRow {
   std::vector<std::string> labels;  ///< one per dimension
   std::int64_t requests = 0, attempts = 0;
+  std::int64_t billed = 0;           ///< attempts that cost something, known or not: not refused, not left unsent
+  std::int64_t inexact = 0;          ///< of those, attempts whose usage is not the provider's final one
   std::int64_t unpriced = 0;         ///< attempts whose cost is not known; their money is not in `spend`
   std::vector<std::int64_t> tokens;  ///< one per CostsReport::token_classes
   std::vector<UsdSum> spend;         ///< one per CostsReport::kinds

@@ -47,7 +47,9 @@ Result<void> SqliteLedger::fold_measure(const std::string& measure, const std::s
 
 Result<void> SqliteLedger::fold_attempts() {
   TOLLGATE_TRY(fold_measure(std::string(daily_attempts), of_attempts, "a.target", "0", "1"));
-  TOLLGATE_TRY(fold_measure(std::string(daily_unpriced), of_attempts, "a.target", "0", "a.pricing=1"));
+  for (const auto& [measure, counted] : counted_attempts) {
+    TOLLGATE_TRY(fold_measure(std::string(measure), of_attempts, "a.target", "0", "(" + std::string(counted) + ")"));
+  }
   // Every column of money, and the tokens it is charged for: a later schema may have more of them.
   TOLLGATE_TRY(
       const std::vector<std::string> columns,

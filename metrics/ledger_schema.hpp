@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tollgate {
 
@@ -17,7 +18,13 @@ inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA applicatio
 // Names of measures in the table `daily`, beside the names of the columns of `attempt` that are summed there. For a
 // baseline NAME: "baseline:NAME:compared", ":unknown", ":pusd", ":actual_pusd".
 inline constexpr std::string_view daily_requests = "requests", daily_attempts = "attempts", daily_unpriced = "unpriced",
+                                  daily_billed = "billed", daily_inexact = "inexact",
                                   daily_baseline_prefix = "baseline:";
+/// Attempts that are counted apart, each with its condition on a row `a` of the table `attempt`.
+inline constexpr std::pair<std::string_view, std::string_view> counted_attempts[] = {
+    {daily_unpriced, "a.pricing=1"},
+    {daily_billed, "a.pricing<>2"},
+    {daily_inexact, "a.pricing<>2 AND a.usage_source<>3"}};
 
 /// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
 [[nodiscard]] const char* migration_from(int version) noexcept;

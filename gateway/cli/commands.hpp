@@ -55,6 +55,16 @@ struct CostsOptions {
 /// What was spent, read from the ledger.
 int costs(const CostsOptions& options);
 
+struct ReconcileOptions {
+  std::string config, ledger;
+  std::vector<std::string> invoices;      ///< a provider's exports
+  std::vector<std::string> backends;      ///< whose targets the invoice is about; empty: found by the provider's address
+  std::string tolerance_usd = "0.01";     ///< per day and model
+  bool json = false;
+};
+/// A provider's exports against the ledger, difference by difference.
+int reconcile(const ReconcileOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 

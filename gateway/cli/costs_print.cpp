@@ -128,6 +128,8 @@ nlohmann::ordered_json json_of(const CostsReport& report, const CostsQuestion& q
   for (std::size_t i = 0; i < row.labels.size(); ++i) json[std::string(name_of(question.by[i]))] = row.labels[i];
   json["requests"] = row.requests;
   json["attempts"] = row.attempts;
+  json["billed_attempts"] = row.billed;
+  json["inexact_attempts"] = row.inexact;
   json["unpriced_attempts"] = row.unpriced;
   for (std::size_t i = 0; i < report.token_classes.size(); ++i) json["tokens"][report.token_classes[i]] = row.tokens[i];
   // As in the ledger's views: a sum that lacks an unknown part is not the cost.
