@@ -47,11 +47,8 @@ BaselineSums baseline_of(const CostsRow& row, const std::string& name) {
 /// Every row and the total as cells, columns and all.
 class CostsTable {
  public:
-  CostsTable(const CostsReport& report, const CostsQuestion& question, bool baselines)
-      : report_(report),
-        tokens_(used(report.total.tokens)),
-        kinds_(used(report.total.spend)),
-        baselines_(baselines ? sorted_baselines(report) : std::vector<std::string>{}) {
+  CostsTable(const CostsReport& report, const CostsQuestion& question)
+      : report_(report), tokens_(used(report.total.tokens)), kinds_(used(report.total.spend)) {
     for (const Dimension dimension : question.by) table_.column(std::string(name_of(dimension)), false);
     if (question.by.empty()) table_.column("", false);
     table_.column("requests", true);
@@ -62,9 +59,6 @@ class CostsTable {
     }
     table_.column("USD", true);
     if (report.total.unpriced > 0) table_.column("unknown", true);
-    for (const std::string& name : baselines_) {
-      for (const char* const what : {" USD", " savings", " %", " not compared"}) table_.column(name + what, true);
-    }
   }
 
   void print() {
@@ -98,13 +92,6 @@ class CostsTable {
     }
     money(usd_text(row));
     if (report_.total.unpriced > 0) cells.push_back(count_text(row.unpriced));
-    for (const std::string& name : baselines_) {
-      const BaselineSums sums = baseline_of(row, name);
-      money(sums.compared == 0 && sums.unknown > 0 ? "unknown" : decimal_text(sums.baseline));
-      money(sums.compared == 0 && sums.unknown > 0 ? "unknown" : decimal_text(sums.savings()));
-      cells.push_back(savings_percent(sums));
-      cells.push_back(count_text(sums.unknown));
-    }
     return cells;
   }
   void align(std::vector<std::vector<std::string>>& rows) const {
@@ -117,10 +104,51 @@ class CostsTable {
 
   const CostsReport& report_;
   const std::vector<std::size_t> tokens_, kinds_;
-  const std::vector<std::string> baselines_;
   std::vector<std::size_t> money_;  // columns
   TextTable table_;
 };
+
+/// Nothing of a baseline is known there: no amount may stand for it.
+bool all_unknown(const BaselineSums& sums) { return sums.compared == 0 && sums.unknown > 0; }
+
+std::string compared_usd(const BaselineSums& sums, UsdSum usd) {
+  return all_unknown(sums) ? "unknown" : decimal_text(usd);
+}
+
+/// A row for each row of the report and each baseline that applies to it.
+void print_baselines(const CostsReport& report, const CostsQuestion& question) {
+  TextTable table;
+  for (const Dimension dimension : question.by) table.column(std::string(name_of(dimension)), false);
+  table.column("baseline", false);
+  for (const char* const heading : {"requests", "USD", "USD there", "saved", "%", "unknown"})
+    table.column(heading, true);
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&](const CostsRow& row, std::vector<std::string> labels) {
+    for (const std::string& name : sorted_baselines(report)) {
+      const BaselineSums sums = baseline_of(row, name);
+      if (sums.compared == 0 && sums.unknown == 0) continue;
+      rows.push_back(labels);
+      rows.back().insert(rows.back().end(), {name, count_text(sums.compared), compared_usd(sums, sums.actual),
+                                             compared_usd(sums, sums.baseline), compared_usd(sums, sums.savings()),
+                                             savings_percent(sums), count_text(sums.unknown)});
+    }
+  };
+  for (const CostsRow& row : report.rows) add(row, row.labels);
+  const std::size_t before_total = rows.size();
+  std::vector<std::string> total_labels(question.by.size());
+  if (!total_labels.empty()) total_labels[0] = "total";
+  if (!question.by.empty()) add(report.total, std::move(total_labels));
+  for (const std::size_t column : {2U, 3U, 4U}) {
+    std::vector<std::string*> amounts;
+    for (auto& row : rows) amounts.push_back(&row[question.by.size() + column]);
+    align_decimals(std::move(amounts));
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i == before_total) table.rule();
+    table.row(std::move(rows[i]));
+  }
+  table.print();
+}
 
 nlohmann::ordered_json json_of(const CostsReport& report, const CostsQuestion& question, const CostsRow& row,
                                bool baselines) {
@@ -142,11 +170,14 @@ nlohmann::ordered_json json_of(const CostsReport& report, const CostsQuestion& q
   json["baselines"] = nlohmann::ordered_json::object();
   for (const std::string& name : sorted_baselines(report)) {
     const BaselineSums sums = baseline_of(row, name);
+    const auto usd = [&](UsdSum sum) {
+      return all_unknown(sums) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(decimal_text(sum));
+    };
     json["baselines"][name] = {{"compared_requests", sums.compared},
                                {"unknown_requests", sums.unknown},
-                               {"usd", decimal_text(sums.baseline)},
-                               {"actual_usd", decimal_text(sums.actual)},
-                               {"savings_usd", decimal_text(sums.savings())}};
+                               {"usd", usd(sums.baseline)},
+                               {"actual_usd", usd(sums.actual)},
+                               {"savings_usd", usd(sums.savings())}};
   }
   return json;
 }
@@ -159,10 +190,14 @@ void print_table(const CostsReport& report, const CostsQuestion& question, bool 
     std::printf("no requests in this period\n");
     return;
   }
-  CostsTable(report, question, baselines).print();
-  if (baselines && report.total.baselines.empty()) {
-    std::printf("\nno baselines are recorded for this period; see `baselines` in the configuration\n");
+  CostsTable(report, question).print();
+  if (!baselines) return;
+  std::printf("\n");
+  if (report.total.baselines.empty()) {
+    std::printf("no baselines are recorded for this period; see `baselines` in the configuration\n");
+    return;
   }
+  print_baselines(report, question);
 }
 
 void print_json(const CostsReport& report, const CostsQuestion& question, bool baselines) {
@@ -198,8 +233,9 @@ void print_csv(const CostsReport& report, const CostsQuestion& question, bool ba
     fields.push_back(decimal_text(row.known_usd()));
     for (const std::string& name : names) {
       const BaselineSums sums = baseline_of(row, name);
-      fields.insert(fields.end(), {decimal_text(sums.baseline), decimal_text(sums.actual), decimal_text(sums.savings()),
-                                   count_text(sums.compared), count_text(sums.unknown)});
+      const auto usd = [&](UsdSum sum) { return all_unknown(sums) ? std::string() : decimal_text(sum); };
+      fields.insert(fields.end(), {usd(sums.baseline), usd(sums.actual), usd(sums.savings()), count_text(sums.compared),
+                                   count_text(sums.unknown)});
     }
     std::printf("%s\r\n", csv_line(fields).c_str());
   }
