@@ -89,7 +89,7 @@ class AllBooks final : public Accounts {
 Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
   TOLLGATE_TRY(std::vector<SlotFile> files, read_slot_files(path));
   TOLLGATE_TRY(ledger.speak_for_last_run());
-  const Leftovers leftovers = settle_leftovers(files, std::max<std::uint32_t>(ledger.names_written(), 1));
+  const Leftovers leftovers = settle_leftovers(files);
   TOLLGATE_TRY(const BaselineSet baselines, ledger.last_baselines());
   std::uint64_t known = 0;
   const auto insert_all = [&]() -> Result<void> {
