@@ -1,6 +1,6 @@
 """kill -9 at random points of a live load: what clients received is in the ledger, once, with the cost they were told.
 
-TOLLGATE_KILLS=200 for the full form; the default takes less time. TOLLGATE_SEED repeats a run's choices, not its timing.
+TOLLGATE_KILLS sets how many. TOLLGATE_SEED repeats a run's choices, not its timing.
 """
 
 import http.client
@@ -15,7 +15,7 @@ from decimal import Decimal
 from gateway import CONFIG, Gateway
 from wire import Wire, chat_body
 
-KILLS = int(os.environ.get("TOLLGATE_KILLS", 40))
+KILLS = int(os.environ.get("TOLLGATE_KILLS", 200))
 CLIENTS = 8
 BASELINES = """\
 baselines:
