@@ -3,13 +3,13 @@
 import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 from decimal import Decimal
 
 import pytest
-from gateway import CONFIG, PROGRAM, ROOT, Gateway, wait_until
+from clock import ShiftedClock
+from gateway import CONFIG, PROGRAM, Gateway, wait_until
 
 
 def chats(gateway, count, **members):
@@ -133,17 +133,12 @@ def test_a_damaged_ledger_is_refused_at_the_start_with_what_to_do_and_left_as_it
 
 
 def test_a_clock_that_goes_back_loses_and_doubles_nothing(tmp_path):
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler for the shim")
-    shim, behind = tmp_path / "shifted_clock.so", tmp_path / "behind"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, ROOT / "tests/support/shifted_clock.c"], check=True, timeout=60)
-    behind.write_text("0")
-    gateway = Gateway(CONFIG, {"LD_PRELOAD": str(shim), "SHIFTED_CLOCK": str(behind)})
+    clock = ShiftedClock(tmp_path)
+    gateway = Gateway(CONFIG, clock.environment)
     try:
         gateway.start()
         answers = chats(gateway, 5)
-        behind.write_text("7200")
+        clock.behind(7200)
         later = chats(gateway, 5)
         wait_until(lambda: len(recorded(gateway)) == 10)
         kill(gateway)
