@@ -358,8 +358,7 @@ Result<void> LedgerReader::gather_baselines(Gathering& into) {
     low += (low.empty() ? "" : "+") + low_half(column);
   }
   const std::string of_request = " FROM attempt a WHERE a.request=r.id)";
-  const std::string known =
-      "b.pusd IS NOT NULL AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1)";
+  const std::string known(baseline_comparable);
   std::string sql = "SELECT " + into.key_columns("r") + "b.baseline,sum(" + known + "),sum(NOT (" + known + "))";
   sql += ",sum(iif(" + known + "," + high_half("b.pusd") + ",0)),sum(iif(" + known + "," + low_half("b.pusd") + ",0))";
   sql += ",sum(iif(" + known + ",(SELECT coalesce(sum(" + high + "),0)" + of_request + ",0))";

@@ -16,9 +16,12 @@ namespace {
 /// Fewer unused pages than this are left for new rows.
 constexpr std::int64_t pages_kept = 1000;
 
-constexpr const char* of_requests = "temp.folding f JOIN request r ON r.id=f.id";
-constexpr const char* of_attempts = "temp.folding f JOIN request r ON r.id=f.id JOIN attempt a ON a.request=f.id";
-constexpr const char* of_baselines = "temp.folding f JOIN request r ON r.id=f.id JOIN baseline b ON b.request=f.id";
+// CROSS JOIN keeps SQLite to this order: from the few to their rows, never through a whole table.
+constexpr const char* of_requests = "temp.folding f CROSS JOIN request r ON r.id=f.id";
+constexpr const char* of_attempts =
+    "temp.folding f CROSS JOIN request r ON r.id=f.id CROSS JOIN attempt a ON a.request=f.id";
+constexpr const char* of_baselines =
+    "temp.folding f CROSS JOIN request r ON r.id=f.id CROSS JOIN baseline b ON b.request=f.id";
 
 }  // namespace
 
@@ -64,16 +67,16 @@ Result<void> SqliteLedger::fold_attempts() {
 Result<void> SqliteLedger::fold_baselines() {
   TOLLGATE_TRY(const std::vector<std::string> columns,
                texts("SELECT name FROM pragma_table_info('attempt') WHERE name LIKE '%\\_pusd' ESCAPE '\\'"));
-  TOLLGATE_TRY(const std::vector<std::string> names,
-               texts("SELECT text FROM name WHERE id IN (SELECT b.baseline FROM temp.folding f JOIN baseline b ON "
-                     "b.request=f.id)"));
+  TOLLGATE_TRY(
+      const std::vector<std::string> names,
+      texts("SELECT text FROM name WHERE id IN (SELECT b.baseline FROM temp.folding f CROSS JOIN baseline b ON "
+            "b.request=f.id)"));
   std::string high, low;
   for (const std::string& column : columns) {
     high += (high.empty() ? "" : "+") + high_half("a." + column);
     low += (low.empty() ? "" : "+") + low_half("a." + column);
   }
-  const std::string known =
-      "b.pusd IS NOT NULL AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1)";
+  const std::string known(baseline_comparable);
   const auto if_known = [&](const std::string& value) { return "iif(" + known + "," + value + ",0)"; };
   const auto actual = [&](const std::string& half) {
     return if_known("(SELECT coalesce(sum(" + half + "),0) FROM attempt a WHERE a.request=r.id)");

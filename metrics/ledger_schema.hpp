@@ -26,6 +26,10 @@ inline constexpr std::pair<std::string_view, std::string_view> counted_attempts[
     {daily_billed, "a.pricing<>2"},
     {daily_inexact, "a.pricing<>2 AND a.usage_source<>3"}};
 
+/// Of a request `r` and its row `b` of the table `baseline`: what it cost and what it would have cost are both known.
+inline constexpr std::string_view baseline_comparable =
+    "b.pusd IS NOT NULL AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1)";
+
 /// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
 [[nodiscard]] const char* migration_from(int version) noexcept;
 /// Drops and makes the views; run after every migration.

@@ -264,6 +264,7 @@ void LedgerThread::fold_some() {
   }
   const auto began = steady_clock::now();
   if (keep_days == 0 || began < next_fold_ || stopping() || !writable()) return;
+  if (std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); })) return;
   const auto today = floor<days>(system_clock::now());
   const std::int64_t cutoff_us = duration_cast<microseconds>((today - days{keep_days}).time_since_epoch()).count();
   const Result<std::size_t> folded = ledger_->fold(cutoff_us, requests_per_fold);

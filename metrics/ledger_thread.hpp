@@ -41,7 +41,7 @@ class LedgerThread {
   static constexpr std::chrono::milliseconds last_tries{2'000};
   static constexpr std::chrono::milliseconds retry_interval{250};
   static constexpr std::uint32_t requests_per_commit_max = 8192;
-  static constexpr std::size_t requests_per_fold = 1000;
+  static constexpr std::size_t requests_per_fold = 250;
   static constexpr std::size_t pages_per_shrink = 256;
   static constexpr std::chrono::minutes fold_interval{10};
   static constexpr int fold_share = 4;  ///< folding takes at most one in so many parts of the thread's time
