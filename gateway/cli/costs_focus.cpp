@@ -13,13 +13,8 @@ namespace {
 
 using namespace std::chrono;
 
-constexpr const char* columns =
-    "BilledCost,BillingAccountId,BillingAccountName,BillingAccountType,BillingCurrency,BillingPeriodEnd,"
-    "BillingPeriodStart,ChargeCategory,ChargeClass,ChargeDescription,ChargeFrequency,ChargePeriodEnd,ChargePeriodStart,"
-    "ConsumedQuantity,ConsumedUnit,ContractedCost,ContractedUnitPrice,EffectiveCost,InvoiceIssuerName,ListCost,"
-    "ListUnitPrice,PricingCategory,PricingCurrency,PricingQuantity,PricingUnit,ProviderName,PublisherName,RegionId,"
-    "RegionName,ResourceId,ResourceName,ResourceType,ServiceCategory,ServiceName,ServiceSubcategory,SkuId,SkuMeter,"
-    "SkuPriceDetails,SkuPriceId,SubAccountId,SubAccountName,SubAccountType,Tags,x_Requests";
+/// A line as columns and values, so that neither can lack the other.
+using Fields = std::vector<std::pair<const char*, std::string>>;
 
 /// The days around: [start, end) of a day and of its month, as FOCUS writes times.
 struct Periods {
@@ -68,7 +63,8 @@ Meter meter_of(const CostsReport& report, const CostsRow& row, const std::string
   return {kind + " fee", "Requests", row.attempts, "Standard"};
 }
 
-std::string line_of(const CostsRow& row, UsdSum cost, const std::string& kind, const Meter& meter) {
+// Columns that stand empty are those that must be there and do not apply. By name, as the specification has them.
+Fields fields_of(const CostsRow& row, UsdSum cost, const std::string& kind, const Meter& meter) {
   // In the order of focus_dimensions().
   const std::string &date = row.labels[0], &target = row.labels[1], &team = row.labels[2], &key = row.labels[3];
   const std::string backend = target.substr(0, target.find('/'));
@@ -78,50 +74,61 @@ std::string line_of(const CostsRow& row, UsdSum cost, const std::string& kind, c
   const std::string price = meter.category == "Standard" ? unit_price(cost, meter.quantity) : "";
   const nlohmann::ordered_json tags{{"team", team}, {"key", key}, {"backend", backend}, {"model", model}};
   const std::string sku = target + ":" + kind;
-  return csv_line({usd,
-                   "tollgate",
-                   "Tollgate",
-                   "Gateway",
-                   "USD",
-                   period.month_end,
-                   period.month_start,
-                   "Usage",
-                   "",
-                   model + ": " + meter.description,
-                   "Usage-Based",
-                   period.day_end,
-                   period.day_start,
-                   quantity,
-                   meter.unit,
-                   usd,
-                   price,
-                   usd,
-                   backend,
-                   usd,
-                   price,
-                   meter.category,
-                   "USD",
-                   quantity,
-                   meter.unit,
-                   backend,
-                   backend,
-                   "",
-                   "",
-                   target,
-                   model,
-                   "Model",
-                   "AI and Machine Learning",
-                   backend + " " + model,
-                   "Generative AI",
-                   sku,
-                   meter.description,
-                   "",
-                   sku,
-                   team,
-                   team,
-                   "Team",
-                   tags.dump(),
-                   std::to_string(row.requests)});
+  return {{"BilledCost", usd},
+          {"BillingAccountId", "tollgate"},
+          {"BillingAccountName", "Tollgate"},
+          {"BillingAccountType", "Gateway"},
+          {"BillingCurrency", "USD"},
+          {"BillingPeriodEnd", period.month_end},
+          {"BillingPeriodStart", period.month_start},
+          {"ChargeCategory", "Usage"},
+          {"ChargeClass", ""},
+          {"ChargeDescription", model + ": " + meter.description},
+          {"ChargeFrequency", "Usage-Based"},
+          {"ChargePeriodEnd", period.day_end},
+          {"ChargePeriodStart", period.day_start},
+          {"CommitmentDiscountCategory", ""},
+          {"CommitmentDiscountId", ""},
+          {"CommitmentDiscountName", ""},
+          {"CommitmentDiscountStatus", ""},
+          {"CommitmentDiscountType", ""},
+          {"ConsumedQuantity", quantity},
+          {"ConsumedUnit", meter.unit},
+          {"ContractedCost", usd},
+          {"ContractedUnitPrice", price},
+          {"EffectiveCost", usd},
+          {"InvoiceIssuerName", backend},
+          {"ListCost", usd},
+          {"ListUnitPrice", price},
+          {"PricingCategory", meter.category},
+          {"PricingCurrency", "USD"},
+          {"PricingQuantity", quantity},
+          {"PricingUnit", meter.unit},
+          {"ProviderName", backend},
+          {"PublisherName", backend},
+          {"RegionId", ""},
+          {"RegionName", ""},
+          {"ResourceId", target},
+          {"ResourceName", model},
+          {"ResourceType", "Model"},
+          {"ServiceCategory", "AI and Machine Learning"},
+          {"ServiceName", backend + " " + model},
+          {"ServiceSubcategory", "Generative AI"},
+          {"SkuId", sku},
+          {"SkuMeter", meter.description},
+          {"SkuPriceDetails", ""},
+          {"SkuPriceId", sku},
+          {"SubAccountId", team},
+          {"SubAccountName", team},
+          {"SubAccountType", "Team"},
+          {"Tags", tags.dump()},
+          {"x_Requests", std::to_string(row.requests)}};
+}
+
+void print_line(const Fields& fields, bool heading) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : fields) texts.push_back(heading ? name : value);
+  std::printf("%s\r\n", csv_line(texts).c_str());
 }
 
 }  // namespace
@@ -131,12 +138,14 @@ std::vector<Dimension> focus_dimensions() {
 }
 
 void print_focus(const CostsReport& report) {
-  std::printf("%s\r\n", columns);
+  CostsRow no_row;
+  no_row.labels = {"1970-01-01", "", "", ""};
+  print_line(fields_of(no_row, {}, "", {}), true);
   for (const CostsRow& row : report.rows) {
     for (std::size_t i = 0; i < report.kinds.size(); ++i) {
       const Meter meter = meter_of(report, row, report.kinds[i]);
       const bool charged = row.spend[i] != UsdSum{};
-      if (charged) std::printf("%s\r\n", line_of(row, row.spend[i], report.kinds[i], meter).c_str());
+      if (charged) print_line(fields_of(row, row.spend[i], report.kinds[i], meter), false);
     }
   }
 }
