@@ -1,6 +1,7 @@
 """kill -9 at random points of a live load: what clients received is in the ledger, once, with the cost they were told.
 
-TOLLGATE_KILLS sets how many. TOLLGATE_SEED repeats a run's choices, not its timing.
+Accounting pitfall 35: a crash loses spend that was in memory. TOLLGATE_KILLS sets how many.
+TOLLGATE_SEED repeats a run's choices, not its timing.
 """
 
 import http.client
