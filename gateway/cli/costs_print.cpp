@@ -208,7 +208,7 @@ void print_json(const CostsReport& report, const CostsQuestion& question, bool b
   for (const CostsRow& row : report.rows) json["rows"].push_back(json_of(report, question, row, baselines));
   json["total"] = json_of(report, question, report.total, baselines);
   json["days_counted_whole"] = report.cut_days;
-  std::printf("%s\n", json.dump(2).c_str());
+  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
 void print_csv(const CostsReport& report, const CostsQuestion& question, bool baselines) {

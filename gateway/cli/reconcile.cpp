@@ -194,7 +194,7 @@ void print_json(const Reconciliation& result, const Invoice& invoice, const std:
                                    {"usd", usd(each.usd)},
                                    {"explanation", each.explanation}});
   }
-  std::printf("%s\n", json.dump(2).c_str());
+  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
 }  // namespace

@@ -130,6 +130,13 @@ def test_reconcile_agrees_with_an_export_of_what_the_ledger_holds_and_explains_w
         assert said in out, out
 
 
+def test_an_export_with_bytes_that_are_no_text_is_reported_and_not_fatal(spent, tmp_path):
+    export = tmp_path / "export.csv"
+    export.write_bytes(usage_export([("MODEL", 1, 5, 5, 0)]).encode().replace(b"MODEL", b"gpt\xff\xfe\x1b"))
+    code, out, err = tollgate("reconcile", "--config", spent.config_path, "--invoice", export, "--backend", "managed", "--json")
+    assert code == 1 and any(row["kind"] == "missing_in_ledger" for row in json.loads(out)["differences"]), err
+
+
 @pytest.mark.parametrize("text, code, said", [
     ("a,b\n1,2\n", 1, "no export that is known"),
     ("", 1, "is empty"),
