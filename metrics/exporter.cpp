@@ -185,6 +185,7 @@ void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger,
   Family(families, Series::ledger_last_commit).add(seconds_of_micros(ledger.last_commit.count()));
   Family(families, Series::ledger_duplicates).add(ledger.duplicates);
   Family(families, Series::ledger_folded).add(ledger.folded);
+  Family(families, Series::ledger_fold_failures).add(ledger.fold_failures);
   Family recovered(families, Series::ledger_recovered);
   recovered.add(recovery.settled, {"settled"});
   recovered.add(recovery.open, {"open"});

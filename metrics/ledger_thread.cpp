@@ -275,9 +275,9 @@ void LedgerThread::fold_some() {
   }
   const auto ended = steady_clock::now();
   next_fold_ = more ? ended + (ended - began) * (fold_share - 1) : ended + fold_interval;
-  if (!folded) return;
   const std::lock_guard lock(mutex_);
-  status_.folded += folded.value();
+  status_.folded += folded ? folded.value() : 0;
+  status_.fold_failures += folded ? 0 : 1;
 }
 
 void LedgerThread::set_baselines(std::shared_ptr<const BaselineSet> baselines) {

@@ -109,6 +109,7 @@ struct LedgerStatus {
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t folded = 0;                ///< old requests that became part of daily sums
+  std::uint64_t fold_failures = 0;         ///< batches of them that could not be folded, and stayed as they were
   std::uint64_t duplicates = 0;            ///< rows that were in the ledger already; not 0 only after a commit that failed half-way
 };
 

@@ -41,6 +41,7 @@ enum class Series : std::uint8_t {
   ledger_last_commit,
   ledger_duplicates,
   ledger_folded,
+  ledger_fold_failures,
   ledger_recovered,
 };
 
@@ -122,6 +123,9 @@ inline constexpr std::array series_table{
                 "Requests that were in the ledger already and were not written again."},
     SeriesFacts{Series::ledger_folded, "tollgate_ledger_folded_requests_total", SeriesType::counter, "",
                 "Requests past ledger.keep_days that became part of daily sums."},
+    SeriesFacts{
+        Series::ledger_fold_failures, "tollgate_ledger_fold_failures_total", SeriesType::counter, "",
+        "Times that old requests could not be folded and stayed as they were: a full disk or a damaged ledger."},
     SeriesFacts{Series::ledger_recovered, "tollgate_ledger_recovered_requests", SeriesType::gauge, "state",
                 "Requests of an earlier run found at start: settled, open (settled now from what was known), damaged "
                 "(not imported)."},
