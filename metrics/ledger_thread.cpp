@@ -276,8 +276,11 @@ void LedgerThread::fold_some() {
   const auto ended = steady_clock::now();
   next_fold_ = more ? ended + (ended - began) * (fold_share - 1) : ended + fold_interval;
   const std::lock_guard lock(mutex_);
-  status_.folded += folded ? folded.value() : 0;
-  status_.fold_failures += folded ? 0 : 1;
+  if (folded) {
+    status_.folded += folded.value();
+  } else {
+    ++status_.fold_failures;
+  }
 }
 
 void LedgerThread::set_baselines(std::shared_ptr<const BaselineSet> baselines) {
