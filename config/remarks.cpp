@@ -51,9 +51,9 @@ void remark_on_baselines(const Config& config, std::vector<std::string>& remarks
   for (const Baseline& baseline : config.baselines) {
     for (const std::size_t target : baseline.targets) {
       if (config.targets[target].prices) continue;
-      remarks.push_back(fmt::format("baseline {}: target {} has no token prices, so what requests would cost there is {}",
-                                    text(baseline.name), text(config.targets[target].id),
-                                    baseline.targets.size() == 1 ? "unknown" : "left out"));
+      remarks.push_back(fmt::format(
+          "baseline {}: target {} has no token prices, so what requests would cost there is {}", text(baseline.name),
+          text(config.targets[target].id), baseline.targets.size() == 1 ? "unknown" : "left out"));
     }
   }
 }

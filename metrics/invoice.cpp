@@ -174,7 +174,7 @@ class Invoice::Reader {
     return fail(Fault::bad_request,
                 fmt::format("{}:{}: {} is '{}', {}", file_, row.line, name, field(row, name).substr(0, 60), what));
   }
-  Result<std::int64_t> count(const CsvRow& row, std::string_view name) const {
+  [[nodiscard]] Result<std::int64_t> count(const CsvRow& row, std::string_view name) const {
     const auto read = count_of(field(row, name));
     if (!read) return wrong(row, name, "a whole number was expected");
     return *read;
@@ -215,7 +215,7 @@ class Invoice::Reader {
     amount.rounding += money.rounding;
     invoice_.has_money_ = true;
   }
-  Result<Money> money(const CsvRow& row, std::string_view name) const {
+  [[nodiscard]] Result<Money> money(const CsvRow& row, std::string_view name) const {
     const auto read = money_of(field(row, name));
     if (!read) return wrong(row, name, "an amount of USD was expected");
     return *read;

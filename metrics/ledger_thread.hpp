@@ -6,9 +6,9 @@
 // While nothing happens it sleeps without a timer; the first request settled after that wakes it (one write to an event
 // descriptor, about a microsecond), and all that settle within the next interval join that commit.
 //
-// The slots of the last commit are held until the next one is durable too, or somebody needs them: should the end of the
-// write-ahead log be damaged (a torn write, a truncated file), the next start finds their rows in the slot files and
-// writes them again.
+// The slots of the last commit are held until the next one is durable too, or somebody needs them: should the end of
+// the write-ahead log be damaged (a torn write, a truncated file), the next start finds their rows in the slot files
+// and writes them again.
 //
 // When a commit fails (disk full, I/O error) the rows stay in their slots, writable() turns false with the reason in
 // status(), and the same transaction is tried again until it goes through. Meanwhile no request is opened, so no slot

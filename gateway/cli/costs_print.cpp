@@ -97,8 +97,9 @@ class CostsTable {
   void align(std::vector<std::vector<std::string>>& rows) const {
     for (const std::size_t column : money_) {
       std::vector<std::string*> amounts;
+      amounts.reserve(rows.size());
       for (auto& row : rows) amounts.push_back(&row[column]);
-      align_decimals(std::move(amounts));
+      align_decimals(amounts);
     }
   }
 
@@ -123,7 +124,7 @@ void print_baselines(const CostsReport& report, const CostsQuestion& question) {
   for (const char* const heading : {"requests", "USD", "USD there", "saved", "%", "unknown"})
     table.column(heading, true);
   std::vector<std::vector<std::string>> rows;
-  const auto add = [&](const CostsRow& row, std::vector<std::string> labels) {
+  const auto add = [&](const CostsRow& row, const std::vector<std::string>& labels) {
     for (const std::string& name : sorted_baselines(report)) {
       const BaselineSums sums = baseline_of(row, name);
       if (sums.compared == 0 && sums.unknown == 0) continue;
@@ -137,11 +138,12 @@ void print_baselines(const CostsReport& report, const CostsQuestion& question) {
   const std::size_t before_total = rows.size();
   std::vector<std::string> total_labels(question.by.size());
   if (!total_labels.empty()) total_labels[0] = "total";
-  if (!question.by.empty()) add(report.total, std::move(total_labels));
+  if (!question.by.empty()) add(report.total, total_labels);
   for (const std::size_t column : {2U, 3U, 4U}) {
     std::vector<std::string*> amounts;
+    amounts.reserve(rows.size());
     for (auto& row : rows) amounts.push_back(&row[question.by.size() + column]);
-    align_decimals(std::move(amounts));
+    align_decimals(amounts);
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i == before_total) table.rule();

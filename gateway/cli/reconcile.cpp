@@ -115,8 +115,9 @@ void print_days(const Reconciliation& result) {
   }
   for (const std::size_t column : {3U, 4U, 5U}) {
     std::vector<std::string*> amounts;
+    amounts.reserve(rows.size());
     for (auto& row : rows) amounts.push_back(&row[column]);
-    align_decimals(std::move(amounts));
+    align_decimals(amounts);
   }
   for (auto& row : rows) table.row(std::move(row));
   table.print();

@@ -55,11 +55,11 @@ void TextTable::print() const {
 }
 
 bool colour_allowed() {
-  const char* const forbidden = std::getenv("NO_COLOR");
+  const char* const forbidden = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): one thread
   return (forbidden == nullptr || *forbidden == '\0') && ::isatty(STDOUT_FILENO) == 1;
 }
 
-void align_decimals(std::vector<std::string*> amounts) {
+void align_decimals(const std::vector<std::string*>& amounts) {
   const auto decimals = [](const std::string& text) {
     const std::size_t point = text.find('.');
     return point == std::string::npos ? 0 : text.size() - point - 1;

@@ -27,7 +27,7 @@ class TextTable {
 /// Whether standard output may be coloured.
 [[nodiscard]] bool colour_allowed();
 /// Pads the decimals of exact amounts with zeros so that their points stand under each other; other texts are left.
-void align_decimals(std::vector<std::string*> amounts);
+void align_decimals(const std::vector<std::string*>& amounts);
 /// A CSV field (RFC 4180).
 [[nodiscard]] std::string csv_field(const std::string& text);
 /// Fields as a line of CSV.

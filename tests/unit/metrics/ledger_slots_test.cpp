@@ -15,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-
 class LedgerSlotsTest : public ::testing::Test {
  protected:
   std::unique_ptr<LedgerSlots> create(std::uint32_t count, unsigned reactor = 0) {
