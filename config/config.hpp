@@ -57,6 +57,7 @@ struct LedgerConfig {
   std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"
   milliseconds commit_interval{10};                  ///< group commit: how long a row may wait for company
   std::uint32_t open_requests_max = 16384;           ///< per reactor: requests open or not yet committed; more must wait
+  unsigned keep_days = 0;                            ///< after so many days only daily sums are kept; 0: everything, for ever
 };
 
 enum class LogFormat : std::uint8_t { text, json };
@@ -193,6 +194,12 @@ struct Route {
   std::vector<std::size_t> among;                    ///< indices into Config::targets, in the order written
 };
 
+/// A reference that every request is also priced at: what its answer would have cost there.
+struct Baseline {
+  NameId name;
+  std::vector<std::size_t> targets;                  ///< indices into Config::targets; of several, the cheapest for each request
+};
+
 struct Config {
   ServerConfig server;
   AdminConfig admin;
@@ -204,6 +211,7 @@ struct Config {
   std::vector<Constraint> constraints;
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
+  std::vector<Baseline> baselines;
   TierBounds tiers;
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address

@@ -31,6 +31,7 @@ void load_backends(MapReader& root, Draft& draft);
 void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///< `models:` of one backend
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
+void load_baselines(MapReader& root, Draft& draft);
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.

@@ -47,6 +47,17 @@ void remark_on_prices(const Config& config, std::vector<std::string>& remarks) {
   }
 }
 
+void remark_on_baselines(const Config& config, std::vector<std::string>& remarks) {
+  for (const Baseline& baseline : config.baselines) {
+    for (const std::size_t target : baseline.targets) {
+      if (config.targets[target].prices) continue;
+      remarks.push_back(fmt::format(
+          "baseline {}: target {} has no token prices, so what requests would cost there is {}", text(baseline.name),
+          text(config.targets[target].id), baseline.targets.size() == 1 ? "unknown" : "left out"));
+    }
+  }
+}
+
 void remark_on_routes(const Config& config, std::vector<std::string>& remarks) {
   const Route* catch_all = nullptr;
   std::vector<bool> reached(config.targets.size(), false);
@@ -102,6 +113,7 @@ void remark_on_addresses(const Config& config, std::vector<std::string>& remarks
 std::vector<std::string> remarks_on(const Config& config) {
   std::vector<std::string> remarks;
   remark_on_prices(config, remarks);
+  remark_on_baselines(config, remarks);
   remark_on_routes(config, remarks);
   remark_on_constraints(config, remarks);
   remark_on_addresses(config, remarks);

@@ -97,6 +97,7 @@ Gateway::~Gateway() {
 Result<void> Gateway::start() {
   raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write, for the ledger to handle
   sigset_t handled;                        // only the control thread takes signals: block them before any thread starts
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);

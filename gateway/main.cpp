@@ -48,6 +48,42 @@ void add_prices(CLI::App& app, PricesOptions& options, int& code) {
   add_book(diff);
 }
 
+void add_ledger(CLI::App& command, std::string& config, std::string& ledger) {
+  add_config(command, config);
+  command.add_option("--ledger", ledger, "The ledger's path, instead of asking the configuration for it");
+}
+
+void add_costs(CLI::App& app, CostsOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("costs", "What was spent, from the ledger; also while the gateway runs");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--by", options.by, "Split by team, model, route, target, key, day, hour, tier, outcome; several with commas")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--since", options.since, "From when: 7d, 24h, 30m, 2w, today, yesterday, month, 2026-11-01, 2026-11-01T12:30 (UTC)")
+      ->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive; the same forms")->capture_default_str();
+  command->add_flag("--baselines", options.baselines, "Compare with what the baselines would have cost");
+  CLI::Option* json = command->add_flag("--json", options.json, "Print as JSON");
+  CLI::Option* csv = command->add_flag("--csv", options.csv, "Print as CSV")->excludes(json);
+  command->add_flag("--focus", options.focus, "Print as CSV in the columns of FOCUS 1.2, by day, target, team, key and kind")
+      ->excludes(json)
+      ->excludes(csv)
+      ->excludes("--by")
+      ->excludes("--baselines");
+  command->callback([&options, &code] { code = costs(options); });
+}
+
+void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
+  command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
+      ->required();
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--backend", options.backends, "A backend the invoice is about; default: those at the provider's address");
+  command->add_option("--tolerance-usd", options.tolerance_usd, "Difference per day and model that is no finding")->capture_default_str();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = reconcile(options); });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -112,6 +148,11 @@ int run(int argc, char** argv) {
 
   PricesOptions prices_options;
   add_prices(app, prices_options, code);
+
+  CostsOptions costs_options;
+  add_costs(app, costs_options, code);
+  ReconcileOptions reconcile_options;
+  add_reconcile(app, reconcile_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });

@@ -1,4 +1,5 @@
 #include "gateway/serving.hpp"
+#include "router/routes.hpp"
 
 #include <atomic>
 
@@ -21,6 +22,9 @@ Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoa
     serving->virtual_models.push_back({name, Names::global().intern(name)});
   }
   serving->other_model = Names::global().intern("other");
+  // Known to the ledger before the first request: a name that is made later dies with a process that is killed.
+  const NameId direct = direct_route();
+  (void)direct;
   return std::shared_ptr<const Serving>(std::move(serving));
 }
 

@@ -25,7 +25,9 @@ class AllBooks final : public Accounts {
   Books& books(unsigned reactor) noexcept override { return *books_[reactor]; }
 
   Result<void> adopt(const ConfigPtr& config) override {
-    TOLLGATE_TRY(ledger_.flush());  // makes the names durable
+    ledger_.set_baselines(std::make_shared<const BaselineSet>(baselines_of(*config)));
+    TOLLGATE_TRY(ledger_.flush());  // makes the names and the baselines durable
+    ledger_.set_keep_days(config->ledger.keep_days);
     pools_.adopt(*config, clock_());
     const std::lock_guard lock(mutex_);
     targets_.clear();
@@ -60,6 +62,7 @@ class AllBooks final : public Accounts {
     for (const auto& books : books_) books->shard().add_to(state.totals);
     state.pools = pools();
     state.ledger = ledger();
+    state.baselines = ledger_.baseline_totals();
     state.recovery = recovery_;
     const std::lock_guard lock(mutex_);
     state.targets = targets_;
@@ -86,12 +89,23 @@ class AllBooks final : public Accounts {
 Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
   TOLLGATE_TRY(std::vector<SlotFile> files, read_slot_files(path));
   TOLLGATE_TRY(ledger.speak_for_last_run());
-  const Leftovers leftovers = settle_leftovers(files, std::max<std::uint32_t>(ledger.names_written(), 1));
+  const Leftovers leftovers = settle_leftovers(files);
+  TOLLGATE_TRY(const BaselineSet baselines, ledger.last_baselines());
+  std::uint64_t known = 0;
   const auto insert_all = [&]() -> Result<void> {
+    known = 0;
     TOLLGATE_TRY(ledger.begin());
     for (const OpenRequest& row : leftovers.rows) {
       TOLLGATE_TRY(const bool is_new, ledger.insert(row));
-      (void)is_new;  // false: committed, but its slot was not yet given back
+      if (!is_new) {  // committed, but its slot was not yet given back
+        ++known;
+        continue;
+      }
+      for (const BaselineRule& rule : baselines.rules) {
+        const std::optional<BaselineCost> cost = baseline_cost(rule, row);
+        if (!cost) continue;
+        TOLLGATE_TRY(ledger.insert_baseline(row.row.id, rule.name, cost->usd));
+      }
     }
     return ledger.commit();
   };
@@ -100,7 +114,7 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
     return inserted.error();
   }
   Recovery recovery;
-  recovery.settled = leftovers.settled;
+  recovery.settled = leftovers.settled - std::min(known, leftovers.settled);
   recovery.open = leftovers.open;
   recovery.damaged = leftovers.damaged;
   TOLLGATE_TRY(recovery.set_aside, remove_slot_files(files));

@@ -164,6 +164,17 @@ void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
   for (const auto& [target, of] : totals.targets) unpriced.add(of.unpriced, {label_text(target)});
 }
 
+void add_baselines(std::vector<MetricFamily>& families, const std::vector<BaselineTotal>& baselines) {
+  {
+    Family spend(families, Series::baseline_spend);
+    for (const BaselineTotal& total : baselines)
+      spend.add(usd(total.usd), {label_text(total.baseline), label_text(total.team)});
+  }
+  Family unknown(families, Series::baseline_unknown);
+  for (const BaselineTotal& total : baselines)
+    unknown.add(total.unknown, {label_text(total.baseline), label_text(total.team)});
+}
+
 void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger, const Recovery& recovery) {
   Family(families, Series::ledger_writable).add(ledger.writable ? 1.0 : 0.0);
   Family(families, Series::ledger_rows).add(ledger.rows_committed);
@@ -173,6 +184,8 @@ void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger,
   Family(families, Series::ledger_commit_failures).add(ledger.commit_failures);
   Family(families, Series::ledger_last_commit).add(seconds_of_micros(ledger.last_commit.count()));
   Family(families, Series::ledger_duplicates).add(ledger.duplicates);
+  Family(families, Series::ledger_folded).add(ledger.folded);
+  Family(families, Series::ledger_fold_failures).add(ledger.fold_failures);
   Family recovered(families, Series::ledger_recovered);
   recovered.add(recovery.settled, {"settled"});
   recovered.add(recovery.open, {"open"});
@@ -223,6 +236,7 @@ std::vector<MetricFamily> Exporter::families(const ExportedState& state) {
   Family(families, Series::build_info).add(1.0, {TOLLGATE_VERSION});
   add_requests(families, totals);
   add_money(families, totals);
+  add_baselines(families, state.baselines);
   {
     const std::lock_guard lock(mutex_);
     add_pools(families, state.pools);

@@ -17,6 +17,7 @@ struct ExportedState {
   ShardTotals totals;
   std::vector<PoolStatus> pools;
   LedgerStatus ledger;
+  std::vector<BaselineTotal> baselines;
   Recovery recovery;
   std::vector<NameId> targets;  ///< configured: their series exist from the start, at 0
 };

@@ -1,5 +1,7 @@
 #include "metrics/ledger_schema.hpp"
 
+#include <iterator>
+
 namespace tollgate {
 namespace {
 
@@ -44,6 +46,32 @@ CREATE TABLE attempt (
   input_pusd INTEGER NOT NULL, cached_input_pusd INTEGER NOT NULL, cache_write_pusd INTEGER NOT NULL,
   output_pusd INTEGER NOT NULL, request_pusd INTEGER NOT NULL, gpu_pusd INTEGER NOT NULL,
   PRIMARY KEY (request, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr const char* schema_2 = R"sql(
+-- What a request would have cost at a baseline, if the baseline applies to it. NULL: not known.
+CREATE TABLE baseline (
+  request INTEGER NOT NULL,
+  baseline INTEGER NOT NULL,        -- a name
+  pusd INTEGER,
+  PRIMARY KEY (request, baseline)
+) STRICT, WITHOUT ROWID;
+-- The baselines of the running process with the prices they had, for requests that it leaves behind if it is killed.
+CREATE TABLE run_baseline (
+  position INTEGER PRIMARY KEY,
+  baseline INTEGER NOT NULL,        -- a name
+  host BLOB NOT NULL                -- as the program that wrote it keeps it in memory
+) STRICT;
+-- Requests older than the ledger keeps, as sums per day. The sum is high * 2^32 + low.
+CREATE TABLE daily (
+  day INTEGER NOT NULL,             -- since 1970
+  team INTEGER NOT NULL, model INTEGER NOT NULL, route INTEGER NOT NULL, key INTEGER NOT NULL,
+  target INTEGER NOT NULL,          -- of requests and baselines: whose answer the client got; else of the attempts
+  tier INTEGER NOT NULL, result INTEGER NOT NULL,
+  measure INTEGER NOT NULL,         -- a name: requests, attempts, unpriced, a column of attempt, baseline:NAME:…
+  high INTEGER NOT NULL, low INTEGER NOT NULL,
+  PRIMARY KEY (day, team, model, route, key, target, tier, result, measure)
 ) STRICT, WITHOUT ROWID;
 )sql";
 
@@ -117,12 +145,31 @@ std::string attempts_view() {
          ", a.request AS request_id FROM attempt a JOIN request r ON r.id=a.request;";
 }
 
+std::string baselines_view() {
+  return "CREATE VIEW baselines AS SELECT " + id_text("b.request") + " AS request, " + name("b.baseline") +
+         " AS baseline, CASE WHEN b.pusd IS NULL THEN NULL ELSE " + usd("b.pusd") +
+         " END AS usd, b.request AS request_id FROM baseline b;";
+}
+
+std::string daily_view() {
+  return "CREATE VIEW daily_sums AS SELECT date(d.day*86400,'unixepoch') AS day, " + name("d.team") + " AS team, " +
+         name("d.model") + " AS model, " + name("d.route") + " AS route, " + name("d.key") + " AS \"key\", " +
+         name("d.target") + " AS target, d.tier, " + name("d.result") + " AS result, " + name("d.measure") +
+         " AS measure, d.high*4294967296+d.low AS sum FROM daily d;";
+}
+
 }  // namespace
 
-const char* migration_from(int version) noexcept { return version == 0 ? schema_1 : nullptr; }
+const char* migration_from(int version) noexcept {
+  static constexpr const char* scripts[] = {schema_1, schema_2};
+  static_assert(std::size(scripts) == ledger_schema_version);
+  return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
+}
 
 std::string views_script() {
-  return "DROP VIEW IF EXISTS requests; DROP VIEW IF EXISTS attempts;" + requests_view() + attempts_view();
+  return "DROP VIEW IF EXISTS requests; DROP VIEW IF EXISTS attempts; DROP VIEW IF EXISTS baselines; "
+         "DROP VIEW IF EXISTS daily_sums;" +
+         requests_view() + attempts_view() + baselines_view() + daily_view();
 }
 
 }  // namespace tollgate

@@ -7,11 +7,28 @@
 // its slot file, not here (metrics/ledger_slots.hpp).
 
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace tollgate {
 
-inline constexpr int ledger_schema_version = 1;           ///< PRAGMA user_version
+inline constexpr int ledger_schema_version = 2;           ///< PRAGMA user_version
 inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA application_id: "Toll"
+
+// Names of measures in the table `daily`, beside the names of the columns of `attempt` that are summed there. For a
+// baseline NAME: "baseline:NAME:compared", ":unknown", ":pusd", ":actual_pusd".
+inline constexpr std::string_view daily_requests = "requests", daily_attempts = "attempts", daily_unpriced = "unpriced",
+                                  daily_billed = "billed", daily_inexact = "inexact",
+                                  daily_baseline_prefix = "baseline:";
+/// Attempts that are counted apart, each with its condition on a row `a` of the table `attempt`.
+inline constexpr std::pair<std::string_view, std::string_view> counted_attempts[] = {
+    {daily_unpriced, "a.pricing=1"},
+    {daily_billed, "a.pricing<>2"},
+    {daily_inexact, "a.pricing<>2 AND a.usage_source<>3"}};
+
+/// Of a request `r` and its row `b` of the table `baseline`: what it cost and what it would have cost are both known.
+inline constexpr std::string_view baseline_comparable =
+    "b.pusd IS NOT NULL AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1)";
 
 /// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
 [[nodiscard]] const char* migration_from(int version) noexcept;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <initializer_list>
 #include <system_error>
 
@@ -101,6 +102,8 @@ Result<void> SqliteLedger::connect() {
   connection_.reset(opened);
   if (code != SQLITE_OK) return refusal("open");
   sqlite3_busy_timeout(opened, busy_timeout_ms);
+  // Takes effect in a new file only, and must come first: pages that retention frees can then be given back.
+  TOLLGATE_TRY(run("PRAGMA auto_vacuum=INCREMENTAL", "open"));
   TOLLGATE_TRY(run("PRAGMA journal_mode=WAL", "open"));
   TOLLGATE_TRY(const std::int64_t is_wal, number("SELECT journal_mode='wal' FROM pragma_journal_mode"));
   if (is_wal == 0) {
@@ -144,7 +147,8 @@ Result<void> SqliteLedger::prepare() {
       {&insert_attempt_, "INSERT OR IGNORE INTO attempt VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
       {&insert_name_, "INSERT INTO name(text) VALUES(?) ON CONFLICT DO NOTHING"},
       {&find_name_, "SELECT id FROM name WHERE text=?"},
-      {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"}};
+      {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"},
+      {&insert_baseline_, "INSERT OR IGNORE INTO baseline VALUES(?,?,?)"}};
   for (const auto& [statement, sql] : wanted) {
     if (sqlite3_prepare_v3(connection_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, nullptr) !=
         SQLITE_OK) {
@@ -179,6 +183,7 @@ void SqliteLedger::rollback() noexcept {
   sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   if (!last_run_) ids_.resize(ids_durable_);
   results_.fill(-1);  // their names may have gone with it
+  baseline_ids_.clear();
 }
 
 Result<void> SqliteLedger::step(Statement& statement, const char* what) {
@@ -309,6 +314,52 @@ Result<void> SqliteLedger::insert_attempt(const RequestRow& row, const AttemptRo
   constexpr int first_token_column = 10;
   if (attempt.first_token_us == 0) sqlite3_bind_null(insert_attempt_.handle, first_token_column);
   return step(insert_attempt_, "write");
+}
+
+Result<void> SqliteLedger::insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd) {
+  const auto [known, is_new] = baseline_ids_.try_emplace(baseline);
+  if (is_new) {
+    // By text: the process's numbers are not those of the run that recovery speaks for.
+    TOLLGATE_TRY(known->second, ledger_id(text(baseline)));
+  }
+  bind(insert_baseline_.handle, {static_cast<std::int64_t>(request), known->second, usd.value_or(Usd{}).count()});
+  if (!usd) sqlite3_bind_null(insert_baseline_.handle, 3);
+  return step(insert_baseline_, "write");
+}
+
+Result<void> SqliteLedger::write_baselines(const BaselineSet& baselines) {
+  static_assert(std::is_trivially_copyable_v<BaselineHost>);
+  TOLLGATE_TRY(run("DELETE FROM run_baseline", "write"));
+  Statement insert;
+  const char* const sql = "INSERT INTO run_baseline(baseline,host) VALUES(?,?)";
+  if (sqlite3_prepare_v2(connection_.get(), sql, -1, &insert.handle, nullptr) != SQLITE_OK) return refusal("write");
+  for (const BaselineRule& rule : baselines.rules) {
+    TOLLGATE_TRY(const std::int64_t name, ledger_id(text(rule.name)));
+    for (const BaselineHost& host : rule.hosts) {
+      sqlite3_bind_int64(insert.handle, 1, name);
+      sqlite3_bind_blob(insert.handle, 2, &host, sizeof host, SQLITE_TRANSIENT);
+      TOLLGATE_TRY(step(insert, "write"));
+    }
+  }
+  return success();
+}
+
+Result<BaselineSet> SqliteLedger::last_baselines() {
+  BaselineSet set;
+  Statement rows;
+  const char* const sql = "SELECT n.text,b.host FROM run_baseline b JOIN name n ON n.id=b.baseline ORDER BY b.position";
+  if (sqlite3_prepare_v2(connection_.get(), sql, -1, &rows.handle, nullptr) != SQLITE_OK) return refusal("read");
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(rows.handle)) == SQLITE_ROW) {
+    if (static_cast<std::size_t>(sqlite3_column_bytes(rows.handle, 1)) != sizeof(BaselineHost)) return BaselineSet{};
+    const NameId name = Names::global().intern(reinterpret_cast<const char*>(sqlite3_column_text(rows.handle, 0)));
+    if (set.rules.empty() || set.rules.back().name != name) set.rules.push_back({name, {}});
+    BaselineHost host;
+    std::memcpy(&host, sqlite3_column_blob(rows.handle, 1), sizeof host);
+    set.rules.back().hosts.push_back(host);
+  }
+  if (code != SQLITE_DONE) return refusal("read");
+  return set;
 }
 
 Result<RequestId> SqliteLedger::highest_request() const {

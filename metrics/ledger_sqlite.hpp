@@ -11,11 +11,13 @@
 // before any slot uses it. Threads: one at a time; built on one thread and then handed to the ledger thread.
 
 #include <array>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "metrics/baselines.hpp"
 #include "metrics/records.hpp"
 
 struct sqlite3;
@@ -36,6 +38,20 @@ class SqliteLedger {
   void rollback() noexcept;
   /// True: new. False: the ledger held this request already.
   [[nodiscard]] Result<bool> insert(const OpenRequest& settled);
+
+  /// What a request would have cost at a baseline; absent: not known. Once per request and baseline.
+  [[nodiscard]] Result<void> insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd);
+  /// Keeps the baselines for the next start to price what this run leaves open; inside a transaction.
+  [[nodiscard]] Result<void> write_baselines(const BaselineSet& baselines);
+  /// Those that the earlier run kept; empty if another program wrote them.
+  [[nodiscard]] Result<BaselineSet> last_baselines();
+
+  /// Folds at most so many requests that arrived before `cutoff_us`, the beginning of a day, into sums per day, and
+  /// deletes them: one transaction of its own. The youngest request always stays, for its id must not be given again.
+  /// Returns how many: fewer than asked for means that none is left. (metrics/ledger_retention.cpp)
+  [[nodiscard]] Result<std::size_t> fold(std::int64_t cutoff_us, std::size_t requests_max);
+  /// Gives at most so many unused pages back to the file system if there are plenty. False: there are not.
+  [[nodiscard]] Result<bool> shrink(std::size_t pages_max);
 
   /// Makes every name that exists now known to the ledger; inside a transaction.
   [[nodiscard]] Result<void> write_names();
@@ -72,6 +88,11 @@ class SqliteLedger {
   [[nodiscard]] Result<std::int64_t> ledger_id(std::string_view text);
   [[nodiscard]] Result<std::int64_t> ledger_id(NameId name);
   [[nodiscard]] Result<std::int64_t> ledger_id(RowResult result);
+  [[nodiscard]] Result<void> fold_measure(const std::string& measure, const std::string& sql_from,
+                                          const std::string& target, const std::string& high, const std::string& low);
+  [[nodiscard]] Result<void> fold_attempts();
+  [[nodiscard]] Result<void> fold_baselines();
+  [[nodiscard]] Result<std::vector<std::string>> texts(const char* sql);
   [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
   [[nodiscard]] Result<void> step(Statement& statement, const char* what);
   [[nodiscard]] Error refusal(const char* what) const;
@@ -82,11 +103,12 @@ class SqliteLedger {
     void operator()(sqlite3* connection) const noexcept;
   };
   std::unique_ptr<sqlite3, Closer> connection_;
-  Statement insert_request_, insert_attempt_, insert_name_, find_name_, insert_run_name_;
-  std::vector<std::int64_t> ids_;            // process NameId → ledger id
-  std::size_t ids_durable_ = 0;              // of which a rollback cannot take any more
-  std::array<std::int64_t, 256> results_{};  // RowResult → ledger id; -1: not looked up yet
-  bool last_run_ = false;                    // ids_ are those of the earlier run
+  Statement insert_request_, insert_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_;
+  std::vector<std::int64_t> ids_;                // process NameId → ledger id
+  std::size_t ids_durable_ = 0;                  // of which a rollback cannot take any more
+  std::array<std::int64_t, 256> results_{};      // RowResult → ledger id; -1: not looked up yet
+  std::map<NameId, std::int64_t> baseline_ids_;  // ledger ids of baselines, by the process's names
+  bool last_run_ = false;                        // ids_ are those of the earlier run
 };
 
 }  // namespace tollgate

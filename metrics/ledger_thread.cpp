@@ -15,6 +15,7 @@ LedgerThread::LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std
       commit_interval_(commit_interval),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   taken_.reserve(requests_per_commit_max);
+  held_.reserve(requests_per_commit_max);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -45,7 +46,9 @@ void LedgerThread::settled(const LedgerSlots& slots) noexcept {
 }
 
 void LedgerThread::hurry() noexcept {
-  Sleep state = Sleep::until_urgent;
+  hurried_.store(true, std::memory_order_seq_cst);
+  Sleep state = sleep_.load(std::memory_order_seq_cst);
+  if (state == Sleep::awake) return;
   if (sleep_.compare_exchange_strong(state, Sleep::awake, std::memory_order_relaxed)) wake();
 }
 
@@ -77,14 +80,14 @@ void LedgerThread::rest(bool committed) {
   }
   if (!committed && writable()) {
     sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
-    if (!anything_settled()) sleep(std::chrono::milliseconds{-1});
+    if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_fold());
     const std::lock_guard lock(mutex_);
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
   sleep_.store(Sleep::until_urgent, std::memory_order_seq_cst);
   const bool urgent_already =
       std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); });
-  if (writable() && urgent_already) {
+  if (writable() && (urgent_already || hurried_.load(std::memory_order_seq_cst))) {
     sleep_.store(Sleep::awake, std::memory_order_relaxed);
     return;
   }
@@ -103,15 +106,18 @@ void LedgerThread::run() {
     {
       const std::lock_guard lock(mutex_);
       flush_wanted = flush_wanted_;
+      baselines_ = baselines_wanted_;
     }
     bool committed = false;
     Result<void> outcome = success();
     do {  // until everything that was settled when the flush came is written
       take_up();
-      if (taken_.empty() && ledger_->names_written() >= Names::global().size() && writable()) break;
+      const bool names_known = ledger_->names_written() >= Names::global().size();
+      if (taken_.empty() && names_known && baselines_ == baselines_written_ && writable()) break;
       outcome = write_taken_up();
       committed = committed || outcome.has_value();
     } while (outcome && anything_settled() && (flush_wanted != flush_done_ || stopping()));
+    if (hurried_.exchange(false) || flush_wanted != flush_done_ || stopping()) release_held();
     answer_flushes(flush_wanted, outcome);
     if (stopping()) {
       const auto now = std::chrono::steady_clock::now();
@@ -121,6 +127,7 @@ void LedgerThread::run() {
       if (!outcome) std::this_thread::sleep_for(retry_interval);
       continue;
     }
+    if (outcome) fold_some();
     rest(committed);
   }
 }
@@ -135,20 +142,30 @@ void LedgerThread::take_up() {
   }
 }
 
+void LedgerThread::release_held() noexcept {
+  for (const Taken& held : held_) held.of->give_back(*held.slot);
+  held_.clear();
+}
+
 Result<void> LedgerThread::write_taken_up() {
   const auto began = std::chrono::steady_clock::now();
   std::uint64_t rows = 0;
   new_duplicates_ = 0;
+  new_baseline_totals_.clear();
   const auto transaction = [&]() -> Result<void> {
     if (!ledger_->in_place()) {
       return fail(Fault::internal, "the ledger file was moved or deleted while in use; put it back and restart");
     }
     TOLLGATE_TRY(ledger_->begin());
     TOLLGATE_TRY(ledger_->write_names());
+    if (baselines_ != baselines_written_) {
+      TOLLGATE_TRY(ledger_->write_baselines(baselines_ ? *baselines_ : BaselineSet{}));
+    }
     for (const Taken& taken : taken_) {
       TOLLGATE_TRY(const bool is_new, ledger_->insert(taken.slot->request));
       if (is_new) {
         rows += 1U + taken.slot->request.row.attempts;
+        TOLLGATE_TRY(write_baselines_of(taken.slot->request));
       } else {
         ++new_duplicates_;
       }
@@ -159,10 +176,13 @@ Result<void> LedgerThread::write_taken_up() {
   if (!outcome) {
     ledger_->rollback();
   } else {
-    for (const Taken& taken : taken_) taken.of->give_back(*taken.slot);
+    baselines_written_ = baselines_;
   }
   note(outcome, std::chrono::steady_clock::now() - began, rows);
-  if (outcome) taken_.clear();
+  if (outcome) {
+    release_held();
+    held_.swap(taken_);
+  }
   return outcome;
 }
 
@@ -178,6 +198,13 @@ void LedgerThread::note(const Result<void>& outcome, std::chrono::steady_clock::
   status_.error.clear();
   status_.rows_committed += rows;
   status_.duplicates += new_duplicates_;
+  for (const auto& [labels, news] : new_baseline_totals_) {
+    BaselineTotal& total = baseline_totals_[labels];
+    total.baseline = news.baseline;
+    total.team = news.team;
+    total.usd += news.usd;
+    total.unknown += news.unknown;
+  }
   status_.requests_committed += taken_.size();
   ++status_.commits;
   status_.last_commit = std::chrono::duration_cast<std::chrono::microseconds>(took);
@@ -198,6 +225,82 @@ Result<void> LedgerThread::flush() {
   flushed_.wait(lock, [&] { return flush_done_ >= mine; });
   if (!flush_error_.empty()) return fail(Fault::ledger_full, flush_error_);
   return success();
+}
+
+Result<void> LedgerThread::write_baselines_of(const OpenRequest& settled) {
+  if (!baselines_) return success();
+  for (const BaselineRule& rule : baselines_->rules) {
+    const std::optional<BaselineCost> cost = baseline_cost(rule, settled);
+    if (!cost) continue;
+    TOLLGATE_TRY(ledger_->insert_baseline(settled.row.id, rule.name, cost->usd));
+    BaselineTotal& total = new_baseline_totals_[{rule.name, settled.row.team}];
+    total.baseline = rule.name;
+    total.team = settled.row.team;
+    if (cost->usd) {
+      total.usd += *cost->usd;
+    } else {
+      ++total.unknown;
+    }
+  }
+  return success();
+}
+
+std::chrono::milliseconds LedgerThread::until_fold() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (keep_days_ == 0) return std::chrono::milliseconds{-1};
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_fold_ - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds{0});
+}
+
+// A failure here loses nothing: what could not be folded stays, and commits tell whether the ledger can be written.
+void LedgerThread::fold_some() {
+  using namespace std::chrono;
+  unsigned keep_days = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    keep_days = keep_days_;
+  }
+  const auto began = steady_clock::now();
+  if (keep_days == 0 || began < next_fold_ || stopping() || !writable()) return;
+  if (std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); })) return;
+  const auto today = floor<days>(system_clock::now());
+  const std::int64_t cutoff_us = duration_cast<microseconds>((today - days{keep_days}).time_since_epoch()).count();
+  const Result<std::size_t> folded = ledger_->fold(cutoff_us, requests_per_fold);
+  bool more = folded && folded.value() == requests_per_fold;
+  if (folded && !more) {
+    const Result<bool> shrunk = ledger_->shrink(pages_per_shrink);
+    more = shrunk && shrunk.value();
+  }
+  const auto ended = steady_clock::now();
+  next_fold_ = more ? ended + (ended - began) * (fold_share - 1) : ended + fold_interval;
+  const std::lock_guard lock(mutex_);
+  if (folded) {
+    status_.folded += folded.value();
+  } else {
+    ++status_.fold_failures;
+  }
+}
+
+void LedgerThread::set_baselines(std::shared_ptr<const BaselineSet> baselines) {
+  const std::lock_guard lock(mutex_);
+  baselines_wanted_ = std::move(baselines);
+}
+
+void LedgerThread::set_keep_days(unsigned keep_days) {
+  {
+    const std::lock_guard lock(mutex_);
+    keep_days_ = keep_days;
+  }
+  wake();
+}
+
+std::vector<BaselineTotal> LedgerThread::baseline_totals() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<BaselineTotal> totals;
+  for (const auto& [labels, total] : baseline_totals_) totals.push_back(total);
+  return totals;
 }
 
 LedgerStatus LedgerThread::status() const {

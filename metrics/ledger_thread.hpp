@@ -6,6 +6,10 @@
 // While nothing happens it sleeps without a timer; the first request settled after that wakes it (one write to an event
 // descriptor, about a microsecond), and all that settle within the next interval join that commit.
 //
+// The slots of the last commit are held until the next one is durable too, or somebody needs them: should the end of
+// the write-ahead log be damaged (a torn write, a truncated file), the next start finds their rows in the slot files
+// and writes them again.
+//
 // When a commit fails (disk full, I/O error) the rows stay in their slots, writable() turns false with the reason in
 // status(), and the same transaction is tried again until it goes through. Meanwhile no request is opened, so no slot
 // can run out.
@@ -13,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,6 +41,10 @@ class LedgerThread {
   static constexpr std::chrono::milliseconds last_tries{2'000};
   static constexpr std::chrono::milliseconds retry_interval{250};
   static constexpr std::uint32_t requests_per_commit_max = 8192;
+  static constexpr std::size_t requests_per_fold = 250;
+  static constexpr std::size_t pages_per_shrink = 256;
+  static constexpr std::chrono::minutes fold_interval{10};
+  static constexpr int fold_share = 4;  ///< folding takes at most one in so many parts of the thread's time
 
   [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
   [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
@@ -47,6 +56,12 @@ class LedgerThread {
   Result<void> flush();
   [[nodiscard]] LedgerStatus status() const;
 
+  /// From the next commit on. Durable with it, as names are.
+  void set_baselines(std::shared_ptr<const BaselineSet> baselines);
+  /// What is kept; older requests are folded into sums per day, a few at a time, while nothing urgent waits.
+  void set_keep_days(unsigned keep_days);
+  [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
+
  private:
   enum class Sleep : int { awake, until_anything, until_urgent };
 
@@ -56,12 +71,16 @@ class LedgerThread {
   void sleep(std::chrono::milliseconds limit) noexcept;
   void rest(bool committed);
   void take_up();
+  void release_held() noexcept;
   [[nodiscard]] bool anything_settled() const noexcept;
   /// So many wait that the commit should not wait for its interval.
   [[nodiscard]] static bool urgent(const LedgerSlots& slots) noexcept;
   [[nodiscard]] Result<void> write_taken_up();
   void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
   [[nodiscard]] bool stopping() const;
+  [[nodiscard]] Result<void> write_baselines_of(const OpenRequest& settled);
+  void fold_some();
+  [[nodiscard]] std::chrono::milliseconds until_fold() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
 
   struct Taken {
@@ -78,9 +97,17 @@ class LedgerThread {
   std::vector<Taken> taken_;  // of the transaction under way or to be tried again
   std::uint64_t new_duplicates_ = 0;
 
+  std::vector<Taken> held_;                       // of the last commit, not given back yet
+  std::shared_ptr<const BaselineSet> baselines_;  // in force
+  std::shared_ptr<const BaselineSet> baselines_written_;
+  using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
+  BaselineTotals new_baseline_totals_;                                        // of the commit under way
+  std::chrono::steady_clock::time_point next_fold_{};
+
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
   std::atomic<bool> writable_{true};
+  std::atomic<bool> hurried_{false};  // a reactor waits for a slot
 
   // Shared with whoever asks.
   mutable std::mutex mutex_;
@@ -89,6 +116,9 @@ class LedgerThread {
   std::string flush_error_;  // of the last flush that was answered, "" if it worked
   bool stop_ = false;
   LedgerStatus status_;
+  std::shared_ptr<const BaselineSet> baselines_wanted_;
+  BaselineTotals baseline_totals_;
+  unsigned keep_days_ = 0;
 
   std::thread thread_;  // last: starts when all the rest is there
 };

@@ -108,7 +108,16 @@ struct LedgerStatus {
   std::chrono::microseconds last_commit{0};   ///< how long it took
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
+  std::uint64_t folded = 0;                ///< old requests that became part of daily sums
+  std::uint64_t fold_failures = 0;         ///< batches of them that could not be folded, and stayed as they were
   std::uint64_t duplicates = 0;            ///< rows that were in the ledger already; not 0 only after a commit that failed half-way
+};
+
+/// What the requests of a team would have cost at a baseline, since the process began.
+struct BaselineTotal {
+  NameId baseline, team;
+  UsdSum usd;
+  std::uint64_t unknown = 0;               ///< requests whose cost there is not known
 };
 
 /// What the ledger found of an earlier run that did not end in order.

@@ -1,5 +1,6 @@
 #include "metrics/records.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 
@@ -48,6 +49,14 @@ void raise_request_ids_above(RequestId used) noexcept {
     while (before < floor && !last.ticks.compare_exchange_weak(before, floor, std::memory_order_relaxed)) {
     }
   }
+}
+
+// The id is made just after the arrival is noted, from the same clock; a minute is ample.
+RequestId lowest_request_id_at(std::int64_t time_us) noexcept {
+  const std::int64_t ms = time_us / 1000 - epoch_ms - 60'000;
+  if (ms <= 0) return RequestId{0};
+  constexpr std::int64_t ms_max = (std::int64_t{1} << 41) - 1;
+  return RequestId{std::min(ms, ms_max) << (sequence_bits + reactor_bits)};
 }
 
 RequestIdText text(RequestId id) noexcept {

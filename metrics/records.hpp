@@ -23,6 +23,8 @@ inline constexpr unsigned reactors_max = 256;
 [[nodiscard]] RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept;
 /// Ids given from now on are above `used`: what the ledger already holds.
 void raise_request_ids_above(RequestId used) noexcept;
+/// Every request that arrived at or after `time_us` (microseconds since the Unix epoch) has this id or a higher one.
+[[nodiscard]] RequestId lowest_request_id_at(std::int64_t time_us) noexcept;
 /// "req_" and 13 characters of Crockford's base 32, as clients and logs see it.
 struct RequestIdText {
   std::array<char, 17> chars;

@@ -79,9 +79,11 @@ bool charge_is_sane(const Charge& charge) noexcept {
   return std::all_of(charge.lines.begin(), charge.lines.end(), [](Usd line) { return line >= Usd{}; });
 }
 
-bool names_known(const RequestRow& row, std::uint32_t names) noexcept {
-  const auto known = [names](NameId id) { return static_cast<std::uint32_t>(id) < names; };
-  return known(row.model) && known(row.route) && known(row.team) && known(row.key) && known(row.target);
+/// A name that was made after the last commit died with its process: the ledger calls it "unknown". Its request and its
+/// money are as good as any other's.
+bool names_possible(const RequestRow& row) noexcept {
+  const auto possible = [](NameId id) { return static_cast<std::uint32_t>(id) < Names::names_max; };
+  return possible(row.model) && possible(row.route) && possible(row.team) && possible(row.key) && possible(row.target);
 }
 
 bool enums_known(const RequestRow& row) noexcept {
@@ -149,7 +151,7 @@ bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues&
 
 enum class Found { nothing, settled, open, damaged };
 
-Found take(const LedgerSlot& slot, std::uint32_t names, const PoolValues& values, OpenRequest& request) noexcept {
+Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& request) noexcept {
   const SlotState state = slot.state.load(std::memory_order_relaxed);
   if (state == SlotState::free) return Found::nothing;
   std::memcpy(static_cast<void*>(&request), &slot.request, sizeof request);
@@ -162,7 +164,7 @@ Found take(const LedgerSlot& slot, std::uint32_t names, const PoolValues& values
     }
     return Found::settled;
   }
-  if (state != SlotState::open || !names_known(row, names)) return Found::damaged;
+  if (state != SlotState::open || !names_possible(row)) return Found::damaged;
   return settle_open(slot, request, values) ? Found::open : Found::damaged;
 }
 
@@ -183,14 +185,14 @@ Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path) {
   return files;
 }
 
-Leftovers settle_leftovers(std::vector<SlotFile>& files, std::uint32_t names) {
+Leftovers settle_leftovers(std::vector<SlotFile>& files) {
   Leftovers leftovers;
   const PoolValues values = last_values(files);
   for (SlotFile& file : files) {
     file.damaged = file.readable ? file.slots - file.whole_slots : 1;
     for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
       OpenRequest request;
-      switch (take(file.slot(i), names, values, request)) {
+      switch (take(file.slot(i), values, request)) {
         case Found::nothing:
           continue;
         case Found::damaged:

@@ -39,8 +39,8 @@ struct Leftovers {
 
 /// Fails if a file was written by a program with another layout (it names the file and what to do), or cannot be read.
 [[nodiscard]] Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path);
-/// `names`: how many names the earlier run can have used. Counts damage in the files.
-[[nodiscard]] Leftovers settle_leftovers(std::vector<SlotFile>& files, std::uint32_t names);
+/// Counts damage in the files.
+[[nodiscard]] Leftovers settle_leftovers(std::vector<SlotFile>& files);
 /// After the rows are durable. Damaged files are renamed to `….damaged-<n>`, the others removed. Returns the new names.
 [[nodiscard]] Result<std::vector<std::string>> remove_slot_files(const std::vector<SlotFile>& files);
 

@@ -25,6 +25,8 @@ enum class Series : std::uint8_t {
   reasoning_tokens,
   usage_source,
   unpriced,
+  baseline_spend,
+  baseline_unknown,
   pool_billed,
   pool_cost,
   pool_gpu_seconds,
@@ -38,6 +40,8 @@ enum class Series : std::uint8_t {
   ledger_commit_failures,
   ledger_last_commit,
   ledger_duplicates,
+  ledger_folded,
+  ledger_fold_failures,
   ledger_recovered,
 };
 
@@ -83,6 +87,12 @@ inline constexpr std::array series_table{
     SeriesFacts{Series::unpriced, "tollgate_unpriced_requests_total", SeriesType::counter, "target",
                 "Attempts whose cost is not known: no price for the model, or no usage for work that was done. Never "
                 "counted as 0 USD."},
+    SeriesFacts{Series::baseline_spend, "tollgate_baseline_spend_usd_total", SeriesType::counter, "baseline,team",
+                "What the requests recorded since the process began would have cost at a baseline, in USD. Less spend, "
+                "it is what was saved; that may be negative."},
+    SeriesFacts{Series::baseline_unknown, "tollgate_baseline_unknown_requests_total", SeriesType::counter,
+                "baseline,team",
+                "Requests whose cost at a baseline is not known: no price there, or no usage. Not in the sum above."},
     SeriesFacts{Series::pool_billed, "tollgate_pool_billed_usd_total", SeriesType::counter, "pool",
                 "What the pool's hardware cost since the process began."},
     SeriesFacts{Series::pool_cost, "tollgate_pool_cost_usd_total", SeriesType::counter, "pool,state",
@@ -111,6 +121,11 @@ inline constexpr std::array series_table{
                 "How long the last group commit took."},
     SeriesFacts{Series::ledger_duplicates, "tollgate_ledger_duplicates_total", SeriesType::counter, "",
                 "Requests that were in the ledger already and were not written again."},
+    SeriesFacts{Series::ledger_folded, "tollgate_ledger_folded_requests_total", SeriesType::counter, "",
+                "Requests past ledger.keep_days that became part of daily sums."},
+    SeriesFacts{
+        Series::ledger_fold_failures, "tollgate_ledger_fold_failures_total", SeriesType::counter, "",
+        "Times that old requests could not be folded and stayed as they were: a full disk or a damaged ledger."},
     SeriesFacts{Series::ledger_recovered, "tollgate_ledger_recovered_requests", SeriesType::gauge, "state",
                 "Requests of an earlier run found at start: settled, open (settled now from what was known), damaged "
                 "(not imported)."},

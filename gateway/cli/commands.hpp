@@ -66,6 +66,26 @@ int prices_list(const PricesOptions& options);
 int prices_show(const PricesOptions& options);
 int prices_diff(const PricesOptions& options);
 
+struct CostsOptions {
+  std::string config, ledger;        ///< one of the two says where the ledger is; `ledger` wins
+  std::vector<std::string> by{"target"};
+  std::string since = "7d", until = "now";
+  bool json = false, csv = false, focus = false;
+  bool baselines = false;
+};
+/// What was spent, read from the ledger.
+int costs(const CostsOptions& options);
+
+struct ReconcileOptions {
+  std::string config, ledger;
+  std::vector<std::string> invoices;      ///< a provider's exports
+  std::vector<std::string> backends;      ///< whose targets the invoice is about; empty: found by the provider's address
+  std::string tolerance_usd = "0.01";     ///< per day and model
+  bool json = false;
+};
+/// A provider's exports against the ledger, difference by difference.
+int reconcile(const ReconcileOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 /// The exit code of a command that `error` ended: a finding if the user's input is wrong, else io_failure.

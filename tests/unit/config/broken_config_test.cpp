@@ -218,6 +218,24 @@ INSTANTIATE_TEST_SUITE_P(
                "what the backend calls it goes into upstream"}),
     name_of_case);
 
+/// Baselines begin in line 7, their first item in line 8 at column 5.
+std::string baseline(const std::string& inside) { return with("baselines:\n  - {" + inside + "}\n"); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Baselines, BrokenConfig,
+    ::testing::Values(
+        Broken{"NoReference", baseline("name: a"), "8:5", "either target (backend/model) or cheapest_of"},
+        Broken{"TwoReferences", baseline("name: a, target: home/llama, cheapest_of: [home/llama]"), "8:5",
+               "either target"},
+        Broken{"NoSuchTarget", baseline("name: a, target: home/lama"), "8:23", "did you mean 'home/llama'?"},
+        Broken{"NoTargets", baseline("name: a, cheapest_of: []"), "8:28", "name at least one target"},
+        Broken{"NoName", baseline("target: home/llama"), "8:5", "name"},
+        Broken{"NameTaken", with("baselines:\n  - {name: a, target: home/llama}\n  - {name: a, target: home/llama}\n"),
+               "9:12", "the baseline in line 8 has this name"},
+        Broken{"IllegalName", baseline("name: other, target: home/llama"), "8:12", "the gateway's own"},
+        Broken{"KeepDays", with("ledger: {keep_days: -1}\n"), "7:21", "0 to 36500"}),
+    name_of_case);
+
 INSTANTIATE_TEST_SUITE_P(
     Routes, BrokenConfig,
     ::testing::Values(

@@ -40,7 +40,7 @@ server:
   keepalive_comment_seconds: 0
   drain_seconds: 6
 admin: {listen: "127.0.0.1:9191"}
-ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024}
+ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024, keep_days: 400}
 log: {format: json, level: warn, access: false}
 tiers: {medium: 0.2, complex: 0.5, reasoning: 0.9}
 attempts_max: 4
@@ -93,6 +93,9 @@ backends:
       decode_tokens_per_second_total: 200
       output_tokens_mean: 50
     models: {llama: {}}
+baselines:
+  - {name: frontier, target: near/gpt}
+  - {name: cheapest-host, cheapest_of: [near/gpt, "home/llama:70b/q4"]}
 constraints:
   - name: phi-stays-home
     when: {header: {x-data-class: phi}}

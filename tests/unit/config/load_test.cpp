@@ -160,6 +160,18 @@ TEST(Load, RoutesNameTheirTargetsOnceAndInOrder) {
   EXPECT_THAT(constraint.labels.at("region"), ElementsAre("eu", "ch"));
 }
 
+TEST(Load, BaselinesNameTheirTargetsOnceAndInOrder) {
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends:\n  a: {dialect: openai, api_key: k, models: {x: {}, y: {}}}\n"
+      "baselines:\n  - {name: one, target: a/y}\n  - {name: many, cheapest_of: [a/y, a/x, a/y]}\nledger: {keep_days: "
+      "400}\n");
+  ASSERT_EQ(config->baselines.size(), 2U);
+  EXPECT_EQ(text(config->baselines[0].name), "one");
+  EXPECT_EQ(config->baselines[0].targets, (std::vector<std::size_t>{1}));
+  EXPECT_EQ(config->baselines[1].targets, (std::vector<std::size_t>{1, 0}));
+  EXPECT_EQ(config->ledger.keep_days, 400U);
+}
+
 TEST(Load, AllFindingsAreReportedInTheOrderOfTheFile) {
   const std::string message = error_of(
       "version: 3\nserver: {reactors: x, lisen: 1}\nbackends: {b: {dialect: nope, models: {m: {capability: 7}}}}\n");

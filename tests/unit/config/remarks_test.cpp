@@ -33,6 +33,11 @@ TEST(Remarks, AnUnpricedTargetIsNamed) {
   EXPECT_THAT(remarks(two_backends("")), Not(Contains(HasSubstr("no known price"))));
 }
 
+TEST(Remarks, ABaselineWithoutTokenPricesIsNamed) {
+  EXPECT_THAT(remarks(two_backends("baselines: [{name: gpu, target: home/m}]\n")),
+              Contains(HasSubstr("baseline gpu: target home/m has no token prices")));
+}
+
 TEST(Remarks, ARouteBehindOneWithoutConditionsIsNamed) {
   const auto found = remarks(two_backends("routes: [{name: a}, {name: b, when: {model: x}}]\n"));
   EXPECT_THAT(found, Contains(HasSubstr("route b never matches: route a before it has no conditions")));

@@ -103,6 +103,7 @@ TEST(Schema, StatesTheDefaultsThatHold) {
       EXPECT_EQ(stated->ledger.path, built_in->ledger.path);
       EXPECT_EQ(stated->ledger.commit_interval, built_in->ledger.commit_interval);
       EXPECT_EQ(stated->ledger.open_requests_max, built_in->ledger.open_requests_max);
+      EXPECT_EQ(stated->ledger.keep_days, built_in->ledger.keep_days);
       EXPECT_EQ(stated->log.level, built_in->log.level);
       EXPECT_EQ(stated->log.format, built_in->log.format);
       EXPECT_EQ(stated->log.access, built_in->log.access);

@@ -180,6 +180,30 @@ TEST(KillAndRecover, AnAttemptThatWasUnderWayIsPricedByItsLastProgress) {
   EXPECT_EQ(reader.text("SELECT target||' '||result||' '||recovered FROM requests"), "cloud/large internal 1");
 }
 
+// Found by killing the gateway 200 times: the name of a route was made by the first request that needed it.
+TEST(KillAndRecover, ANameThatWasMadeAfterTheLastCommitCostsARequestItsNameAndNothingElse) {
+  const testing::Folder folder;
+  const std::string path = folder.file("a.db");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    LedgerConfig config = testing::ledger_at(path);
+    config.commit_interval = std::chrono::hours{1};
+    const auto accounts = testing::start(config);
+    (void)testing::opened();
+    if (!accounts->adopt(std::make_shared<Config>())) ::_exit(2);
+    Books& books = accounts->books(0);
+    OpenRequest& request = *books.open(testing::opened());
+    books.decided(request, Names::global().intern("made-later"), 0.5F, Tier::medium);
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  const auto accounts = testing::start(testing::ledger_at(path));
+  EXPECT_EQ(accounts->recovery().open, 1U);
+  EXPECT_EQ(accounts->recovery().damaged, 0U);
+  EXPECT_EQ(testing::Reader(path).text("SELECT route||' '||team FROM requests"), "unknown red");
+}
+
 TEST(KillAndRecover, AGpuShareIsCountedUpToTheLastEventOfItsPool) {
   const testing::Folder folder;
   const std::string path = folder.file("a.db");

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint32_t all_names = Names::names_max;
-
 class LedgerSlotsTest : public ::testing::Test {
  protected:
   std::unique_ptr<LedgerSlots> create(std::uint32_t count, unsigned reactor = 0) {
@@ -123,7 +121,7 @@ TEST_F(LedgerSlotsTest, SettledSlotsAreReadAsTheyWere) {
   add_attempt(slot, Usd{6});
   slots->settle(slot);
   auto files = read();
-  const Leftovers leftovers = settle_leftovers(files, all_names);
+  const Leftovers leftovers = settle_leftovers(files);
   ASSERT_EQ(leftovers.rows.size(), 1U);
   EXPECT_EQ(leftovers.settled, 1U);
   EXPECT_EQ(leftovers.rows[0].row.id, RequestId{77});
@@ -135,7 +133,7 @@ TEST_F(LedgerSlotsTest, OpenSlotsAreSettledAsInternalAndMarked) {
   const auto slots = create(8);
   add_attempt(open(*slots, 5), Usd{9});
   auto files = read();
-  const Leftovers leftovers = settle_leftovers(files, all_names);
+  const Leftovers leftovers = settle_leftovers(files);
   ASSERT_EQ(leftovers.open, 1U);
   EXPECT_TRUE(leftovers.rows[0].row.recovered);
   EXPECT_EQ(leftovers.rows[0].row.result.name(), "internal");
@@ -152,7 +150,7 @@ TEST_F(LedgerSlotsTest, EveryReactorsFileIsRead) {
   std::ofstream(folder_.file("other.db.0.slots")) << "another ledger's";
   auto files = read();
   EXPECT_EQ(files.size(), 2U);
-  EXPECT_EQ(settle_leftovers(files, all_names).open, 2U);
+  EXPECT_EQ(settle_leftovers(files).open, 2U);
 }
 
 TEST_F(LedgerSlotsTest, ADamagedSettledSlotIsNeverASum) {
@@ -164,7 +162,7 @@ TEST_F(LedgerSlotsTest, ADamagedSettledSlotIsNeverASum) {
   }
   damage(offset_of(0, offsetof(OpenRequest, attempts) + offsetof(AttemptRow, charge)), "\x7F");
   auto files = read();
-  const Leftovers leftovers = settle_leftovers(files, all_names);
+  const Leftovers leftovers = settle_leftovers(files);
   EXPECT_EQ(leftovers.damaged, 1U);
   ASSERT_EQ(leftovers.rows.size(), 1U);
   EXPECT_EQ(leftovers.rows[0].row.id, RequestId{2});
@@ -185,7 +183,7 @@ TEST_F(LedgerSlotsTest, NoSingleByteOfASettledSlotChangesUnnoticed) {
     auto* const bytes = reinterpret_cast<unsigned char*>(&slot);
     bytes[at] ^= 0x10;
     auto files = read();
-    EXPECT_EQ(settle_leftovers(files, all_names).rows.size(), 0U) << "byte " << at;
+    EXPECT_EQ(settle_leftovers(files).rows.size(), 0U) << "byte " << at;
     bytes[at] ^= 0x10;
   }
 }
@@ -197,7 +195,7 @@ TEST_F(LedgerSlotsTest, OfATruncatedFileTheWholeSlotsAreTaken) {
   fs::remove(slot_file_path(ledger_, 0));
   fs::resize_file(folder_.file("books.db.7.slots"), slot_header_bytes + 2 * sizeof(LedgerSlot) + 500);
   auto files = read();
-  const Leftovers leftovers = settle_leftovers(files, all_names);
+  const Leftovers leftovers = settle_leftovers(files);
   EXPECT_EQ(leftovers.settled, 2U);
   EXPECT_EQ(leftovers.damaged, 2U);
 }
@@ -206,7 +204,7 @@ TEST_F(LedgerSlotsTest, AFileWithADamagedHeaderIsSetAside) {
   create(2);
   damage(0, "garbage!");
   auto files = read();
-  const Leftovers leftovers = settle_leftovers(files, all_names);
+  const Leftovers leftovers = settle_leftovers(files);
   EXPECT_EQ(leftovers.damaged, 1U);
   EXPECT_EQ(remove_slot_files(files).value().size(), 1U);
 }
@@ -224,12 +222,12 @@ TEST_F(LedgerSlotsTest, AnotherVersionsFileIsRefusedWithWhatToDo) {
   EXPECT_NE(files.error().message.find("books.db.0.slots"), std::string::npos);
 }
 
-TEST_F(LedgerSlotsTest, ANameTheEarlierRunCannotHaveKnownIsDamage) {
+TEST_F(LedgerSlotsTest, ANameThatNoRunCanHaveKnownIsDamage) {
   const auto slots = create(2);
   LedgerSlot& slot = open(*slots, 1);
-  slot.request.row.team = NameId{500};
+  slot.request.row.team = NameId{Names::names_max};
   auto files = read();
-  EXPECT_EQ(settle_leftovers(files, 400).damaged, 1U);
+  EXPECT_EQ(settle_leftovers(files).damaged, 1U);
 }
 
 }  // namespace

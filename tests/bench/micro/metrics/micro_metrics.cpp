@@ -16,7 +16,7 @@ NameId name(std::string_view text) { return Names::global().intern(text); }
 
 class Bench {
  public:
-  explicit Bench(std::uint32_t slots, std::chrono::milliseconds interval) {
+  Bench(std::uint32_t slots, std::chrono::milliseconds interval, std::size_t baselines = 0) {
     std::string made = (std::filesystem::temp_directory_path() / "tollgate-bench-XXXXXX").string();
     folder_ = ::mkdtemp(made.data());
     LedgerConfig config;
@@ -33,6 +33,9 @@ class Bench {
     (void)name("red");
     auto with = std::make_shared<Config>();
     with->backends.push_back(home);
+    managed.surfaces = {Surface::chat};
+    with->targets.push_back(managed);
+    for (std::size_t i = 0; i < baselines; ++i) with->baselines.push_back({name("baseline-" + std::to_string(i)), {0}});
     if (!accounts->adopt(with)) throw std::runtime_error("adopt");
   }
   ~Bench() {
@@ -95,15 +98,22 @@ void books_of_a_request(benchmark::State& state) {
 BENCHMARK(books_of_a_request)->ArgName("pool")->Arg(0)->Arg(1)->MinTime(0.5);
 
 void rows_committed_with_full_sync(benchmark::State& state) {
-  Bench bench(16384, std::chrono::milliseconds{10});
+  const std::int64_t baselines = state.range(0);
+  Bench bench(16384, std::chrono::milliseconds{10}, static_cast<std::size_t>(baselines));
   for (auto _ : state) {
     for (int i = 0; i < 8000; ++i) bench.request(true);
     bench.accounts->flush();
   }
-  state.counters["rows/s"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * 16'000, benchmark::Counter::kIsRate);
+  const auto rows = static_cast<double>(state.iterations() * 8000 * (2 + baselines));
+  state.counters["rows/s"] = benchmark::Counter(rows, benchmark::Counter::kIsRate);
 }
-BENCHMARK(rows_committed_with_full_sync)->UseRealTime()->Unit(benchmark::kMillisecond)->MinTime(2);
+BENCHMARK(rows_committed_with_full_sync)
+    ->ArgName("baselines")
+    ->Arg(0)
+    ->Arg(2)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond)
+    ->MinTime(2);
 
 void progress_of_a_stream(benchmark::State& state) {
   Bench bench(16, std::chrono::milliseconds{1'000});

@@ -1,0 +1,64 @@
+#include "metrics/baselines.hpp"
+
+#include <algorithm>
+
+namespace tollgate {
+namespace {
+
+std::uint32_t bit_of(Surface surface) noexcept { return 1U << static_cast<unsigned>(surface); }
+
+/// The attempt whose tokens count; nullptr if no usage is known.
+const AttemptRow* answered_by(const OpenRequest& settled) noexcept {
+  for (std::size_t i = settled.row.attempts; i-- > 0;) {
+    if (settled.attempts[i].usage_source != UsageSource::none) return &settled.attempts[i];
+  }
+  return nullptr;
+}
+
+/// Nothing was sent, or what was sent was refused before any work.
+bool nobody_worked(const OpenRequest& settled) noexcept {
+  const auto begin = settled.attempts.begin();
+  return std::all_of(begin, begin + settled.row.attempts,
+                     [](const AttemptRow& attempt) { return attempt.pricing == Pricing::not_billed; });
+}
+
+}  // namespace
+
+BaselineSet baselines_of(const Config& config) {
+  BaselineSet set;
+  for (const Baseline& baseline : config.baselines) {
+    BaselineRule rule{baseline.name, {}};
+    for (const std::size_t index : baseline.targets) {
+      const Target& target = config.targets[index];
+      BaselineHost host;
+      host.priced = target.prices.has_value();
+      if (target.prices) {
+        host.rates = TokenRates(*target.prices);
+        host.input_tokens_max = target.prices->input_tokens_max;
+      }
+      for (const Surface surface : target.surfaces) host.surfaces |= bit_of(surface);
+      rule.hosts.push_back(host);
+    }
+    set.rules.push_back(std::move(rule));
+  }
+  return set;
+}
+
+std::optional<BaselineCost> baseline_cost(const BaselineRule& rule, const OpenRequest& settled) noexcept {
+  const std::uint32_t surface = bit_of(settled.row.surface);
+  const bool served = std::any_of(rule.hosts.begin(), rule.hosts.end(),
+                                  [&](const BaselineHost& host) { return (host.surfaces & surface) != 0; });
+  if (!served) return std::nullopt;
+  const AttemptRow* const answer = answered_by(settled);
+  if (answer == nullptr) return BaselineCost{nobody_worked(settled) ? std::optional(Usd{}) : std::nullopt};
+  BaselineCost cheapest;
+  for (const BaselineHost& host : rule.hosts) {
+    const bool fits = host.input_tokens_max == 0 || answer->usage.total_input().count() <= host.input_tokens_max;
+    if (!host.priced || !fits || (host.surfaces & surface) == 0) continue;
+    const Usd usd = token_charge(answer->usage, host.rates).total();
+    if (!cheapest.usd || usd < *cheapest.usd) cheapest.usd = usd;
+  }
+  return cheapest;
+}
+
+}  // namespace tollgate

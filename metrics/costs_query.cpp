@@ -1,0 +1,488 @@
+#include "metrics/costs_query.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <set>
+
+#include "config/config.hpp"
+#include "metrics/ledger_schema.hpp"
+#include "metrics/records.hpp"
+
+namespace tollgate {
+namespace {
+
+constexpr int busy_timeout_ms = 10'000;
+constexpr std::int64_t hour_us = 3'600'000'000, day_us = 24 * hour_us;
+constexpr std::string_view money_ending = "_pusd";
+
+constexpr std::array<std::string_view, dimension_count> dimension_names{"team", "model", "route", "target", "key",
+                                                                        "day",  "hour",  "tier",  "outcome"};
+
+/// The expression that a dimension is grouped by, an integer. `target_of`: "r" for requests, "a" for attempts.
+std::string grouped_by(Dimension dimension, std::string_view target_of) {
+  switch (dimension) {
+    case Dimension::team:
+      return "r.team";
+    case Dimension::model:
+      return "r.model";
+    case Dimension::route:
+      return "r.route";
+    case Dimension::target:
+      return std::string(target_of) + ".target";
+    case Dimension::key:
+      return "r.key";
+    case Dimension::day:
+      return "r.arrived_us/86400000000";
+    case Dimension::hour:
+      return "r.arrived_us/3600000000";
+    case Dimension::tier:
+      return "r.tier";
+    case Dimension::outcome:
+      return "r.result";
+  }
+  return "0";
+}
+
+/// The same in the table of daily sums. It knows no hours: days stand there as negative numbers.
+std::string grouped_by_daily(Dimension dimension) {
+  switch (dimension) {
+    case Dimension::day:
+      return "d.day";
+    case Dimension::hour:
+      return "-1-d.day";
+    case Dimension::tier:
+      return "d.tier";
+    case Dimension::outcome:
+      return "d.result";
+    default:
+      return "d." + std::string(name_of(dimension));
+  }
+}
+
+std::string date_text(std::int64_t day) {
+  using namespace std::chrono;
+  const year_month_day date{sys_days{days{day}}};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()));
+}
+
+std::string list(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text.append(item).append(",");
+  return text;
+}
+
+std::string counts_of_attempts() {
+  std::string sql;
+  for (const auto& [measure, counted] : counted_attempts) {
+    sql.append(sql.empty() ? "" : ",").append("sum(").append(counted).append(")");
+  }
+  return sql;
+}
+
+/// Requests that arrived in [?1, ?2); ids rise with time, which saves reading the whole table (?3).
+constexpr const char* in_period = "r.id>=?3 AND r.arrived_us>=?1 AND r.arrived_us<?2";
+
+}  // namespace
+
+std::string_view name_of(Dimension dimension) noexcept { return dimension_names[static_cast<std::size_t>(dimension)]; }
+
+std::optional<Dimension> dimension_named(std::string_view name) noexcept {
+  const auto found = std::find(dimension_names.begin(), dimension_names.end(), name);
+  if (found == dimension_names.end()) return std::nullopt;
+  return static_cast<Dimension>(found - dimension_names.begin());
+}
+
+std::string high_half(const std::string& expression) { return "((" + expression + ")>>32)"; }
+std::string low_half(const std::string& expression) { return "((" + expression + ")&4294967295)"; }
+
+UsdSum CostsRow::known_usd() const noexcept {
+  UsdSum sum;
+  for (const UsdSum kind : spend) sum += kind;
+  return sum;
+}
+
+void CostsRow::add(const CostsRow& other) {
+  requests += other.requests;
+  attempts += other.attempts;
+  billed += other.billed;
+  inexact += other.inexact;
+  unpriced += other.unpriced;
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] += other.tokens[i];
+  for (std::size_t i = 0; i < spend.size(); ++i) spend[i] += other.spend[i];
+  for (const auto& [name, theirs] : other.baselines) {
+    BaselineSums& ours = baselines[name];
+    ours.compared += theirs.compared;
+    ours.unknown += theirs.unknown;
+    ours.baseline += theirs.baseline;
+    ours.actual += theirs.actual;
+  }
+}
+
+void LedgerReader::Closer::operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
+LedgerReader::~LedgerReader() = default;
+
+class LedgerReader::Statement {
+ public:
+  Statement(const LedgerReader& reader, const std::string& sql) : reader_(reader) {
+    failed_ = sqlite3_prepare_v2(reader.connection_.get(), sql.c_str(), -1, &handle_, nullptr) != SQLITE_OK;
+  }
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement() { sqlite3_finalize(handle_); }
+
+  void bind(int at, std::int64_t value) noexcept { sqlite3_bind_int64(handle_, at, value); }
+  /// False at the end.
+  [[nodiscard]] Result<bool> next() {
+    if (failed_) return reader_.refusal();
+    const int code = sqlite3_step(handle_);
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+    return reader_.refusal();
+  }
+  [[nodiscard]] std::int64_t number(int column) const noexcept { return sqlite3_column_int64(handle_, column); }
+  [[nodiscard]] std::string text(int column) const {
+    const unsigned char* const bytes = sqlite3_column_text(handle_, column);
+    return bytes == nullptr ? std::string() : reinterpret_cast<const char*>(bytes);
+  }
+
+ private:
+  const LedgerReader& reader_;
+  sqlite3_stmt* handle_ = nullptr;
+  bool failed_ = false;
+};
+
+/// A report in the making: rows by the integers they are grouped by.
+struct LedgerReader::Gathering {
+  using Key = std::vector<std::int64_t>;
+  const CostsQuestion& question;
+  std::size_t token_count, kind_count;
+  std::map<Key, CostsRow> rows;
+  std::set<std::int64_t> cut_days;
+
+  /// The row that a result belongs to: its first columns are the key.
+  CostsRow& row_of(const Statement& statement) {
+    Key key;
+    for (std::size_t i = 0; i < question.by.size(); ++i) key.push_back(statement.number(static_cast<int>(i)));
+    CostsRow& row = rows[key];
+    row.tokens.resize(token_count);
+    row.spend.resize(kind_count);
+    return row;
+  }
+  [[nodiscard]] int first_value() const noexcept { return static_cast<int>(question.by.size()); }
+  void bind_period(Statement& statement) const noexcept {
+    statement.bind(1, question.since_us);
+    statement.bind(2, question.until_us);
+    statement.bind(3, static_cast<std::int64_t>(lowest_request_id_at(question.since_us)));
+  }
+  [[nodiscard]] std::string key_columns(std::string_view target_of) const {
+    std::vector<std::string> columns;
+    for (const Dimension dimension : question.by) columns.push_back(grouped_by(dimension, target_of));
+    return list(columns);
+  }
+  [[nodiscard]] std::string group_by(std::size_t further = 0) const {
+    std::string text;
+    for (std::size_t i = 1; i <= question.by.size() + further; ++i) {
+      text += (text.empty() ? " GROUP BY " : ",") + std::to_string(i);
+    }
+    return text;
+  }
+};
+
+Error LedgerReader::refusal() const {
+  const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
+  std::string message =
+      "cannot read the ledger " + path_ + ": " + (connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory");
+  switch (code & 0xFF) {
+    case SQLITE_CANTOPEN:
+      message += "; check the path, and that this user may read the file and its folder";
+      break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      message += "; it is damaged or not a ledger: see 'When the ledger is damaged' in docs/money/ledger.md";
+      break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      message += "; another program holds it, try again";
+      break;
+    default:
+      break;
+  }
+  return fail(Fault::bad_config, std::move(message));
+}
+
+Result<std::unique_ptr<LedgerReader>> LedgerReader::open(const std::string& path) {
+  auto reader = std::unique_ptr<LedgerReader>(new LedgerReader(path));
+  if (::access(path.c_str(), R_OK) != 0) {
+    return fail(Fault::bad_config, "cannot open the ledger " + path + ": no such file, or this user may not read it");
+  }
+  const auto connect = [&](const std::string& name, int flags) {
+    sqlite3* opened = nullptr;
+    const int code = sqlite3_open_v2(name.c_str(), &opened, SQLITE_OPEN_READONLY | flags, nullptr);
+    reader->connection_.reset(opened);
+    if (opened != nullptr) sqlite3_busy_timeout(opened, busy_timeout_ms);
+    return code == SQLITE_OK;
+  };
+  if (!connect(path, 0)) return reader->refusal();
+  Result<void> checked = reader->check_schema();
+  // A copy on a read-only disk has no write-ahead log, and SQLite cannot make one there: such a file does not change.
+  const bool no_log = ::access((path + "-wal").c_str(), F_OK) != 0;
+  if (!checked && no_log && (sqlite3_errcode(reader->connection_.get()) & 0xFF) == SQLITE_CANTOPEN) {
+    std::string uri = "file:";
+    for (const char c : path) uri += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
+    if (!connect(uri + "?immutable=1", SQLITE_OPEN_URI)) return reader->refusal();
+    checked = reader->check_schema();
+  }
+  if (!checked) return checked.error();
+  TOLLGATE_TRY(reader->learn_columns());
+  return reader;
+}
+
+Result<void> LedgerReader::check_schema() {
+  std::int64_t application = 0, version = 0;
+  {
+    Statement pragma(*this, "PRAGMA application_id");
+    TOLLGATE_TRY(const bool found, pragma.next());
+    if (found) application = pragma.number(0);
+  }
+  if (application != ledger_application_id) {
+    return fail(Fault::bad_config, path_ + " is not a tollgate ledger");
+  }
+  {
+    Statement pragma(*this, "PRAGMA user_version");
+    TOLLGATE_TRY(const bool found, pragma.next());
+    if (found) version = pragma.number(0);
+  }
+  if (version > ledger_schema_version) {
+    return fail(Fault::bad_config,
+                fmt::format("the ledger {} has schema {}, written by a newer tollgate; this one knows up to {}", path_,
+                            version, ledger_schema_version));
+  }
+  return success();
+}
+
+Result<void> LedgerReader::learn_columns() {
+  std::vector<std::string> columns;
+  {
+    Statement statement(*this, "SELECT name FROM pragma_table_info('attempt') ORDER BY cid");
+    for (;;) {
+      TOLLGATE_TRY(const bool more, statement.next());
+      if (!more) break;
+      columns.push_back(statement.text(0));
+    }
+  }
+  const auto has = [&](const std::string& column) {
+    return std::find(columns.begin(), columns.end(), column) != columns.end();
+  };
+  for (const std::string& column : columns) {
+    if (column.ends_with(money_ending)) kinds_.push_back(column.substr(0, column.size() - money_ending.size()));
+  }
+  for (const std::string& kind : kinds_) {
+    const bool is_fee = kind == "request";  // of that name the table has the id
+    if (has(kind) && !is_fee) token_classes_.push_back(kind);
+  }
+  if (has("reasoning")) token_classes_.emplace_back("reasoning");
+  Statement tables(*this, "SELECT name FROM sqlite_schema WHERE type='table'");
+  for (;;) {
+    TOLLGATE_TRY(const bool more, tables.next());
+    if (!more) break;
+    has_daily_ = has_daily_ || tables.text(0) == "daily";
+    has_baselines_ = has_baselines_ || tables.text(0) == "baseline";
+  }
+  return success();
+}
+
+Result<void> LedgerReader::learn_names() {
+  Statement statement(*this, "SELECT id,text FROM name");
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    names_[statement.number(0)] = statement.text(1);
+  }
+}
+
+Result<void> LedgerReader::gather_requests(Gathering& into) {
+  Statement statement(
+      *this, "SELECT " + into.key_columns("r") + "count(*) FROM request r WHERE " + in_period + into.group_by());
+  into.bind_period(statement);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    if (statement.number(into.first_value()) > 0) {
+      into.row_of(statement).requests += statement.number(into.first_value());
+    }
+  }
+}
+
+Result<void> LedgerReader::gather_attempts(Gathering& into) {
+  std::string sql = "SELECT " + into.key_columns("a") + "count(*)," + counts_of_attempts();
+  for (const std::string& tokens : token_classes_) sql += ",sum(a." + tokens + ")";
+  for (const std::string& kind : kinds_) {
+    const std::string column = "a." + kind + std::string(money_ending);
+    sql += ",sum(" + high_half(column) + "),sum(" + low_half(column) + ")";
+  }
+  sql += std::string(" FROM request r JOIN attempt a ON a.request=r.id WHERE ") + in_period + into.group_by();
+  Statement statement(*this, sql);
+  into.bind_period(statement);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    int column = into.first_value();
+    const std::int64_t attempts = statement.number(column++);
+    if (attempts == 0) continue;
+    CostsRow& row = into.row_of(statement);
+    row.attempts += attempts;
+    row.unpriced += statement.number(column++);
+    row.billed += statement.number(column++);
+    row.inexact += statement.number(column++);
+    for (std::int64_t& tokens : row.tokens) tokens += statement.number(column++);
+    for (UsdSum& spend : row.spend) {
+      spend += from_halves(statement.number(column), statement.number(column + 1));
+      column += 2;
+    }
+  }
+}
+
+// A request is compared where its own cost and its baseline are both known.
+Result<void> LedgerReader::gather_baselines(Gathering& into) {
+  if (!has_baselines_) return success();
+  std::string high, low;
+  for (const std::string& kind : kinds_) {
+    const std::string column = "a." + kind + std::string(money_ending);
+    high += (high.empty() ? "" : "+") + high_half(column);
+    low += (low.empty() ? "" : "+") + low_half(column);
+  }
+  const std::string of_request = " FROM attempt a WHERE a.request=r.id)";
+  const std::string known(baseline_comparable);
+  std::string sql = "SELECT " + into.key_columns("r") + "b.baseline,sum(" + known + "),sum(NOT (" + known + "))";
+  sql += ",sum(iif(" + known + "," + high_half("b.pusd") + ",0)),sum(iif(" + known + "," + low_half("b.pusd") + ",0))";
+  sql += ",sum(iif(" + known + ",(SELECT coalesce(sum(" + high + "),0)" + of_request + ",0))";
+  sql += ",sum(iif(" + known + ",(SELECT coalesce(sum(" + low + "),0)" + of_request + ",0))";
+  sql += std::string(" FROM request r JOIN baseline b ON b.request=r.id WHERE ") + in_period + into.group_by(1);
+  Statement statement(*this, sql);
+  into.bind_period(statement);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    const int at = into.first_value();
+    const auto name = names_.find(statement.number(at));
+    if (name == names_.end()) continue;
+    BaselineSums& sums = into.row_of(statement).baselines[name->second];
+    sums.compared += statement.number(at + 1);
+    sums.unknown += statement.number(at + 2);
+    sums.baseline += from_halves(statement.number(at + 3), statement.number(at + 4));
+    sums.actual += from_halves(statement.number(at + 5), statement.number(at + 6));
+  }
+}
+
+namespace {
+
+/// Adds one measure of the daily sums to a row.
+void add_measure(CostsRow& row, const std::vector<std::string>& token_classes, const std::vector<std::string>& kinds,
+                 const std::string& measure, UsdSum sum) {
+  const auto count = static_cast<std::int64_t>(sum.picodollars());
+  if (measure == daily_requests) row.requests += count;
+  if (measure == daily_attempts) row.attempts += count;
+  if (measure == daily_unpriced) row.unpriced += count;
+  if (measure == daily_billed) row.billed += count;
+  if (measure == daily_inexact) row.inexact += count;
+  for (std::size_t i = 0; i < token_classes.size(); ++i) {
+    if (measure == token_classes[i]) row.tokens[i] += count;
+  }
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    if (measure == kinds[i] + std::string(money_ending)) row.spend[i] += sum;
+  }
+  constexpr std::string_view begin = daily_baseline_prefix;
+  const std::size_t end = measure.rfind(':');
+  if (!measure.starts_with(begin) || end < begin.size()) return;
+  BaselineSums& baseline = row.baselines[measure.substr(begin.size(), end - begin.size())];
+  const std::string_view what = std::string_view(measure).substr(end + 1);
+  if (what == "compared") baseline.compared += count;
+  if (what == "unknown") baseline.unknown += count;
+  if (what == "pusd") baseline.baseline += sum;
+  if (what == "actual_pusd") baseline.actual += sum;
+}
+
+}  // namespace
+
+Result<void> LedgerReader::gather_daily(Gathering& into) {
+  if (!has_daily_) return success();
+  const std::int64_t first = into.question.since_us / day_us;
+  const std::int64_t last = (into.question.until_us - 1) / day_us;
+  std::vector<std::string> columns;
+  for (const Dimension dimension : into.question.by) columns.push_back(grouped_by_daily(dimension));
+  Statement statement(*this, "SELECT " + list(columns) +
+                                 "d.measure,d.day,sum(d.high),sum(d.low) FROM daily d WHERE d.day>=?1 AND d.day<=?2" +
+                                 into.group_by(2));
+  statement.bind(1, first);
+  statement.bind(2, last);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    const int at = into.first_value();
+    const auto measure = names_.find(statement.number(at));
+    if (measure == names_.end()) continue;
+    const std::int64_t day = statement.number(at + 1);
+    if (day * day_us < into.question.since_us || (day + 1) * day_us > into.question.until_us) {
+      into.cut_days.insert(day);
+    }
+    add_measure(into.row_of(statement), token_classes_, kinds_, measure->second,
+                from_halves(statement.number(at + 2), statement.number(at + 3)));
+  }
+}
+
+std::string LedgerReader::label(Dimension dimension, std::int64_t value) const {
+  switch (dimension) {
+    case Dimension::day:
+      return date_text(value);
+    case Dimension::hour:
+      return value < 0 ? date_text(-1 - value) : date_text(value / 24) + fmt::format("T{:02}:00Z", value % 24);
+    case Dimension::tier:
+      return std::string(name_of(static_cast<Tier>(std::clamp<std::int64_t>(value, 0, tier_count - 1))));
+    default: {
+      const auto name = names_.find(value);
+      if (name == names_.end()) return "unknown";
+      return name->second.empty() ? "none" : name->second;
+    }
+  }
+}
+
+Result<CostsReport> LedgerReader::costs(const CostsQuestion& question) {
+  CostsReport report;
+  report.kinds = kinds_;
+  report.token_classes = token_classes_;
+  report.total.tokens.resize(token_classes_.size());
+  report.total.spend.resize(kinds_.size());
+  if (question.until_us <= question.since_us) return report;
+  Gathering gathering{question, token_classes_.size(), kinds_.size(), {}, {}};
+  const auto gather = [&]() -> Result<void> {
+    Statement begin(*this, "BEGIN");  // one view of the ledger, however it grows meanwhile
+    TOLLGATE_TRY(const bool none, begin.next());
+    (void)none;
+    TOLLGATE_TRY(learn_names());
+    TOLLGATE_TRY(gather_requests(gathering));
+    TOLLGATE_TRY(gather_attempts(gathering));
+    TOLLGATE_TRY(gather_baselines(gathering));
+    return gather_daily(gathering);
+  };
+  const Result<void> gathered = gather();
+  sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  if (!gathered) return gathered.error();
+  for (auto& [key, row] : gathering.rows) {
+    for (std::size_t i = 0; i < key.size(); ++i) row.labels.push_back(label(question.by[i], key[i]));
+    report.total.add(row);
+    report.rows.push_back(std::move(row));
+  }
+  for (const std::int64_t day : gathering.cut_days) report.cut_days.push_back(date_text(day));
+  // By text where names are grouped, by time where time is: hours of a folded day sort with their day.
+  std::sort(report.rows.begin(), report.rows.end(),
+            [](const CostsRow& a, const CostsRow& b) { return a.labels < b.labels; });
+  return report;
+}
+
+}  // namespace tollgate
