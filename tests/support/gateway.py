@@ -191,6 +191,11 @@ def wait_until(ask, timeout=10, what="the condition"):
         time.sleep(0.01)
 
 
+def decimal_of(value):
+    """A sample is a double printed with 16 digits, of which 15 are those of the number that was meant."""
+    return Decimal(f"{float(value):.15g}")
+
+
 def parse_metrics(text):
     families = {}
     for line in text.splitlines():
@@ -199,7 +204,7 @@ def parse_metrics(text):
         series, value = line.rsplit(" ", 1)
         name, _, labels = series.partition("{")
         pairs = [pair.split("=", 1) for pair in labels.rstrip("}").split(",") if pair] if labels else []
-        families.setdefault(name, {})[frozenset((k, v.strip('"')) for k, v in pairs)] = Decimal(value)
+        families.setdefault(name, {})[frozenset((k, v.strip('"')) for k, v in pairs)] = decimal_of(value)
     return families
 
 
