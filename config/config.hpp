@@ -86,9 +86,26 @@ struct TokenPrices {
   std::optional<UsdPerToken> cached_input;           ///< absent: cached input is priced as input
   std::optional<UsdPerToken> cache_write;            ///< absent: as input
   Usd per_request;
-  /// The prices hold for requests of at most so many input tokens, and beyond it are unknown (long-context rates). 0: no limit.
+  /// What all tokens of a request cost whose whole input is more than `above` tokens.
+  struct LongInput {
+    std::int64_t above = 0;
+    UsdPerToken input, output;
+    std::optional<UsdPerToken> cached_input, cache_write;   ///< absent: as input
+  };
+  std::optional<LongInput> long_input;
+  /// The prices hold for requests of at most so many input tokens, and beyond it are unknown: such requests are unpriced. 0: no limit.
   std::int64_t input_tokens_max = 0;
   std::string source;                                ///< "config" or the catalogue's id and date
+};
+
+/// The most that `attempts_max` may be.
+inline constexpr unsigned attempts_max_limit = 5;
+
+/// Where prices that the configuration does not give come from.
+struct PriceFile {
+  std::string path;                                  ///< a book of `tollgate prices import`; "": the built-in one
+  std::string as_of;                                 ///< the day its figures held, "2026-08-21"
+  std::int64_t stale_after_days = 45;                ///< then tollgate_price_book_stale is 1
 };
 
 /// Billed hardware behind a backend.
@@ -205,6 +222,7 @@ struct Config {
   AdminConfig admin;
   LedgerConfig ledger;
   LogConfig log;
+  PriceFile prices;
   std::vector<ApiKey> keys;
   std::vector<Backend> backends;
   std::vector<Target> targets;

@@ -2,6 +2,7 @@
 // A Config while it is being read: what each load_*.cpp fills in, and what check.cpp needs to say where a wrong thing
 // stands. Private to this folder.
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,8 @@
 
 namespace tollgate {
 
+namespace prices { struct PriceBook; }
+
 struct Draft {
   /// A route's `among` before the names are looked up; empty: every target.
   struct Among {
@@ -21,11 +24,13 @@ struct Draft {
   Config config;
   std::optional<Cursor> server_listen, admin_listen;
   std::vector<Cursor> backend_places, target_places, constraint_places, route_places;  ///< one per element of config
+  std::shared_ptr<const prices::PriceBook> book;   ///< of prices.file; nullptr: the built-in prices
   std::vector<Among> route_among;                                                      ///< one per route
 };
 
 // Sections, in the order they are read: later ones look names up in earlier ones.
 void load_server(MapReader& root, Draft& draft);  ///< server, admin, ledger, log, tiers, attempts_max
+void load_prices(MapReader& root, Draft& draft);  ///< prices; before the backends
 void load_auth(MapReader& root, Draft& draft);
 void load_backends(MapReader& root, Draft& draft);
 void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///< `models:` of one backend

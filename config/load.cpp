@@ -60,6 +60,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
     if (root.cursor().present()) {
       load_version(root);
       load_server(root, draft);
+      load_prices(root, draft);
       load_auth(root, draft);
       load_backends(root, draft);
       load_constraints(root, draft);

@@ -126,7 +126,7 @@ void load_server(MapReader& root, Draft& draft) {
     section.flag("access", config.log.access);
   }
   load_tiers(MapReader(root.at("tiers")), config.tiers);
-  root.integer("attempts_max", config.attempts_max, 1, 10);
+  root.integer("attempts_max", config.attempts_max, 1, attempts_max_limit);
   root.flag("air_gap", config.air_gap);
 }
 

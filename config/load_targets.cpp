@@ -1,10 +1,13 @@
 // `models:` of a backend: the targets, and where their prices come from.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/address.hpp"
 #include "config/decimal.hpp"
 #include "config/draft.hpp"
 #include "config/price_catalogue.hpp"
+#include "config/prices/book.hpp"
 
 namespace tollgate {
 namespace {
@@ -17,6 +20,22 @@ std::optional<UsdPerToken> load_price(const Cursor& place) {
   const auto count = place.decimal(usd_per_million_tokens_decimals, 0, usd_per_million_tokens_max * per_million);
   if (!count) return std::nullopt;
   return UsdPerToken{static_cast<std::int64_t>(*count)};
+}
+
+std::optional<TokenPrices::LongInput> load_long_input(const Cursor& place, bool embeddings_only) {
+  if (!place.present()) return std::nullopt;
+  MapReader section(place);
+  TokenPrices::LongInput prices;
+  static_cast<void>(section.required("above_input_tokens"));
+  section.integer("above_input_tokens", prices.above, 1, tokens_max);
+  const auto input = load_price(section.required("input_usd_per_million_tokens"));
+  const auto output = load_price(embeddings_only ? section.at("output_usd_per_million_tokens") : section.required("output_usd_per_million_tokens"));
+  prices.cached_input = load_price(section.at("cached_input_usd_per_million_tokens"));
+  prices.cache_write = load_price(section.at("cache_write_usd_per_million_tokens"));
+  if (!input || (!output && !embeddings_only)) return std::nullopt;
+  prices.input = *input;
+  prices.output = output.value_or(UsdPerToken{});
+  return prices;
 }
 
 std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only) {
@@ -36,6 +55,7 @@ std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only
     const auto count = per_request.decimal(usd_decimals, 0, 10'000 * usd);
     if (count) prices.per_request = Usd{static_cast<std::int64_t>(*count)};
   }
+  prices.long_input = load_long_input(section.at("long_input"), embeddings_only);
   if (!input || (!output && !embeddings_only)) return std::nullopt;
   prices.input = *input;
   prices.output = output.value_or(UsdPerToken{});
@@ -43,13 +63,70 @@ std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only
   return prices;
 }
 
-/// What a managed target without `prices:` costs according to the built-in catalogue.
-void take_catalogue_prices(const Backend& backend, Target& target) {
+/// A rate of the book as a price per token; nullopt if it has more decimals than a charge can be exact with.
+std::optional<UsdPerToken> price_of(prices::Price usd_per_million) {
+  constexpr Int128 femto_per_token = 1'000'000'000;              // 10^-18 USD per million tokens in one femtodollar per token
+  if (usd_per_million % femto_per_token != 0 || usd_per_million / femto_per_token > INT64_MAX) return std::nullopt;
+  return UsdPerToken{static_cast<std::int64_t>(usd_per_million / femto_per_token)};
+}
+
+/// The token prices of a tariff, if they are all that a charge of this gateway's needs: input, output, cached input, cache write.
+std::optional<TokenPrices> prices_of(const prices::Tariff& tariff) {
+  const auto rate_of = [&](std::string_view kind) -> const prices::Rate* {
+    const auto unit = prices::unit_of_kind(kind).value();
+    const auto found = std::find_if(tariff.rates.begin(), tariff.rates.end(), [&](const auto& rate) { return rate.first == unit; });
+    return found == tariff.rates.end() ? nullptr : &found->second;
+  };
+  const prices::Rate *const input = rate_of("input"), *const output = rate_of("output"), *const cached = rate_of("cached_input"),
+                     *const write = rate_of("cache_write"), *const requests = rate_of("requests");
+  if (input == nullptr) return std::nullopt;
+  std::int64_t above = 0;                        // one threshold for all kinds, as providers have it; else the prices are not taken
+  for (const prices::Rate* const rate : {input, output, cached, write}) {
+    if (rate == nullptr || rate->above.empty()) continue;
+    if (rate->above.size() > 1 || (above != 0 && above != rate->above.front().first)) return std::nullopt;
+    above = rate->above.front().first;
+  }
+  bool exact = true;
+  const auto price = [&](const prices::Rate* rate, std::int64_t input_tokens) {
+    const auto taken = rate == nullptr ? std::optional(UsdPerToken{}) : price_of(rate->at(input_tokens));
+    exact = exact && taken.has_value();
+    return taken.value_or(UsdPerToken{});
+  };
+  const auto optional_price = [&](const prices::Rate* rate, std::int64_t input_tokens) {
+    return rate == nullptr ? std::nullopt : std::optional(price(rate, input_tokens));
+  };
+  TokenPrices made;
+  made.input = price(input, 0);
+  made.output = price(output, 0);
+  made.cached_input = optional_price(cached, 0);
+  made.cache_write = optional_price(write, 0);
+  if (requests != nullptr) made.per_request = Usd{static_cast<std::int64_t>(requests->base / 1'000'000'000)};   // per thousand, 10^-18 → one, 10^-12
+  if (above != 0) made.long_input = TokenPrices::LongInput{above, price(input, above + 1), price(output, above + 1), optional_price(cached, above + 1), optional_price(write, above + 1)};
+  if (!exact) return std::nullopt;
+  return made;
+}
+
+/// What a managed target without `prices:` costs: in the price book of the configuration, the built-in catalogue, the built-in book.
+void take_book_prices(const Backend& backend, const prices::PriceBook& book, Target& target) {
+  const prices::Provider* const provider = book.provider_at(backend.url);
+  const prices::Model* const model = provider == nullptr ? nullptr : book.find_model(*provider, target.upstream);
+  if (model == nullptr) return;
+  const bool embeddings_only = target.surfaces == std::vector<Surface>{Surface::embeddings};
+  const prices::Tariff& tariff = model->tariff(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  std::optional<TokenPrices> taken = prices_of(tariff);
+  const bool has_output = std::any_of(tariff.rates.begin(), tariff.rates.end(), [](const auto& rate) { return prices::units()[rate.first].kind == "output"; });
+  if (!taken || (!has_output && !embeddings_only)) return;
+  taken->source = fmt::format("price book {}/{} as of {}", provider->id, model->id, book.as_of);
+  target.prices = std::move(taken);
+}
+
+void take_catalogue_prices(const Backend& backend, const Draft& draft, Target& target) {
   if (backend.pool || backend.simulated || backend.url.empty()) return;
   const Result<BackendUrl> url = parse_backend_url(backend.url);
   if (!url) return;
+  if (draft.book) return take_book_prices(backend, *draft.book, target);
   const CatalogueModel* const found = find_in_catalogue(url.value().host, target.upstream);
-  if (found == nullptr) return;
+  if (found == nullptr) return take_book_prices(backend, prices::built_in_book(), target);
   target.prices = found->prices;
   // Past this many input tokens the provider charges a rate that the catalogue's prices are not: by default nothing is
   // sent there.
@@ -95,7 +172,7 @@ void load_target(const std::string& name, const Cursor& place, std::size_t backe
   if (prices.present() && backend.pool) {
     prices.report("this backend has a pool and is billed by its hardware; remove the prices, or the pool");
   }
-  if (!prices.present()) take_catalogue_prices(backend, target);
+  if (!prices.present()) take_catalogue_prices(backend, draft, target);
   const bool no_room = target.context_tokens != 0 && target.output_tokens_max > target.context_tokens;
   if (no_room)
     section.at("output_tokens_max").report("is larger than context_tokens; a context holds input and output together");

@@ -40,8 +40,7 @@ void remark_on_prices(const Config& config, std::vector<std::string>& remarks) {
     if (limit != 0 && target.context_tokens > limit) {
       remarks.push_back(
           fmt::format("target {}: the catalogue's prices hold up to {} input tokens, context_tokens is {}; longer "
-                      "requests are priced "
-                      "too low: lower context_tokens or add prices",
+                      "requests are unpriced: lower context_tokens or add prices",
                       text(target.id), limit, target.context_tokens));
     }
   }

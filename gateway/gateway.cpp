@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <csignal>
 
+#include "config/prices/book.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/log.hpp"
 
@@ -277,6 +278,14 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   gauge("tollgate_requests_in_flight", "Requests being served now.", requests_under_way());
   gauge("tollgate_config_last_reload_successful", "1 if the configuration file was valid when last read.", status.last_reload_ok ? 1 : 0);
   gauge("tollgate_config_last_reload_success_timestamp_seconds", "When a configuration last took effect.", static_cast<double>(std::chrono::system_clock::to_time_t(status.last_success)));
+  if (const PriceFile& prices = serving_->config->prices; !prices.as_of.empty()) {
+    const std::time_t as_of = prices::day_of(prices.as_of);
+    const double age = std::difftime(std::time(nullptr), as_of);
+    constexpr double seconds_per_day = 86'400;
+    gauge("tollgate_price_book_as_of_timestamp_seconds", "The day on which the figures of the price book held.", static_cast<double>(as_of));
+    gauge("tollgate_price_book_stale", "1 if the figures of the price book are older than prices.stale_after_days.",
+          age > static_cast<double>(prices.stale_after_days) * seconds_per_day ? 1 : 0);
+  }
   families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));
   add(families.back(), static_cast<double>(status.reloads), {{"result", "ok"}});
   add(families.back(), static_cast<double>(status.reloads_failed), {{"result", "invalid"}});

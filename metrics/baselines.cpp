@@ -34,7 +34,6 @@ BaselineSet baselines_of(const Config& config) {
       host.priced = target.prices.has_value();
       if (target.prices) {
         host.rates = TokenRates(*target.prices);
-        host.input_tokens_max = target.prices->input_tokens_max;
       }
       for (const Surface surface : target.surfaces) host.surfaces |= bit_of(surface);
       rule.hosts.push_back(host);
@@ -53,8 +52,7 @@ std::optional<BaselineCost> baseline_cost(const BaselineRule& rule, const OpenRe
   if (answer == nullptr) return BaselineCost{nobody_worked(settled) ? std::optional(Usd{}) : std::nullopt};
   BaselineCost cheapest;
   for (const BaselineHost& host : rule.hosts) {
-    const bool fits = host.input_tokens_max == 0 || answer->usage.total_input().count() <= host.input_tokens_max;
-    if (!host.priced || !fits || (host.surfaces & surface) == 0) continue;
+    if (!host.priced || !host.rates.cover(answer->usage) || (host.surfaces & surface) == 0) continue;
     const Usd usd = token_charge(answer->usage, host.rates).total();
     if (!cheapest.usd || usd < *cheapest.usd) cheapest.usd = usd;
   }

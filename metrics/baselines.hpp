@@ -25,7 +25,6 @@ namespace tollgate {
 /// A place a request could have gone to, as plain numbers: it is kept in the ledger as it stands.
 struct BaselineHost {
   TokenRates rates;
-  std::int64_t input_tokens_max = 0;  ///< the prices hold for so many input tokens; 0: no limit
   std::uint32_t surfaces = 0;         ///< bit set of Surface: what it serves
   bool priced = false;                ///< false: what it costs there is not known
 };

@@ -24,10 +24,11 @@ std::string_view name_of(ChargeKind kind) noexcept {
 
 Charge token_charge(const Usage& usage, const TokenRates& rates) noexcept {
   Charge charge;
-  charge[ChargeKind::input] = line(usage.input, rates.input);
-  charge[ChargeKind::cached_input] = line(usage.cached_input, rates.cached_input);
-  charge[ChargeKind::cache_write] = line(usage.cache_write, rates.cache_write);
-  charge[ChargeKind::output] = line(usage.output, rates.output);
+  const bool is_long = rates.long_input_above != 0 && usage.total_input().count() > rates.long_input_above;
+  charge[ChargeKind::input] = line(usage.input, is_long ? rates.long_input : rates.input);
+  charge[ChargeKind::cached_input] = line(usage.cached_input, is_long ? rates.long_cached_input : rates.cached_input);
+  charge[ChargeKind::cache_write] = line(usage.cache_write, is_long ? rates.long_cache_write : rates.cache_write);
+  charge[ChargeKind::output] = line(usage.output, is_long ? rates.long_output : rates.output);
   charge[ChargeKind::request] = rates.per_request;
   return charge;
 }

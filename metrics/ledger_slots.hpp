@@ -56,7 +56,7 @@ struct ProgressCopy {
   std::uint32_t check = 0;
 };
 
-struct alignas(64) LedgerSlot {
+struct alignas(1024) LedgerSlot {
   OpenRequest request;
   RunningAttempt running;
   PoolValueSeen seen;

@@ -37,7 +37,8 @@ bool plausible(const Usage& usage) noexcept {
 void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
   attempt.charge = {};
   attempt.pool_method = PoolMethod::none;
-  const bool usage_known = attempt.usage_source != UsageSource::none;
+  // An input past what the prices are known for has no known cost either.
+  const bool usage_known = attempt.usage_source != UsageSource::none && (!prices.has_rates || prices.rates.cover(attempt.usage));
   const bool no_bill = nothing_sent(attempt.result) || refused_unbilled(attempt.result);
   if (prices.has_rates && usage_known) attempt.charge = token_charge(attempt.usage, prices.rates);
   if (prices.has_pool && !nothing_sent(attempt.result)) {

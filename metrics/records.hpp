@@ -80,7 +80,8 @@ struct RequestRow {
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 
-inline constexpr unsigned attempts_per_request_max = 6;
+/// As many as `attempts_max` may be; a slot of 1 KiB holds no more.
+inline constexpr unsigned attempts_per_request_max = attempts_max_limit;
 
 /// A request between open() and settle(); lives in a ledger slot. Only Books makes and ends one.
 struct OpenRequest {

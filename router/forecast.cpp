@@ -42,7 +42,9 @@ Int128 femtodollars(TokenCount tokens, UsdPerToken price) noexcept {
 }
 
 Usd token_price(TokenCount input, TokenCount output, const TokenPrices& prices) noexcept {
-  const Int128 sum = femtodollars(input, prices.input) + femtodollars(output, prices.output);
+  const bool is_long = prices.long_input && input.count() > prices.long_input->above;
+  const Int128 sum = femtodollars(input, is_long ? prices.long_input->input : prices.input) +
+                     femtodollars(output, is_long ? prices.long_input->output : prices.output);
   return bounded(divide_half_even(sum, 1000) + prices.per_request.count());
 }
 

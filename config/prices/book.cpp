@@ -167,6 +167,8 @@ Provider read_provider(const Json& value) {
 
 }  // namespace
 
+std::int64_t day_of(const std::string& as_of) { return std::chrono::sys_seconds{read_day(as_of, "as_of")}.time_since_epoch().count(); }
+
 std::string lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {

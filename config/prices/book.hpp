@@ -111,6 +111,9 @@ struct PriceBook {
 /// more decimals than that.
 [[nodiscard]] Result<Int128> scaled_decimal(std::string_view text, int decimals);
 
+/// Midnight UTC of PriceBook::as_of, in seconds since the Unix epoch.
+[[nodiscard]] std::int64_t day_of(const std::string& as_of);
+
 [[nodiscard]] std::string lower_case(std::string_view text);
 
 }  // namespace tollgate::prices

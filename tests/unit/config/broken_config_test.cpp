@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"LedgerWithoutPath", with("ledger: {url: \"sqlite:\"}\n"), "7:15", "write sqlite: and a path"},
         Broken{"TiersFall", with("tiers: {medium: 0.6}\n"), "7:8", "the bounds must rise"},
         Broken{"TierPastOne", with("tiers: {reasoning: 1.5}\n"), "7:20", "it goes from 0 to 1"},
-        Broken{"NoAttempts", with("attempts_max: 0\n"), "7:15", "it goes from 1 to 10"}),
+        Broken{"NoAttempts", with("attempts_max: 0\n"), "7:15", "it goes from 1 to 5"}),
     name_of_case);
 
 const std::string hash(64, 'a');

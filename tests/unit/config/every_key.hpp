@@ -42,6 +42,7 @@ server:
 admin: {listen: "127.0.0.1:9191"}
 ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024, keep_days: 400}
 log: {format: json, level: warn, access: false}
+prices: {stale_after_days: 60}
 tiers: {medium: 0.2, complex: 0.5, reasoning: 0.9}
 attempts_max: 4
 air_gap: true
@@ -82,6 +83,12 @@ backends:
           cached_input_usd_per_million_tokens: 1.25
           cache_write_usd_per_million_tokens: "3.125"
           usd_per_request: "0.001"
+          long_input:
+            above_input_tokens: 200000
+            input_usd_per_million_tokens: "5"
+            output_usd_per_million_tokens: 15
+            cached_input_usd_per_million_tokens: "2.5"
+            cache_write_usd_per_million_tokens: "6.25"
   simulated-gpu:
     dialect: vllm
     simulated:

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include <set>
 
 #include "unit/config/loading.hpp"
@@ -81,6 +83,33 @@ TEST(PriceCatalogue, AnUnknownModelStaysUnpriced) {
   EXPECT_FALSE(testing::loaded("version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-99: {}}}}\n")
                    ->targets[0]
                    .prices);
+}
+
+TEST(PriceCatalogue, AHostOnlyThePriceBookKnowsIsPricedFromIt) {
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends: {m: {dialect: openai, url: \"https://api.mistral.ai/v1\", api_key: k, models: {mistral-large-2407: {}, no-such: {}}}}\n");
+  ASSERT_TRUE(config->targets[0].prices);
+  EXPECT_EQ(config->targets[0].prices->source.rfind("price book mistral/", 0), 0U) << config->targets[0].prices->source;
+  EXPECT_FALSE(config->targets[1].prices);
+}
+
+TEST(PriceCatalogue, AFileOfTheConfigurationReplacesTheBuiltInPrices) {
+  const std::string path = ::testing::TempDir() + "prices_test_book.json";
+  std::ofstream(path) << R"({"format":"tollgate-prices","version":1,"as_of":"2026-11-01","origin":"own","providers":[{"id":"o","url":"https://api\\.openai\\.com",
+    "models":[{"id":"gpt-4o","prices":[{"usd":{"input":{"base":"1","above":[[1000,"2"]]},"output":"3"}}]}]}]})";
+  const std::string backends = "\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-4o: {}, gpt-4o-mini: {}}}}\n";
+  const ConfigPtr config = testing::loaded("version: 1\nprices: {file: \"" + path + "\"}" + backends);
+  ASSERT_TRUE(config->targets[0].prices);
+  EXPECT_EQ(config->targets[0].prices->input, UsdPerToken{1'000'000'000});
+  ASSERT_TRUE(config->targets[0].prices->long_input);
+  EXPECT_EQ(config->targets[0].prices->long_input->above, 1000);
+  EXPECT_EQ(config->targets[0].prices->long_input->input, UsdPerToken{2'000'000'000});
+  EXPECT_EQ(config->targets[0].prices->long_input->output, UsdPerToken{3'000'000'000});
+  EXPECT_FALSE(config->targets[1].prices) << "prices of two sources are not mixed";
+  EXPECT_EQ(config->prices.as_of, "2026-11-01");
+  std::ofstream(path) << "{";
+  EXPECT_FALSE(load_text("version: 1\nprices: {file: \"" + path + "\"}" + backends, "t", testing::environment_of({})));
+  EXPECT_FALSE(load_text("version: 1\nprices: {file: /nowhere/x.json}" + backends, "t", testing::environment_of({})));
 }
 
 TEST(PriceCatalogue, ByDefaultNothingIsSentPastWhereThePricesHold) {

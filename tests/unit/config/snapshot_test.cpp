@@ -89,10 +89,10 @@ TEST_F(Snapshot, AMissingFileIsAFailedReload) {
 TEST_F(Snapshot, AFileIsReadAgain) {
   const auto path =
       std::filesystem::temp_directory_path() / ("tollgate-snapshot-" + std::to_string(::getpid()) + ".yaml");
-  std::ofstream(path) << minimal << "attempts_max: 7\n";
+  std::ofstream(path) << minimal << "attempts_max: 2\n";
   ConfigHolder holder(testing::loaded(minimal), path.string(), testing::environment_of({}));
   ASSERT_TRUE(holder.reload(ReloadCause::file_changed));
-  EXPECT_EQ(holder.current()->attempts_max, 7U);
+  EXPECT_EQ(holder.current()->attempts_max, 2U);
   std::filesystem::remove(path);
 }
 
@@ -114,7 +114,7 @@ TEST_F(Snapshot, ReadersAndReloadsMayMeet) {
     });
   }
   for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(holder_.reload_text(minimal + "attempts_max: " + std::to_string(1 + i % 9) + "\n", ReloadCause::asked));
+    ASSERT_TRUE(holder_.reload_text(minimal + "attempts_max: " + std::to_string(1 + i % 5) + "\n", ReloadCause::asked));
   }
   stop = true;
   for (std::thread& reader : readers) reader.join();

@@ -27,6 +27,17 @@ TEST(Charge, CachedInputHasItsOwnPriceAndIsNotPaidTwice) {
   EXPECT_EQ(charge.total(), Usd{54'399'000'000});  // 0.054399 USD
 }
 
+TEST(Charge, ALongInputIsDearerFromItsFirstTokenOn) {
+  TokenPrices prices = prices_of(3 * per_million, 15 * per_million);
+  prices.cached_input = UsdPerToken{300'000'000};
+  prices.long_input = TokenPrices::LongInput{200'000, UsdPerToken{6 * per_million}, UsdPerToken{22'500'000'000}, UsdPerToken{600'000'000}, {}};
+  Usage usage = usage_of(100'000, 10);
+  usage.cached_input = TokenCount{100'000};          // the whole input decides, not what is charged as input
+  EXPECT_EQ(token_charge(usage, prices).total(), Usd{330'150'000'000});
+  usage.cached_input += TokenCount{1};
+  EXPECT_EQ(token_charge(usage, prices).total(), Usd{660'225'600'000});
+}
+
 TEST(Charge, ReadsFromACacheCostLess) {
   TokenPrices prices = prices_of(800'000'000, 4 * per_million);
   prices.cached_input = UsdPerToken{80'000'000};

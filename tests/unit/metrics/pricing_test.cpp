@@ -88,6 +88,21 @@ TEST(Pricing, AModelWithoutAPriceIsUnpricedNotFree) {
   EXPECT_EQ(row.charge.total(), Usd{});
 }
 
+TEST(Pricing, AnInputPastWhatThePricesHoldForIsUnpriced) {
+  AttemptPrices prices = rates();
+  AttemptRow row;
+  row.result = RowResult::ok();
+  row.usage_source = UsageSource::exact;
+  row.usage.input = TokenCount{1000};
+  prices.rates.input_tokens_max = 1000;
+  price(row, prices, {});
+  EXPECT_EQ(row.pricing, Pricing::priced);
+  prices.rates.input_tokens_max = 999;
+  price(row, prices, {});
+  EXPECT_EQ(row.pricing, Pricing::unpriced);
+  EXPECT_EQ(row.charge.total(), Usd{});
+}
+
 TEST(Pricing, AnExplicitZeroIsAPrice) {
   AttemptRow row = attempt(RowResult::ok(), UsageSource::exact);
   row.usage = {};
