@@ -307,6 +307,7 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
     }
   }
   deadline_.clear();
+  head_ = std::string();                // an open stream needs it no more
   if (parser_->is_done()) finished();
   co_return std::move(parser_->head);
 }
