@@ -59,7 +59,7 @@ class StreamReader {
   /// in `out` as well).
   virtual Result<void> feed(std::string_view bytes, Pieces& out) = 0;
   /// The body ended. ok if the protocol's end mark was seen or the answer was complete without it; else upstream_broke_off.
-  /// Appends what was held back (see `release`), with no cost.
+  /// Appends a last event that came without its closing blank line. What is held back stays so (see `release`).
   virtual Result<void> finish(Pieces& out) = 0;
   /// True once the protocol's end mark ([DONE]) was read: the answer is complete even if the client leaves now.
   [[nodiscard]] virtual bool complete() const noexcept = 0;
@@ -94,7 +94,7 @@ class Dialect {
   [[nodiscard]] virtual bool supports(Surface surface) const noexcept = 0;
   /// Path after the endpoint's prefix. A prefix that already ends in "/v1" is not doubled (done by parse_endpoint).
   [[nodiscard]] virtual std::string_view path(Surface surface) const noexcept = 0;
-  /// The client's body as this backend wants it: the upstream's model name, stream_options as DESIGN §5 says, `usage` cut out.
+  /// The client's body as this backend wants it: the upstream's model name, stream_options that make it tell its usage, `usage` cut out.
   virtual Result<void> write(const ClientBody& client, const Target& target, WireBody& out) const = 0;
   [[nodiscard]] virtual std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const = 0;
   /// `body` has at least 64 readable bytes behind its end (simdjson's padding). Fault upstream_garbage if it is not the protocol's JSON.

@@ -1,5 +1,5 @@
 #pragma once
-// One request and its answer. serve() walks the request's way once (DESIGN §2): serve.cpp holds the order, forward.cpp the attempts,
+// One request and its answer. serve() walks the request's way once (docs/architecture.md): serve.cpp holds the order, forward.cpp the attempts,
 // relay.cpp the answer's bytes. Everything a later step needs is a member, in the order it is learned; nothing changes it afterwards.
 //
 // Law: once a ledger slot is taken (record_), serve() settles it, whatever happens in between; settling never waits.
