@@ -113,7 +113,8 @@ struct Pool {
   NameId name;                                       ///< the backend's name
   std::string gpu;
   std::int64_t gpus = 0;
-  /// Rate while billed: picodollars per hour, exact: GPUs x hourly price + monthly operations x 12 / 8760.
+  /// Rate while billed: picodollars per hour, exact. dedicated: GPUs x hourly price; owned: (purchase - residual) / life + kW x PUE x
+  /// price of a kWh + colocation x 12 / 8760; both: + monthly operations x 12 / 8760.
   /// Kept as numerator over `rate_denominator` so that nothing is rounded before it is charged.
   Int128 rate_picodollars = 0;                       ///< per rate_denominator hours
   std::int64_t rate_denominator = 1;

@@ -108,39 +108,6 @@ void load_labels(const Cursor& place, Backend& backend) {
   }
 }
 
-void load_pool(const Cursor& place, Backend& backend) {
-  if (!place.present()) return;
-  MapReader section(place);
-  if (!section.cursor().present()) return;
-  const Cursor billing = section.required("billing");
-  const auto kind = billing.present() ? billing.text() : std::nullopt;
-  if (kind && *kind != "dedicated") {
-    billing.report("this version knows 'dedicated' only: hardware that is paid for all the time");
-  }
-  Pool pool;
-  pool.name = backend.name;
-  section.text("gpu", pool.gpu);
-  const Cursor gpus = section.required("gpus");
-  if (gpus.present()) pool.gpus = gpus.integer(1, 10'000).value_or(0);
-  constexpr Int128 usd = 1'000'000'000'000;  // picodollars
-  const Cursor hourly = section.required("usd_per_gpu_hour");
-  const auto hourly_picodollars = hourly.present() ? hourly.decimal(usd_decimals, 0, 10'000 * usd) : std::nullopt;
-  const Cursor monthly = section.at("ops_usd_per_month");
-  const auto monthly_picodollars = monthly.present() ? monthly.decimal(usd_decimals, 0, 100'000'000 * usd) : Int128{0};
-  if (!hourly_picodollars || !monthly_picodollars || pool.gpus == 0) return;
-  if (*hourly_picodollars == 0 && *monthly_picodollars == 0) {
-    section.cursor().report(
-        "the pool costs nothing; write what the hardware costs per hour or per month, or leave the pool out");
-    return;
-  }
-  // A year has 8760 hours, a month is a twelfth of it: 730 hours.
-  constexpr std::int64_t hours_per_month = 730;
-  const bool with_operations = *monthly_picodollars != 0;
-  pool.rate_denominator = with_operations ? hours_per_month : 1;
-  pool.rate_picodollars = *hourly_picodollars * pool.gpus * pool.rate_denominator + *monthly_picodollars;
-  backend.pool = std::move(pool);
-}
-
 void load_timeouts(MapReader section, Timeouts& timeouts) {
   constexpr milliseconds least{10};
   section.seconds("connect_seconds", timeouts.connect, least, hours(1));

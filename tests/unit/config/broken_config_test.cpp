@@ -177,7 +177,11 @@ INSTANTIATE_TEST_SUITE_P(
     Pools, BrokenConfig,
     ::testing::Values(
         Broken{"OtherBilling", pool("billing: serverless, gpus: 1, usd_per_gpu_hour: 1"), "7:21",
-               "this version knows 'dedicated' only"},
+               "dedicated, owned"},
+        Broken{"OwnedWithoutLife", pool("billing: owned, gpus: 1, purchase_usd: 1"), "7:11", "pool.life_years: is missing"},
+        Broken{"OwnedGainsValue", pool("billing: owned, gpus: 1, purchase_usd: 1, residual_usd: 2, life_years: 3"), "7:68", "is more than purchase_usd"},
+        Broken{"PowerWithoutPrice", pool("billing: owned, gpus: 1, purchase_usd: 1, life_years: 3, power_kw: 2"), "7:11", "write both, or none"},
+        Broken{"RentOfOwnedHardware", pool("billing: owned, gpus: 1, purchase_usd: 1, life_years: 3, usd_per_gpu_hour: 1"), "7:69", "unknown key"},
         Broken{"NoGpus", pool("billing: dedicated, usd_per_gpu_hour: 1"), "7:11", "pool.gpus: is missing"},
         Broken{"NegativePrice", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: -1"), "7:59",
                "it goes from 0 to 10000"},

@@ -99,6 +99,18 @@ backends:
       decode_tokens_per_second: 50
       decode_tokens_per_second_total: 200
       output_tokens_mean: 50
+    pool:
+      billing: owned
+      gpu: H100
+      gpus: 8
+      purchase_usd: "280000"
+      residual_usd: "40000"
+      life_years: 3
+      power_kw: "10.2"
+      pue: "1.4"
+      usd_per_kwh: "0.10"
+      colocation_usd_per_month: "1500"
+      ops_usd_per_month: "2000"
     models: {llama: {}}
 baselines:
   - {name: frontier, target: near/gpt}

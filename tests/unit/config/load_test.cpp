@@ -117,12 +117,29 @@ TEST(Load, PricesAreExact) {
   EXPECT_EQ(prices.source, "config");
 }
 
+TEST(Load, OwnedHardwareCostsItsLossOfValueItsPowerAndItsRoom) {
+  const auto hourly_of = [](const std::string& pool) {
+    const ConfigPtr config = loaded("version: 1\nbackends: {a: {dialect: vllm, url: \"http://gpu\", pool: {billing: owned, gpus: 1, " + pool +
+                                    "}, models: {m: {}}}}\n", {});
+    return config->backends[0].pool.value();
+  };
+  // 35,000 USD over 3 years of 8760 hours, and 1.275 kW at a PUE of 1.4 and 0.10 USD per kWh: 1.331811… + 0.1785 USD per hour, exactly.
+  const Pool pool = hourly_of("purchase_usd: 35000, life_years: 3, power_kw: 1.275, pue: 1.4, usd_per_kwh: \"0.10\"");
+  constexpr Int128 usd = 1'000'000'000'000;
+  EXPECT_TRUE(pool.rate_picodollars * 26280 == (35000 * usd + 26280 * (usd * 1785 / 10000)) * pool.rate_denominator);
+  // What it is still worth at the end is not lost; a month of room and operations is 730 hours.
+  const Pool with_room = hourly_of("purchase_usd: 35000, residual_usd: 8720, life_years: 3, colocation_usd_per_month: 365, ops_usd_per_month: 365");
+  EXPECT_TRUE(with_room.rate_picodollars == 2 * usd * with_room.rate_denominator);   // 1 USD of value, 1 USD of room and operations
+  const Pool odd = hourly_of("purchase_usd: 1000000000, life_years: 29.99, power_kw: 99999.999, pue: 1.999, usd_per_kwh: \"0.123456789012\"");
+  EXPECT_GT(odd.rate_denominator, 0);
+  EXPECT_LT(odd.rate_denominator, std::int64_t{1} << 53) << "GpuPool counts in shares of it";
+}
+
 TEST(Load, APoolsRateIsExact) {
   const ConfigPtr config = loaded(testing::every_key, {{"SECRET", "sk-abc"}, {"KEY_FILE", testing::credential_file()}});
   const Pool& pool = config->backends[0].pool.value();
   // 2 x 2.49 USD per hour, and 2000 USD per month of 730 hours.
-  EXPECT_EQ(pool.rate_denominator, 730);
-  EXPECT_TRUE(pool.rate_picodollars == Int128{4'980'000'000'000} * 730 + Int128{2'000'000'000'000'000});
+  EXPECT_TRUE(pool.rate_picodollars * 730 == (Int128{4'980'000'000'000} * 730 + Int128{2'000'000'000'000'000}) * pool.rate_denominator);
   EXPECT_EQ(pool.gpus, 2);
   EXPECT_EQ(pool.gpu, "H100");
 }
