@@ -45,7 +45,8 @@ std::size_t PolledSocket::receive(char* to, std::size_t size, error_code& code) 
   for (;;) {
     const ssize_t got = ::recv(descriptor_, to, size, 0);
     if (got > 0) {
-      // Less than asked for: all has been taken, and more would be a new edge; unless the end is there too, which came with this edge.
+      // Less than asked for: all has been taken, and more would be a new edge; unless the end is there too, which came
+      // with this edge.
       if (static_cast<std::size_t>(got) < size && !hung_up_) readable_ = false;
       return static_cast<std::size_t>(got);
     }
@@ -100,7 +101,8 @@ int PolledSocket::accept(error_code& code) noexcept {
 Task<bool> PolledSocket::wait(std::optional<Handler>& waiting, const bool& ready) {
   auto start = [this, &waiting, &ready](Handler&& handler) {
     if (ready || !is_open()) {
-      asio::post(poll_->descriptor_.get_executor(), [handler = std::move(handler), open = is_open()]() mutable { std::move(handler)(open); });
+      asio::post(poll_->descriptor_.get_executor(),
+                 [handler = std::move(handler), open = is_open()]() mutable { std::move(handler)(open); });
       return;
     }
     waiting.emplace(std::move(handler));
@@ -160,9 +162,11 @@ void PolledSocket::on_events(std::uint32_t events) {
   std::optional<Handler> writer = take(out, writer_);
   const auto watch = in && !reader ? watch_ : nullptr;
   void* const self = watch_self_;
-  if (writer) asio::post(poll_->descriptor_.get_executor(), [handler = std::move(*writer)]() mutable { std::move(handler)(true); });
+  if (writer)
+    asio::post(poll_->descriptor_.get_executor(),
+               [handler = std::move(*writer)]() mutable { std::move(handler)(true); });
   if (reader) {
-    std::move(*reader)(true);
+    std::move (*reader)(true);
   } else if (watch != nullptr) {
     watch(self);
   }
@@ -171,7 +175,8 @@ void PolledSocket::on_events(std::uint32_t events) {
 void PolledSocket::give_up(std::optional<Handler>& waiting) noexcept {
   if (!waiting) return;
   poll_->waits_no_more();
-  asio::post(poll_->descriptor_.get_executor(), [handler = std::move(*waiting)]() mutable { std::move(handler)(false); });
+  asio::post(poll_->descriptor_.get_executor(),
+             [handler = std::move(*waiting)]() mutable { std::move(handler)(false); });
   waiting.reset();
 }
 
@@ -188,7 +193,7 @@ void PolledSocket::close() noexcept {
     cancel();
     poll_->remove(*this);
   }
-  ::close(descriptor_);   // which also takes it out of the epoll set: nobody else holds a copy
+  ::close(descriptor_);  // which also takes it out of the epoll set: nobody else holds a copy
   descriptor_ = -1;
 }
 
@@ -258,7 +263,7 @@ SocketPoll::SocketPoll(asio::io_context& context) : descriptor_(context.get_exec
 }
 
 SocketPoll::~SocketPoll() {
-  while (!polled_.empty()) {   // their owners may be destroyed later, with the io_context
+  while (!polled_.empty()) {  // their owners may be destroyed later, with the io_context
     Polled& polled = polled_.front();
     polled_.pop_front();
     polled.forget();
@@ -280,7 +285,8 @@ bool SocketPoll::add(Polled& polled, int descriptor, std::uint32_t events, error
 void SocketPoll::remove(Polled& polled) noexcept {
   polled.unlink();
   for (int i = next_; i < count_; ++i) {
-    if (events_[static_cast<std::size_t>(i)].data.ptr == &polled) events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
+    if (events_[static_cast<std::size_t>(i)].data.ptr == &polled)
+      events_[static_cast<std::size_t>(i)].data.ptr = nullptr;
   }
 }
 
@@ -301,7 +307,7 @@ void SocketPoll::waits_no_more() noexcept {
 void SocketPoll::arm() {
   armed_ = true;
   descriptor_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& code) {
-    if (code) return;           // cancelled; the poll may be gone
+    if (code) return;  // cancelled; the poll may be gone
     armed_ = false;
     dispatch();
   });

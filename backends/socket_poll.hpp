@@ -1,18 +1,20 @@
 #pragma once
-// Sockets of one reactor with edge-triggered readiness. A socket is registered with the kernel once in its life, so a wait costs no
-// system call (Asio re-arms its descriptor with epoll_ctl on every wait), and its peer's closing is known without asking.
+// Sockets of one reactor with edge-triggered readiness. A socket is registered with the kernel once in its life, so a
+// wait costs no system call (Asio re-arms its descriptor with epoll_ctl on every wait), and its peer's closing is known
+// without asking.
 //
 //    PolledSocket socket(poll);
 //    socket.assign(fd, code);
 //    std::size_t got = socket.receive(buffer, size, code);
 //    if (code == asio::error::would_block && !co_await socket.readable()) return;   // false: cancelled or closed
 //
-// Events are handled in batches. `co_await poll.batch_end()` puts a send behind the work of its batch: a peer that sleeps is then woken
-// once for many sends, not once for each (on a busy reactor waking it is the dearest part of a send), and an idle reactor, whose
-// batches are of one event, waits for nothing.
+// Events are handled in batches. `co_await poll.batch_end()` puts a send behind the work of its batch: a peer that
+// sleeps is then woken once for many sends, not once for each (on a busy reactor waking it is the dearest part of a
+// send), and an idle reactor, whose batches are of one event, waits for nothing.
 //
-// The poll's own epoll descriptor lies within the io_context's: timers, posts and other descriptors go on as ever. Threads: all of it
-// belongs to the one thread that runs the io_context. Whatever waits when the poll is destroyed is never resumed.
+// The poll's own epoll descriptor lies within the io_context's: timers, posts and other descriptors go on as ever.
+// Threads: all of it belongs to the one thread that runs the io_context. Whatever waits when the poll is destroyed is
+// never resumed.
 
 #include <sys/epoll.h>
 
@@ -46,7 +48,7 @@ class Polled : public boost::intrusive::list_base_hook<boost::intrusive::link_mo
   /// The poll is being destroyed: whatever waits is dropped, not resumed.
   virtual void forget() noexcept { poll_ = nullptr; }
 
-  SocketPoll* poll_;                     // nullptr once the poll is gone
+  SocketPoll* poll_;  // nullptr once the poll is gone
 };
 
 class PolledSocket final : public Polled {
@@ -69,10 +71,11 @@ class PolledSocket final : public Polled {
   /// Opens a socket and connects it. Cancel ends it with operation_aborted.
   [[nodiscard]] Task<error_code> connect(asio::ip::tcp::endpoint to);
 
-  /// True: bytes, or the end, are probably there to be received. False again once receive() has shown that there is nothing.
+  /// True: bytes, or the end, are probably there to be received. False again once receive() has shown that there is
+  /// nothing.
   [[nodiscard]] bool may_read() const noexcept { return readable_; }
-  /// Wait for that, or for room to send; false: cancelled or closed meanwhile. One wait of each kind at a time. Ask may_read() first:
-  /// a wait for what is there already goes once round the loop.
+  /// Wait for that, or for room to send; false: cancelled or closed meanwhile. One wait of each kind at a time. Ask
+  /// may_read() first: a wait for what is there already goes once round the loop.
   [[nodiscard]] Task<bool> readable() { return wait(reader_, readable_); }
   [[nodiscard]] Task<bool> writable() { return wait(writer_, writable_); }
   /// Calls `event(self)` when something comes while no readable() waits; it may destroy the socket. nullptr: no more.
@@ -93,9 +96,9 @@ class PolledSocket final : public Polled {
   [[nodiscard]] Task<bool> wait(std::optional<Handler>& waiting, const bool& ready);
 
   int descriptor_ = -1;
-  bool readable_ = false;                // an edge came and nothing has shown since that all was taken
+  bool readable_ = false;  // an edge came and nothing has shown since that all was taken
   bool writable_ = true;
-  bool hung_up_ = false;                 // the peer has closed its side: reading never blocks again
+  bool hung_up_ = false;  // the peer has closed its side: reading never blocks again
   std::optional<Handler> reader_, writer_;
   void (*watch_)(void*) = nullptr;
   void* watch_self_ = nullptr;
@@ -157,8 +160,8 @@ class SocketPoll {
   friend class DescriptorWatch;
   friend class Wakeup;
   using AtEnd = Wakeup::Handler;
-  static constexpr int batch_max = 32;           // what a send may wait for is bounded by so many events' work
-  static constexpr int batches_in_a_row = 8;     // then timers and posts have their turn
+  static constexpr int batch_max = 32;        // what a send may wait for is bounded by so many events' work
+  static constexpr int batches_in_a_row = 8;  // then timers and posts have their turn
 
   bool add(Polled& polled, int descriptor, std::uint32_t events, boost::system::error_code& code) noexcept;
   void remove(Polled& polled) noexcept;
@@ -170,8 +173,8 @@ class SocketPoll {
 
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
   std::array<epoll_event, batch_max> events_{};
-  int next_ = 0, count_ = 0;                     // of the batch being handled
-  std::size_t waiting_ = 0;                      // waits and watches: with none the io_context may run out of work
+  int next_ = 0, count_ = 0;  // of the batch being handled
+  std::size_t waiting_ = 0;   // waits and watches: with none the io_context may run out of work
   bool in_batch_ = false, armed_ = false, dispatching_ = false;
   std::vector<AtEnd> at_end_, ending_;
   boost::intrusive::list<Polled, boost::intrusive::constant_time_size<false>> polled_;

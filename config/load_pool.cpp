@@ -7,8 +7,8 @@
 namespace tollgate {
 namespace {
 
-constexpr Int128 usd = 1'000'000'000'000;         // picodollars
-constexpr std::int64_t hours_per_year = 8760;     // a month is a twelfth of it: 730
+constexpr Int128 usd = 1'000'000'000'000;      // picodollars
+constexpr std::int64_t hours_per_year = 8760;  // a month is a twelfth of it: 730
 constexpr std::int64_t hours_per_month = 730;
 constexpr Int128 month_max = 100'000'000 * usd;
 

@@ -20,7 +20,9 @@ void load_prices(MapReader& root, Draft& draft) {
   }
   const Cursor place = section.at("file");
   std::ifstream in(prices.path, std::ios::binary);
-  if (!in) return place.report(fmt::format("the price book {} cannot be opened; `tollgate prices import` makes one", prices.path));
+  if (!in)
+    return place.report(
+        fmt::format("the price book {} cannot be opened; `tollgate prices import` makes one", prices.path));
   const std::string text(std::istreambuf_iterator<char>(in), {});
   Result<prices::PriceBook> book = prices::read_book(text, prices.path);
   if (!book) return place.report(book.error().message);

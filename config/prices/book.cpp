@@ -41,11 +41,14 @@ const Json& array_of(const Json& value, const std::string& where) {
 Match read_match(const Json& rule, const std::string& where) {
   if (!rule.is_object() || rule.size() != 1) throw Wrong(fmt::format("{}: a match has one member", where));
   static constexpr std::pair<const char*, Match::Op> ops[] = {
-      {"is", Match::Op::is},       {"starts", Match::Op::starts}, {"ends", Match::Op::ends}, {"contains", Match::Op::contains},
-      {"regex", Match::Op::regex}, {"any", Match::Op::any},       {"all", Match::Op::all}};
+      {"is", Match::Op::is},       {"starts", Match::Op::starts},
+      {"ends", Match::Op::ends},   {"contains", Match::Op::contains},
+      {"regex", Match::Op::regex}, {"any", Match::Op::any},
+      {"all", Match::Op::all}};
   const std::string& name = rule.begin().key();
   const Json& value = rule.begin().value();
-  const auto* const op = std::find_if(std::begin(ops), std::end(ops), [&](const auto& known) { return name == known.first; });
+  const auto* const op =
+      std::find_if(std::begin(ops), std::end(ops), [&](const auto& known) { return name == known.first; });
   if (op == std::end(ops)) throw Wrong(fmt::format("{}: unknown match '{}'", where, name));
   Match match;
   match.op = op->second;
@@ -54,7 +57,8 @@ Match read_match(const Json& rule, const std::string& where) {
   } else if (match.op == Match::Op::regex) {
     match.text = text_of(value, where);
     match.pattern = std::make_shared<const re2::RE2>(match.text, re2::RE2::Quiet);
-    if (!match.pattern->ok()) throw Wrong(fmt::format("{}: '{}' is no regular expression: {}", where, match.text, match.pattern->error()));
+    if (!match.pattern->ok())
+      throw Wrong(fmt::format("{}: '{}' is no regular expression: {}", where, match.text, match.pattern->error()));
   } else {
     match.text = lower_case(text_of(value, where));
   }
@@ -75,7 +79,8 @@ Rate read_rate(const Json& value, const std::string& where) {
   }
   rate.base = read_price(member(value, "base", where), where);
   for (const Json& tier : array_of(member(value, "above", where), where)) {
-    if (!tier.is_array() || tier.size() != 2 || !tier[0].is_number_unsigned()) throw Wrong(fmt::format("{}: a tier is [tokens, \"price\"]", where));
+    if (!tier.is_array() || tier.size() != 2 || !tier[0].is_number_unsigned())
+      throw Wrong(fmt::format("{}: a tier is [tokens, \"price\"]", where));
     rate.above.emplace_back(tier[0].get<std::int64_t>(), read_price(tier[1], where));
   }
   std::sort(rate.above.begin(), rate.above.end());
@@ -85,7 +90,8 @@ Rate read_rate(const Json& value, const std::string& where) {
 std::chrono::sys_days read_day(const std::string& text, const std::string& where) {
   int year = 0;
   unsigned month = 0, day = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2u-%2u", &year, &month, &day) == 3) {   // NOLINT(cert-err34-c): checked by ok() below
+  if (std::sscanf(text.c_str(), "%4d-%2u-%2u", &year, &month, &day) ==
+      3) {  // NOLINT(cert-err34-c): checked by ok() below
     const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}};
     if (date.ok()) return date;
   }
@@ -94,7 +100,8 @@ std::chrono::sys_days read_day(const std::string& text, const std::string& where
 
 std::chrono::seconds read_clock(const std::string& text, const std::string& where) {
   int hours = 0, minutes = 0, seconds = 0;
-  const int got = std::sscanf(text.c_str(), "%2d:%2d:%2d", &hours, &minutes, &seconds);   // NOLINT(cert-err34-c): checked below
+  const int got =
+      std::sscanf(text.c_str(), "%2d:%2d:%2d", &hours, &minutes, &seconds);  // NOLINT(cert-err34-c): checked below
   if (got < 2 || hours < 0 || hours > 24 || minutes < 0 || minutes > 59 || seconds < 0 || seconds > 59) {
     throw Wrong(fmt::format("{}: '{}' is no time of day such as 16:30", where, text));
   }
@@ -126,7 +133,8 @@ Model read_model(const Json& value, const std::string& provider) {
   } else {
     model.match.text = lower_case(model.id);
   }
-  for (const Json& tariff : array_of(member(value, "prices", where), where)) model.tariffs.push_back(read_tariff(tariff, where));
+  for (const Json& tariff : array_of(member(value, "prices", where), where))
+    model.tariffs.push_back(read_tariff(tariff, where));
   if (model.tariffs.empty()) throw Wrong(fmt::format("{}: no prices", where));
   return model;
 }
@@ -157,17 +165,22 @@ Provider read_provider(const Json& value) {
   provider.id = text_of(member(value, "id", "a provider"), "a provider's id");
   if (value.contains("match")) provider.match = read_match(value.at("match"), provider.id);
   provider.url_pattern = value.value("url", "");
-  if (value.contains("serves_models_of")) provider.serves_models_of = value.at("serves_models_of").get<std::vector<std::string>>();
+  if (value.contains("serves_models_of"))
+    provider.serves_models_of = value.at("serves_models_of").get<std::vector<std::string>>();
   if (value.contains("usage")) {
-    for (const Json& form : array_of(value.at("usage"), provider.id)) provider.forms.push_back(read_form(form, provider.id));
+    for (const Json& form : array_of(value.at("usage"), provider.id))
+      provider.forms.push_back(read_form(form, provider.id));
   }
-  for (const Json& model : array_of(member(value, "models", provider.id), provider.id)) provider.models.push_back(read_model(model, provider.id));
+  for (const Json& model : array_of(member(value, "models", provider.id), provider.id))
+    provider.models.push_back(read_model(model, provider.id));
   return provider;
 }
 
 }  // namespace
 
-std::int64_t day_of(const std::string& as_of) { return std::chrono::sys_seconds{read_day(as_of, "as_of")}.time_since_epoch().count(); }
+std::int64_t day_of(const std::string& as_of) {
+  return std::chrono::sys_seconds{read_day(as_of, "as_of")}.time_since_epoch().count();
+}
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -178,19 +191,23 @@ std::string lower_case(std::string_view text) {
 }
 
 Result<Int128> scaled_decimal(std::string_view text, int decimals) {
-  const auto wrong = [&](const char* why) { return fail(Fault::bad_config, fmt::format("'{}' is no exact price: {}", text, why)); };
+  const auto wrong = [&](const char* why) {
+    return fail(Fault::bad_config, fmt::format("'{}' is no exact price: {}", text, why));
+  };
   std::string_view mantissa = text;
   int exponent = 0;
   if (const std::size_t e = text.find_first_of("eE"); e != std::string_view::npos) {
     std::string_view digits = text.substr(e + 1);
     if (digits.starts_with('+')) digits.remove_prefix(1);
     const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
-    if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || exponent < -40 || exponent > 40) return wrong("its exponent");
+    if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || exponent < -40 || exponent > 40)
+      return wrong("its exponent");
     mantissa = text.substr(0, e);
   }
   constexpr Int128 most = Int128{1} << 120;
   Int128 value = 0;
-  int places = decimals + exponent;       // digits still to come before the scaled point … counted down behind the decimal point
+  int places =
+      decimals + exponent;  // digits still to come before the scaled point … counted down behind the decimal point
   bool behind = false, any = false;
   for (const char c : mantissa) {
     if (c == '.' && !behind) {
@@ -237,19 +254,27 @@ bool Tariff::holds(std::chrono::sys_seconds at) const noexcept {
 }
 
 const Tariff& Model::tariff(std::chrono::sys_seconds at) const noexcept {
-  const auto holding = std::find_if(tariffs.rbegin(), tariffs.rend(), [&](const Tariff& tariff) { return tariff.holds(at); });
+  const auto holding =
+      std::find_if(tariffs.rbegin(), tariffs.rend(), [&](const Tariff& tariff) { return tariff.holds(at); });
   return holding == tariffs.rend() ? tariffs.front() : *holding;
 }
 
 bool Match::holds(std::string_view name) const {
   switch (op) {
-    case Op::is: return name == text;
-    case Op::starts: return name.starts_with(text);
-    case Op::ends: return name.ends_with(text);
-    case Op::contains: return name.find(text) != std::string_view::npos;
-    case Op::regex: return re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *pattern);
-    case Op::any: return std::any_of(of.begin(), of.end(), [&](const Match& part) { return part.holds(name); });
-    case Op::all: return std::all_of(of.begin(), of.end(), [&](const Match& part) { return part.holds(name); });
+    case Op::is:
+      return name == text;
+    case Op::starts:
+      return name.starts_with(text);
+    case Op::ends:
+      return name.ends_with(text);
+    case Op::contains:
+      return name.find(text) != std::string_view::npos;
+    case Op::regex:
+      return re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *pattern);
+    case Op::any:
+      return std::any_of(of.begin(), of.end(), [&](const Match& part) { return part.holds(name); });
+    case Op::all:
+      return std::all_of(of.begin(), of.end(), [&](const Match& part) { return part.holds(name); });
   }
   return false;
 }
@@ -309,7 +334,8 @@ Result<PriceBook> read_book(std::string_view text, const std::string& source) {
     book.as_of = text_of(member(file, "as_of", "the book"), "as_of");
     static_cast<void>(read_day(book.as_of, "as_of"));
     book.origin = text_of(member(file, "origin", "the book"), "origin");
-    for (const Json& provider : array_of(member(file, "providers", "the book"), "providers")) book.providers.push_back(read_provider(provider));
+    for (const Json& provider : array_of(member(file, "providers", "the book"), "providers"))
+      book.providers.push_back(read_provider(provider));
     return book;
   } catch (const Wrong& wrong) {
     return fail(Fault::bad_config, source + ": " + wrong.what());
@@ -323,7 +349,7 @@ std::string_view built_in_text() noexcept { return embedded::price_book_json; }
 const PriceBook& built_in_book() {
   static const PriceBook book = [] {
     Result<PriceBook> read = read_book(built_in_text(), "config/prices/book.json");
-    if (!read) throw std::logic_error(read.error().message);   // part of the program, and a test reads it
+    if (!read) throw std::logic_error(read.error().message);  // part of the program, and a test reads it
     return std::move(read.value());
   }();
   return book;

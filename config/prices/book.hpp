@@ -1,13 +1,14 @@
 #pragma once
-// A price book: providers, their models, what each unit costs and since when, and where a provider's answers say how much was used.
+// A price book: providers, their models, what each unit costs and since when, and where a provider's answers say how
+// much was used.
 //
 //    const PriceBook& book = built_in_book();                  // config/prices/book.json, part of the program
 //    Result<PriceBook> book = read_book(text, "prices.json");  // one that `tollgate prices import` wrote
 //    const Provider* provider = book.find_provider("openai");
 //    const Model* model = book.find_model(*provider, "gpt-4o-2024-08-06");
 //
-// Names are compared without case. The first model whose rule matches is meant, as in the catalogues that are imported; a provider without
-// such a model may name others whose models it serves at their prices. Threads: read-only once made.
+// Names are compared without case. The first model whose rule matches is meant, as in the catalogues that are imported;
+// a provider without such a model may name others whose models it serves at their prices. Threads: read-only once made.
 
 #include <chrono>
 #include <memory>
@@ -22,7 +23,9 @@
 #include "config/result.hpp"
 #include "config/units.hpp"
 
-namespace re2 { class RE2; }
+namespace re2 {
+class RE2;
+}
 
 namespace tollgate::prices {
 
@@ -30,10 +33,11 @@ namespace tollgate::prices {
 using Price = Int128;
 inline constexpr int price_decimals = 18;
 
-/// A price, and what it becomes once a request's whole input is more than so many tokens: then all of its tokens cost that.
+/// A price, and what it becomes once a request's whole input is more than so many tokens: then all of its tokens cost
+/// that.
 struct Rate {
   Price base = 0;
-  std::vector<std::pair<std::int64_t, Price>> above;   ///< rising
+  std::vector<std::pair<std::int64_t, Price>> above;  ///< rising
   [[nodiscard]] Price at(std::int64_t input_tokens) const noexcept;
   friend bool operator==(const Rate&, const Rate&) = default;
 };
@@ -41,7 +45,8 @@ struct Rate {
 /// Prices that hold under a condition; the last whose condition is met holds, the first if none is.
 struct Tariff {
   std::optional<std::chrono::sys_days> from;
-  std::optional<std::pair<std::chrono::seconds, std::chrono::seconds>> daily;   ///< of the UTC day: begin <= t < end; end < begin: past midnight
+  std::optional<std::pair<std::chrono::seconds, std::chrono::seconds>>
+      daily;  ///< of the UTC day: begin <= t < end; end < begin: past midnight
   std::vector<std::pair<UnitId, Rate>> rates;
   [[nodiscard]] bool holds(std::chrono::sys_seconds at) const noexcept;
 };
@@ -50,7 +55,7 @@ struct Tariff {
 struct Match {
   enum class Op : std::uint8_t { is, starts, ends, contains, regex, any, all };
   Op op = Op::is;
-  std::string text;                       ///< lower case, but for a regex
+  std::string text;  ///< lower case, but for a regex
   std::shared_ptr<const re2::RE2> pattern;
   std::vector<Match> of;
   [[nodiscard]] bool holds(std::string_view lower_case) const;
@@ -76,23 +81,23 @@ struct UsageForm {
     std::vector<Step> path;
     bool required;
   };
-  std::string api;                        ///< "chat", "responses", "anthropic", "default" …
+  std::string api;  ///< "chat", "responses", "anthropic", "default" …
   std::vector<std::string> root;
   std::vector<Count> counts;
 };
 
 struct Provider {
   std::string id;
-  std::optional<Match> match;             ///< other names of it
-  std::string url_pattern;                ///< a regular expression of its addresses; "" if unknown
+  std::optional<Match> match;  ///< other names of it
+  std::string url_pattern;     ///< a regular expression of its addresses; "" if unknown
   std::vector<std::string> serves_models_of;
   std::vector<UsageForm> forms;
   std::vector<Model> models;
 };
 
 struct PriceBook {
-  std::string as_of;                      ///< "2026-08-21"
-  std::string origin;                     ///< whose figures
+  std::string as_of;   ///< "2026-08-21"
+  std::string origin;  ///< whose figures
   std::vector<Provider> providers;
 
   [[nodiscard]] const Provider* find_provider(std::string_view name) const;
@@ -107,8 +112,8 @@ struct PriceBook {
 [[nodiscard]] const PriceBook& built_in_book();
 [[nodiscard]] std::string_view built_in_text() noexcept;
 
-/// A decimal with an optional exponent ("4.5e-7"), times 10^`decimals`, exact; an error if it is negative, no number, too large, or has
-/// more decimals than that.
+/// A decimal with an optional exponent ("4.5e-7"), times 10^`decimals`, exact; an error if it is negative, no number,
+/// too large, or has more decimals than that.
 [[nodiscard]] Result<Int128> scaled_decimal(std::string_view text, int decimals);
 
 /// Midnight UTC of PriceBook::as_of, in seconds since the Unix epoch.

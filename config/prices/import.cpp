@@ -14,7 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Builds a document in which a fraction is the string that stood in the text: what a float would make of 0.1 is not its price.
+/// Builds a document in which a fraction is the string that stood in the text: what a float would make of 0.1 is not
+/// its price.
 class Lexemes {
  public:
   Json document;
@@ -68,7 +69,7 @@ class Lexemes {
     slot = std::move(value);
     return &slot;
   }
-  std::vector<Json*> open_;   // a parent does not grow while one of its children is open
+  std::vector<Json*> open_;  // a parent does not grow while one of its children is open
   std::string key_;
 };
 
@@ -93,9 +94,12 @@ std::string price_text(const Json& value, const std::string& where, bool single)
 // ---- genai-prices ----
 
 Json match_from_genai(const Json& rule, const std::string& where) {
-  static const std::map<std::string, std::string> names{{"equals", "is"},       {"starts_with", "starts"}, {"ends_with", "ends"}, {"contains", "contains"},
-                                                        {"regex", "regex"},     {"or", "any"},             {"and", "all"}};
-  if (!rule.is_object() || rule.size() != 1 || !names.contains(rule.begin().key())) throw Wrong(where + ": a match of no known form");
+  static const std::map<std::string, std::string> names{{"equals", "is"},      {"starts_with", "starts"},
+                                                        {"ends_with", "ends"}, {"contains", "contains"},
+                                                        {"regex", "regex"},    {"or", "any"},
+                                                        {"and", "all"}};
+  if (!rule.is_object() || rule.size() != 1 || !names.contains(rule.begin().key()))
+    throw Wrong(where + ": a match of no known form");
   const Json& value = rule.begin().value();
   Json made;
   Json& to = made[names.at(rule.begin().key())];
@@ -111,11 +115,13 @@ Json match_from_genai(const Json& rule, const std::string& where) {
 Json rate_from_genai(const Json& value, const std::string& where) {
   if (!value.is_object()) return price_text(value, where, false);
   Json rate{{"base", price_text(value.at("base"), where, false)}, {"above", Json::array()}};
-  for (const Json& tier : value.at("tiers")) rate["above"].push_back(Json::array({tier.at("start"), price_text(tier.at("price"), where, false)}));
+  for (const Json& tier : value.at("tiers"))
+    rate["above"].push_back(Json::array({tier.at("start"), price_text(tier.at("price"), where, false)}));
   return rate;
 }
 
-Json tariff_from_genai(const Json& prices, const Json& constraint, const std::string& where, std::vector<std::string>& skipped) {
+Json tariff_from_genai(const Json& prices, const Json& constraint, const std::string& where,
+                       std::vector<std::string>& skipped) {
   Json tariff = Json::object();
   if (constraint.is_object()) {
     if (constraint.contains("start_date")) {
@@ -178,11 +184,14 @@ Json provider_from_genai(const Json& from, std::vector<std::string>& skipped) {
   Json provider;
   const auto id = from.at("id").get<std::string>();
   provider["id"] = id;
-  if (from.contains("provider_match") && !from.at("provider_match").is_null()) provider["match"] = match_from_genai(from.at("provider_match"), id);
+  if (from.contains("provider_match") && !from.at("provider_match").is_null())
+    provider["match"] = match_from_genai(from.at("provider_match"), id);
   if (from.contains("api_pattern")) provider["url"] = from.at("api_pattern");
-  if (from.contains("fallback_model_providers") && from.at("fallback_model_providers").is_array()) provider["serves_models_of"] = from.at("fallback_model_providers");
+  if (from.contains("fallback_model_providers") && from.at("fallback_model_providers").is_array())
+    provider["serves_models_of"] = from.at("fallback_model_providers");
   if (from.contains("extractors") && from.at("extractors").is_array()) {
-    for (const Json& extractor : from.at("extractors")) provider["usage"].push_back(form_from_genai(extractor, id, skipped));
+    for (const Json& extractor : from.at("extractors"))
+      provider["usage"].push_back(form_from_genai(extractor, id, skipped));
   }
   provider["models"] = Json::array();
   for (const Json& entry : from.at("models")) {
@@ -195,7 +204,8 @@ Json provider_from_genai(const Json& from, std::vector<std::string>& skipped) {
     const Json& prices = entry.at("prices");
     if (prices.is_array()) {
       for (const Json& conditional : prices) {
-        model["prices"].push_back(tariff_from_genai(conditional.at("prices"), conditional.value("constraint", Json()), where, skipped));
+        model["prices"].push_back(
+            tariff_from_genai(conditional.at("prices"), conditional.value("constraint", Json()), where, skipped));
       }
     } else {
       model["prices"].push_back(tariff_from_genai(prices, Json(), where, skipped));
@@ -209,11 +219,22 @@ Json provider_from_genai(const Json& from, std::vector<std::string>& skipped) {
 
 /// LiteLLM's names of providers that this book calls otherwise.
 std::string provider_from_litellm(const std::string& name) {
-  static const std::map<std::string, std::string> names{
-      {"bedrock", "aws"},       {"bedrock_converse", "aws"}, {"bedrock_mantle", "aws"},  {"azure_ai", "azure"},      {"azure_text", "azure"},
-      {"gemini", "google"},     {"fireworks_ai", "fireworks"}, {"together_ai", "together"}, {"xai", "x-ai"},          {"moonshot", "moonshotai"},
-      {"voyage", "voyageai"},   {"cohere_chat", "cohere"},   {"text-completion-openai", "openai"}, {"codestral", "mistral"}, {"text-completion-codestral", "mistral"},
-      {"fireworks_ai-embedding-models", "fireworks"}};
+  static const std::map<std::string, std::string> names{{"bedrock", "aws"},
+                                                        {"bedrock_converse", "aws"},
+                                                        {"bedrock_mantle", "aws"},
+                                                        {"azure_ai", "azure"},
+                                                        {"azure_text", "azure"},
+                                                        {"gemini", "google"},
+                                                        {"fireworks_ai", "fireworks"},
+                                                        {"together_ai", "together"},
+                                                        {"xai", "x-ai"},
+                                                        {"moonshot", "moonshotai"},
+                                                        {"voyage", "voyageai"},
+                                                        {"cohere_chat", "cohere"},
+                                                        {"text-completion-openai", "openai"},
+                                                        {"codestral", "mistral"},
+                                                        {"text-completion-codestral", "mistral"},
+                                                        {"fireworks_ai-embedding-models", "fireworks"}};
   if (name.starts_with("vertex_ai")) return "google";
   const auto found = names.find(name);
   return found == names.end() ? name : found->second;
@@ -225,26 +246,29 @@ struct LitellmKey {
   std::int64_t above = 0;
 };
 std::optional<LitellmKey> litellm_key(std::string key) {
-  static const std::map<std::string, std::string> kinds{{"input_cost_per_token", "input"},
-                                                        {"output_cost_per_token", "output"},
-                                                        {"cache_read_input_token_cost", "cached_input"},
-                                                        {"input_cost_per_token_cache_hit", "cached_input"},
-                                                        {"cache_creation_input_token_cost", "cache_write"},
-                                                        {"cache_creation_input_token_cost_above_1hr", "cache_write_1h"},
-                                                        {"output_cost_per_reasoning_token", "reasoning"},
-                                                        {"input_cost_per_audio_token", "input_audio"},
-                                                        {"output_cost_per_audio_token", "output_audio"},
-                                                        {"cache_read_input_audio_token_cost", "cached_input_audio"},
-                                                        {"cache_read_input_token_cost_per_audio_token", "cached_input_audio"},
-                                                        {"cache_creation_input_audio_token_cost", "cache_write_audio"},
-                                                        {"input_cost_per_image_token", "input_image"},
-                                                        {"output_cost_per_image_token", "output_image"},
-                                                        {"cache_read_input_image_token_cost", "cached_input_image"},
-                                                        {"citation_cost_per_token", "citation"}};
+  static const std::map<std::string, std::string> kinds{
+      {"input_cost_per_token", "input"},
+      {"output_cost_per_token", "output"},
+      {"cache_read_input_token_cost", "cached_input"},
+      {"input_cost_per_token_cache_hit", "cached_input"},
+      {"cache_creation_input_token_cost", "cache_write"},
+      {"cache_creation_input_token_cost_above_1hr", "cache_write_1h"},
+      {"output_cost_per_reasoning_token", "reasoning"},
+      {"input_cost_per_audio_token", "input_audio"},
+      {"output_cost_per_audio_token", "output_audio"},
+      {"cache_read_input_audio_token_cost", "cached_input_audio"},
+      {"cache_read_input_token_cost_per_audio_token", "cached_input_audio"},
+      {"cache_creation_input_audio_token_cost", "cache_write_audio"},
+      {"input_cost_per_image_token", "input_image"},
+      {"output_cost_per_image_token", "output_image"},
+      {"cache_read_input_image_token_cost", "cached_input_image"},
+      {"citation_cost_per_token", "citation"}};
   LitellmKey found;
   if (const std::size_t above = key.find("_above_"); above != std::string::npos && key.ends_with("k_tokens")) {
     const std::string digits = key.substr(above + 7, key.size() - above - 7 - 8);
-    if (digits.empty() || digits.size() > 6 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+    if (digits.empty() || digits.size() > 6 ||
+        !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
+      return std::nullopt;
     found.above = std::stoll(digits) * 1000;
     key.resize(above);
   }
@@ -293,7 +317,8 @@ Json providers_from_litellm(const Json& list, const Json& known_providers, std::
   std::map<std::string, Json> models;
   for (const auto& [name, entry] : list.items()) {
     if (name == "sample_spec") continue;
-    if (!entry.is_object() || !entry.contains("litellm_provider")) throw Wrong(name + ": an entry without litellm_provider");
+    if (!entry.is_object() || !entry.contains("litellm_provider"))
+      throw Wrong(name + ": an entry without litellm_provider");
     const auto listed_as = entry.at("litellm_provider").get<std::string>();
     const std::string provider = provider_from_litellm(listed_as);
     const Json usd = usd_from_litellm(entry, name, skipped);
@@ -335,19 +360,22 @@ Rates rates_of(const PriceBook& book, std::chrono::sys_seconds at) {
 
 Result<Imported> import_prices(std::string_view text, const std::string& source, const std::string& today) {
   Lexemes reader;
-  if (!Json::sax_parse(text, &reader)) return fail(Fault::bad_config, fmt::format("{}: not JSON: {}", source, reader.error));
+  if (!Json::sax_parse(text, &reader))
+    return fail(Fault::bad_config, fmt::format("{}: not JSON: {}", source, reader.error));
   Imported imported;
   try {
     Json book{{"format", "tollgate-prices"}, {"version", 1}, {"as_of", today}};
     if (reader.document.is_array()) {
       book["origin"] = "genai-prices";
       book["providers"] = Json::array();
-      for (const Json& provider : reader.document) book["providers"].push_back(provider_from_genai(provider, imported.skipped));
+      for (const Json& provider : reader.document)
+        book["providers"].push_back(provider_from_genai(provider, imported.skipped));
     } else if (reader.document.is_object() && reader.document.value("format", "") == "tollgate-prices") {
       book = reader.document;
     } else if (reader.document.is_object()) {
       book["origin"] = "LiteLLM";
-      book["providers"] = providers_from_litellm(reader.document, Json::parse(built_in_text()).at("providers"), imported.skipped);
+      book["providers"] =
+          providers_from_litellm(reader.document, Json::parse(built_in_text()).at("providers"), imported.skipped);
     } else {
       throw Wrong("a price list is an array of providers (genai-prices) or an object of models (LiteLLM)");
     }
@@ -365,7 +393,8 @@ Result<Imported> import_prices(std::string_view text, const std::string& source,
 std::vector<Change> difference(const PriceBook& before, const PriceBook& after, std::chrono::sys_seconds at) {
   const Rates old_rates = rates_of(before, at), new_rates = rates_of(after, at);
   std::vector<Change> changes;
-  const auto compare = [&](const auto& name, const std::map<std::string, Rate>& was, const std::map<std::string, Rate>& is) {
+  const auto compare = [&](const auto& name, const std::map<std::string, Rate>& was,
+                           const std::map<std::string, Rate>& is) {
     for (const auto& [kind, rate] : was) {
       const auto now = is.find(kind);
       if (now == is.end()) {
@@ -404,7 +433,8 @@ std::vector<std::string> implausible(const PriceBook& before, const PriceBook& a
     if (!change.before || !change.after) continue;
     const Price was = change.before->base, is = change.after->base;
     if (is > was * factor || is * factor < was) {
-      doubts.push_back(fmt::format("{}/{}: {} went from {} to {} USD per million", change.provider, change.model, change.kind, rate_text(*change.before), rate_text(*change.after)));
+      doubts.push_back(fmt::format("{}/{}: {} went from {} to {} USD per million", change.provider, change.model,
+                                   change.kind, rate_text(*change.before), rate_text(*change.after)));
     }
   }
   for (const Provider& provider : before.providers) same_models += provider.models.size();
@@ -416,7 +446,8 @@ std::vector<std::string> implausible(const PriceBook& before, const PriceBook& a
 
 std::string rate_text(const Rate& rate) {
   std::string text = decimal_text(rate.base, price_decimals);
-  for (const auto& [tokens, price] : rate.above) text += fmt::format(" ({} above {})", decimal_text(price, price_decimals), tokens);
+  for (const auto& [tokens, price] : rate.above)
+    text += fmt::format(" ({} above {})", decimal_text(price, price_decimals), tokens);
   return text;
 }
 

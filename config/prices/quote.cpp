@@ -22,7 +22,8 @@ Quote refused(Quote::Status status, std::string reason) {
 
 std::string dotted(const std::vector<Step>& path) {
   std::string text;
-  for (const Step& step : path) text += (text.empty() ? "" : ".") + (step.equals ? "[" + step.key + "=" + *step.equals + "]" : step.key);
+  for (const Step& step : path)
+    text += (text.empty() ? "" : ".") + (step.equals ? "[" + step.key + "=" + *step.equals + "]" : step.key);
   return text;
 }
 
@@ -48,16 +49,20 @@ const Json* follow(const Json& from, const std::vector<Step>& path) {
 }
 
 Result<std::int64_t> count_at(const Json& value, const std::vector<Step>& path) {
-  const auto wrong = [&](const char* why) { return fail(Fault::bad_request, fmt::format("usage.{}: {}", dotted(path), why)); };
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(count_max)) return wrong("more than any request can use");
+  const auto wrong = [&](const char* why) {
+    return fail(Fault::bad_request, fmt::format("usage.{}: {}", dotted(path), why));
+  };
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(count_max))
+    return wrong("more than any request can use");
   if (value.is_number_integer()) {
     const auto count = value.get<std::int64_t>();
     if (count < 0) return wrong("a count cannot be negative");
     if (count > count_max) return wrong("more than any request can use");
     return count;
   }
-  const double count = value.get<double>();       // 12.0: some providers write whole counts so
-  if (!(count >= 0) || count > static_cast<double>(count_max)) return wrong("a count cannot be negative, nor past what any request can use");
+  const double count = value.get<double>();  // 12.0: some providers write whole counts so
+  if (!(count >= 0) || count > static_cast<double>(count_max))
+    return wrong("a count cannot be negative, nor past what any request can use");
   const auto whole = static_cast<std::int64_t>(count);
   if (static_cast<double>(whole) != count) return wrong("a count is a whole number");
   return whole;
@@ -100,7 +105,8 @@ class Ledger {
     if (reported_[id]) return *reported_[id];
     for (std::size_t part = 0; part < units().size(); ++part) {
       if (reported_[part].value_or(0) > 0 && part != id && units()[part].is_within(units()[id])) {
-        return fail(Fault::bad_request, fmt::format("the usage tells {} but not the {} that it is part of", units()[part].kind, units()[id].kind));
+        return fail(Fault::bad_request, fmt::format("the usage tells {} but not the {} that it is part of",
+                                                    units()[part].kind, units()[id].kind));
       }
     }
     TOLLGATE_TRY(overlap(id));
@@ -117,14 +123,16 @@ class Ledger {
         if (reported_[b].value_or(0) == 0 || b == id || !wanted.is_within(units()[b])) continue;
         const Unit &left = units()[a], &right = units()[b];
         if (left.is_within(right) || right.is_within(left) || !joins(left, right, wanted)) continue;
-        return fail(Fault::bad_request, fmt::format("the usage tells {} and {}, but not how much is both ({})", left.kind, right.kind, wanted.kind));
+        return fail(Fault::bad_request, fmt::format("the usage tells {} and {}, but not how much is both ({})",
+                                                    left.kind, right.kind, wanted.kind));
       }
     }
     return success();
   }
   static bool joins(const Unit& a, const Unit& b, const Unit& both) noexcept {
     const auto join = [](const std::string& x, const std::string& y) { return x.empty() ? y : x; };
-    return join(a.modality, b.modality) == both.modality && join(a.type, b.type) == both.type && join(a.ttl, b.ttl) == both.ttl;
+    return join(a.modality, b.modality) == both.modality && join(a.type, b.type) == both.type &&
+           join(a.ttl, b.ttl) == both.ttl;
   }
 
   std::array<std::optional<std::int64_t>, 64> reported_{};
@@ -134,18 +142,21 @@ Price per_million(Price price, std::int64_t per) noexcept { return per == 1'000'
 
 Amount amount(Price price, std::int64_t quantity, std::int64_t per) noexcept {
   constexpr Int128 million = 1'000'000;
-  const Int128 product = price * quantity;             // 10^-18 USD, times `per`
+  const Int128 product = price * quantity;  // 10^-18 USD, times `per`
   if (million % per == 0) return product * (million / per);
-  return (product * million + per / 2) / per;          // per hour, or per billion: a rest below 10^-24 USD
+  return (product * million + per / 2) / per;  // per hour, or per billion: a rest below 10^-24 USD
 }
 
 }  // namespace
 
 std::string_view name_of(Quote::Status status) noexcept {
   switch (status) {
-    case Quote::Status::priced: return "priced";
-    case Quote::Status::unpriced: return "unpriced";
-    case Quote::Status::invalid: return "invalid";
+    case Quote::Status::priced:
+      return "priced";
+    case Quote::Status::unpriced:
+      return "unpriced";
+    case Quote::Status::invalid:
+      return "invalid";
   }
   return "invalid";
 }
@@ -158,10 +169,12 @@ Result<std::vector<Counted>> read_usage(const UsageForm& form, const Json& given
     const Json* const value = follow(usage, count.path);
     if (value == nullptr || !value->is_number()) {
       if (!count.required) continue;
-      return fail(Fault::bad_request, fmt::format("usage.{} is missing: it stands in every answer of '{}'", dotted(count.path), form.api));
+      return fail(Fault::bad_request,
+                  fmt::format("usage.{} is missing: it stands in every answer of '{}'", dotted(count.path), form.api));
     }
     TOLLGATE_TRY(const std::int64_t number, count_at(*value, count.path));
-    const auto known = std::find_if(counts.begin(), counts.end(), [&](const Counted& counted) { return counted.unit == count.unit; });
+    const auto known =
+        std::find_if(counts.begin(), counts.end(), [&](const Counted& counted) { return counted.unit == count.unit; });
     if (known == counts.end()) {
       counts.push_back({count.unit, number});
     } else {
@@ -175,7 +188,8 @@ Result<std::vector<Counted>> read_usage(const UsageForm& form, const Json& given
 const UsageForm* form_of(const Provider& provider, std::string_view api) {
   const std::vector<UsageForm>& forms = provider.forms.empty() ? common_forms() : provider.forms;
   const auto find = [&](std::string_view wanted) -> const UsageForm* {
-    const auto found = std::find_if(forms.begin(), forms.end(), [&](const UsageForm& form) { return form.api == wanted; });
+    const auto found =
+        std::find_if(forms.begin(), forms.end(), [&](const UsageForm& form) { return form.api == wanted; });
     return found == forms.end() ? nullptr : &*found;
   };
   if (!api.empty()) return find(api);
@@ -195,11 +209,13 @@ Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
   std::vector<Part> parts;
   for (const auto& [unit, rate] : tariff.rates) parts.push_back({unit, &rate, 0});
   // The most particular first: what it holds is taken out of all that contain it.
-  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return units()[a.unit].dimensions() > units()[b.unit].dimensions(); });
+  std::sort(parts.begin(), parts.end(),
+            [](const Part& a, const Part& b) { return units()[a.unit].dimensions() > units()[b.unit].dimensions(); });
   Quote quote;
   quote.status = Quote::Status::priced;
   std::int64_t input_tokens = 0;
-  const bool tiered = std::any_of(parts.begin(), parts.end(), [](const Part& part) { return !part.rate->above.empty(); });
+  const bool tiered =
+      std::any_of(parts.begin(), parts.end(), [](const Part& part) { return !part.rate->above.empty(); });
   if (tiered) {
     const Result<std::int64_t> whole = ledger.whole(unit_of_kind("input").value());
     if (!whole) return refused(Quote::Status::invalid, whole.error().message);
@@ -217,10 +233,12 @@ Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
     for (std::size_t j = 0; j < i; ++j) {
       if (units()[parts[j].unit].is_within(unit)) parts[i].rest -= parts[j].rest;
     }
-    if (parts[i].rest < 0) return refused(Quote::Status::invalid, fmt::format("the parts of {} come to more than all of it", unit.kind));
+    if (parts[i].rest < 0)
+      return refused(Quote::Status::invalid, fmt::format("the parts of {} come to more than all of it", unit.kind));
   }
-  for (const auto& [unit_id, rate] : tariff.rates) {     // lines in the book's order
-    const auto part = std::find_if(parts.begin(), parts.end(), [&, id = unit_id](const Part& p) { return p.unit == id; });
+  for (const auto& [unit_id, rate] : tariff.rates) {  // lines in the book's order
+    const auto part =
+        std::find_if(parts.begin(), parts.end(), [&, id = unit_id](const Part& p) { return p.unit == id; });
     if (part->rest == 0) continue;
     const Unit& unit = units()[unit_id];
     const Price price = rate.at(input_tokens);
@@ -235,15 +253,22 @@ Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
 
 Quote price_usage(const PriceBook& book, const Question& question) {
   const Provider* const provider = book.find_provider(question.provider);
-  if (provider == nullptr) return refused(Quote::Status::unpriced, fmt::format("the price book knows no provider '{}'", question.provider));
+  if (provider == nullptr)
+    return refused(Quote::Status::unpriced, fmt::format("the price book knows no provider '{}'", question.provider));
   const UsageForm* const form = form_of(*provider, question.api);
-  if (form == nullptr) return refused(Quote::Status::unpriced, fmt::format("how '{}' counts usage on '{}' is not known", provider->id, question.api));
+  if (form == nullptr)
+    return refused(Quote::Status::unpriced,
+                   fmt::format("how '{}' counts usage on '{}' is not known", provider->id, question.api));
   const Result<std::vector<Counted>> counts = read_usage(*form, question.usage);
   if (!counts) return refused(Quote::Status::invalid, counts.error().message);
   const Model* const model = book.find_model(*provider, question.model);
-  if (model == nullptr) return refused(Quote::Status::unpriced, fmt::format("the price book knows no model '{}' of {}", question.model, provider->id));
+  if (model == nullptr)
+    return refused(Quote::Status::unpriced,
+                   fmt::format("the price book knows no model '{}' of {}", question.model, provider->id));
   const Tariff& tariff = model->tariff(question.at);
-  if (tariff.rates.empty()) return refused(Quote::Status::unpriced, fmt::format("the price book has no price for '{}' of {}", question.model, provider->id));
+  if (tariff.rates.empty())
+    return refused(Quote::Status::unpriced,
+                   fmt::format("the price book has no price for '{}' of {}", question.model, provider->id));
   return price_counts(tariff, counts.value());
 }
 

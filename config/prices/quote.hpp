@@ -4,9 +4,10 @@
 //    Quote quote = price_usage(book, {"openai", "gpt-4o", "chat", usage, now});
 //    if (quote.status == Quote::Status::priced) … decimal_text(quote.usd, quote_decimals)
 //
-// Counts overlap in most answers (cached tokens stand inside the input, audio inside the output): each part that has a price of its own is
-// taken out of its whole, and what is left costs the whole's price. A part without a price of its own stays in the whole: never dropped,
-// never counted twice. Tiers are chosen by the whole input. Nothing is rounded, but for units priced by the hour.
+// Counts overlap in most answers (cached tokens stand inside the input, audio inside the output): each part that has a
+// price of its own is taken out of its whole, and what is left costs the whole's price. A part without a price of its
+// own stays in the whole: never dropped, never counted twice. Tiers are chosen by the whole input. Nothing is rounded,
+// but for units priced by the hour.
 
 #include <chrono>
 #include <nlohmann/json_fwd.hpp>
@@ -28,13 +29,14 @@ struct Quote {
   struct Line {
     UnitId unit;
     std::int64_t quantity;
-    Price per_million;          ///< USD for a million of the unit, in 10^-18 USD
+    Price per_million;  ///< USD for a million of the unit, in 10^-18 USD
     Amount usd;
   };
   Status status = Status::unpriced;
-  std::string reason;           ///< why it is not priced
-  Amount input_usd = 0, output_usd = 0, usd = 0;   ///< usd holds every line, also of what is neither input nor output: searches, requests
-  std::vector<Line> lines;      ///< those with a quantity
+  std::string reason;  ///< why it is not priced
+  Amount input_usd = 0, output_usd = 0,
+         usd = 0;           ///< usd holds every line, also of what is neither input nor output: searches, requests
+  std::vector<Line> lines;  ///< those with a quantity
 };
 [[nodiscard]] std::string_view name_of(Quote::Status status) noexcept;
 

@@ -6,7 +6,8 @@ namespace tollgate::prices {
 
 namespace {
 
-void add_tokens(std::vector<Unit>& all, Direction direction, const std::string& modality, const std::string& type, const std::string& ttl) {
+void add_tokens(std::vector<Unit>& all, Direction direction, const std::string& modality, const std::string& type,
+                const std::string& ttl) {
   const bool cache = type == "cache_read" || type == "cache_write";
   const std::string way = cache ? "cache" : direction == Direction::input ? "input" : "output";
   const std::string of_modality = modality.empty() ? "" : "_" + modality;
@@ -40,9 +41,10 @@ std::vector<Unit> make_units() {
     add_tokens(all, Direction::output, modality, "reasoning", "");
     add_tokens(all, Direction::output, modality, "citation", "");
   }
-  const auto add = [&](std::string kind, std::string price_key, std::int64_t per, Direction direction, std::string family, std::string modality = "",
-                       std::string type = "") {
-    all.push_back({kind, kind, std::move(price_key), per, direction, std::move(family), std::move(modality), std::move(type), ""});
+  const auto add = [&](std::string kind, std::string price_key, std::int64_t per, Direction direction,
+                       std::string family, std::string modality = "", std::string type = "") {
+    all.push_back({kind, kind, std::move(price_key), per, direction, std::move(family), std::move(modality),
+                   std::move(type), ""});
   };
   add("input_characters", "input_mchars", 1'000'000, Direction::input, "characters");
   add("input_text_messages", "input_text_messages_kcount", 1000, Direction::input, "messages", "text");
@@ -51,7 +53,8 @@ std::vector<Unit> make_units() {
   add("output_audio_seconds", "output_audio_hours", 3600, Direction::output, "durations", "audio");
   add("input_pixels", "input_gpixels", 1'000'000'000, Direction::input, "pixels");
   add("input_document_pages", "input_document_kpages", 1000, Direction::input, "document_pages");
-  add("input_annotated_document_pages", "input_annotated_document_kpages", 1000, Direction::input, "document_pages", "", "annotated");
+  add("input_annotated_document_pages", "input_annotated_document_kpages", 1000, Direction::input, "document_pages", "",
+      "annotated");
   add("rerank_searches", "rerank_searches_kcount", 1000, Direction::none, "rerank");
   for (const char* const tool : {"web_searches", "social_searches", "storage_searches", "code_executions"}) {
     add(tool, std::string(tool) + "_kcount", 1000, Direction::none, "tool_calls", "", tool);
@@ -73,8 +76,8 @@ bool fits(const std::string& whole, const std::string& part) noexcept { return w
 }  // namespace
 
 bool Unit::is_within(const Unit& other) const noexcept {
-  return (other.direction == Direction::none || other.direction == direction) && family == other.family && fits(other.modality, modality) &&
-         fits(other.type, type) && fits(other.ttl, ttl);
+  return (other.direction == Direction::none || other.direction == direction) && family == other.family &&
+         fits(other.modality, modality) && fits(other.type, type) && fits(other.ttl, ttl);
 }
 
 std::size_t Unit::dimensions() const noexcept {

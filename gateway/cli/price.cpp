@@ -17,7 +17,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 using prices::Quote;
 
-Json refusal(Quote::Status status, const std::string& reason) { return {{"status", prices::name_of(status)}, {"reason", reason}}; }
+Json refusal(Quote::Status status, const std::string& reason) {
+  return {{"status", prices::name_of(status)}, {"reason", reason}};
+}
 
 Json shown(const Quote& quote) {
   if (quote.status != Quote::Status::priced) return refusal(quote.status, quote.reason);
@@ -63,9 +65,11 @@ Json price_line(const prices::PriceBook& book, const std::string& text) {
   const Json line = Json::parse(text, nullptr, false);
   if (!line.is_object()) return refusal(Quote::Status::invalid, "the line is not a JSON object");
   for (const char* const key : {"provider", "model"}) {
-    if (!line.contains(key) || !line.at(key).is_string()) return refusal(Quote::Status::invalid, std::string("'") + key + "' must be a string");
+    if (!line.contains(key) || !line.at(key).is_string())
+      return refusal(Quote::Status::invalid, std::string("'") + key + "' must be a string");
   }
-  if (!line.contains("usage") || !line.at("usage").is_object()) return refusal(Quote::Status::invalid, "'usage' must be an object");
+  if (!line.contains("usage") || !line.at("usage").is_object())
+    return refusal(Quote::Status::invalid, "'usage' must be an object");
   std::string api;
   if (line.contains("api") && !line.at("api").is_null()) {
     if (!line.at("api").is_string()) return refusal(Quote::Status::invalid, "'api' must be a string");

@@ -12,7 +12,9 @@ namespace tollgate::cli {
 
 namespace {
 constexpr std::size_t file_bytes_max = 256U << 20;
-Error io_error(const std::string& what, const std::string& path) { return fail(Fault::io_failed, path + ": cannot be " + what + ": " + std::generic_category().message(errno)); }
+Error io_error(const std::string& what, const std::string& path) {
+  return fail(Fault::io_failed, path + ": cannot be " + what + ": " + std::generic_category().message(errno));
+}
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
@@ -29,7 +31,8 @@ Result<std::string> read_file(const std::string& path) {
   }
   int code = Z_OK;
   ::gzerror(file.get(), &code);
-  if (code != Z_OK && code != Z_STREAM_END) return fail(Fault::bad_config, path + ": the packed file ends in the middle");
+  if (code != Z_OK && code != Z_STREAM_END)
+    return fail(Fault::bad_config, path + ": the packed file ends in the middle");
   return text;
 }
 

@@ -22,7 +22,8 @@ std::chrono::sys_seconds now() { return std::chrono::floor<std::chrono::seconds>
 std::string today() {
   const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(now())};
   char text[40];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()), static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()), static_cast<unsigned>(day.month()),
+                static_cast<unsigned>(day.day()));
   return text;
 }
 
@@ -47,7 +48,8 @@ Json usd_json(const prices::Tariff& tariff) {
       continue;
     }
     usd[kind] = {{"base", decimal_text(rate.base, prices::price_decimals)}, {"above", Json::array()}};
-    for (const auto& [tokens, price] : rate.above) usd[kind]["above"].push_back({tokens, decimal_text(price, prices::price_decimals)});
+    for (const auto& [tokens, price] : rate.above)
+      usd[kind]["above"].push_back({tokens, decimal_text(price, prices::price_decimals)});
   }
   return usd;
 }
@@ -64,7 +66,8 @@ std::string per_text(const prices::Unit& unit) {
 int prices_import(const PricesOptions& options) {
   const Result<std::string> text = read_file(options.file);
   if (!text) return refused(text.error());
-  Result<prices::Imported> imported = prices::import_prices(text.value(), options.file, options.as_of.empty() ? today() : options.as_of);
+  Result<prices::Imported> imported =
+      prices::import_prices(text.value(), options.file, options.as_of.empty() ? today() : options.as_of);
   if (!imported) {
     print_error(imported.error().message);
     std::fprintf(stderr, "nothing was changed\n");
@@ -76,25 +79,35 @@ int prices_import(const PricesOptions& options) {
     print_error(current.error().message + "; --force replaces it unread");
     return exit_code_of(current.error());
   }
-  const std::vector<std::string> doubts = current ? prices::implausible(current.value(), imported.value().book, now()) : std::vector<std::string>{};
+  const std::vector<std::string> doubts =
+      current ? prices::implausible(current.value(), imported.value().book, now()) : std::vector<std::string>{};
   for (const std::string& doubt : doubts) std::fprintf(stderr, "implausible: %s\n", doubt.c_str());
   if (!doubts.empty() && !options.force) {
-    std::fprintf(stderr, "%s is refused as a whole: %zu implausible against %s; nothing was changed (--force takes it all the same)\n", options.file.c_str(),
-                 doubts.size(), replaces ? options.to.c_str() : "the built-in prices");
+    std::fprintf(
+        stderr,
+        "%s is refused as a whole: %zu implausible against %s; nothing was changed (--force takes it all the same)\n",
+        options.file.c_str(), doubts.size(), replaces ? options.to.c_str() : "the built-in prices");
     return finding;
   }
   if (!options.dry_run) {
-    if (const Result<void> written = replace_file(options.to, imported.value().text); !written) return refused(written.error());
+    if (const Result<void> written = replace_file(options.to, imported.value().text); !written)
+      return refused(written.error());
   }
   const PriceBook& book = imported.value().book;
   if (options.json) {
-    const Json report{{"origin", book.origin}, {"as_of", book.as_of}, {"providers", book.providers.size()}, {"models", book.model_count()},
-                      {"skipped", imported.value().skipped}, {"written", options.dry_run ? Json() : Json(options.to)}};
+    const Json report{{"origin", book.origin},
+                      {"as_of", book.as_of},
+                      {"providers", book.providers.size()},
+                      {"models", book.model_count()},
+                      {"skipped", imported.value().skipped},
+                      {"written", options.dry_run ? Json() : Json(options.to)}};
     std::printf("%s\n", report.dump(2).c_str());
   } else {
-    std::printf("%zu models of %zu providers from %s, as of %s%s%s; %zu entries cannot be held%s\n", book.model_count(), book.providers.size(),
-                book.origin.c_str(), book.as_of.c_str(), options.dry_run ? "; not written (--dry-run)" : ", written to ", options.dry_run ? "" : options.to.c_str(),
-                imported.value().skipped.size(), imported.value().skipped.empty() ? "" : " (--json lists them)");
+    std::printf("%zu models of %zu providers from %s, as of %s%s%s; %zu entries cannot be held%s\n", book.model_count(),
+                book.providers.size(), book.origin.c_str(), book.as_of.c_str(),
+                options.dry_run ? "; not written (--dry-run)" : ", written to ",
+                options.dry_run ? "" : options.to.c_str(), imported.value().skipped.size(),
+                imported.value().skipped.empty() ? "" : " (--json lists them)");
   }
   return ok;
 }
@@ -110,7 +123,8 @@ int prices_list(const PricesOptions& options) {
     return finding;
   }
   Json listed = Json::array();
-  if (!options.json) std::printf("%-20s %-52s %12s %12s %12s %12s\n", "provider", "model", "input", "cached", "cache write", "output");
+  if (!options.json)
+    std::printf("%-20s %-52s %12s %12s %12s %12s\n", "provider", "model", "input", "cached", "cache write", "output");
   for (const prices::Provider& provider : book.value().providers) {
     if (only != nullptr && &provider != only) continue;
     for (const prices::Model& model : provider.models) {
@@ -125,10 +139,15 @@ int prices_list(const PricesOptions& options) {
     }
   }
   if (options.json) {
-    std::printf("%s\n", Json{{"as_of", book.value().as_of}, {"origin", book.value().origin}, {"models", std::move(listed)}}.dump(2).c_str());
+    std::printf("%s\n",
+                Json{{"as_of", book.value().as_of}, {"origin", book.value().origin}, {"models", std::move(listed)}}
+                    .dump(2)
+                    .c_str());
   } else {
-    std::printf("USD per million tokens as of %s (figures: %s); + dearer for long inputs, - not known. `tollgate prices show PROVIDER MODEL` shows all.\n",
-                book.value().as_of.c_str(), book.value().origin.c_str());
+    std::printf(
+        "USD per million tokens as of %s (figures: %s); + dearer for long inputs, - not known. `tollgate prices show "
+        "PROVIDER MODEL` shows all.\n",
+        book.value().as_of.c_str(), book.value().origin.c_str());
   }
   return ok;
 }
@@ -139,7 +158,8 @@ int prices_show(const PricesOptions& options) {
   const prices::Provider* const provider = book.value().find_provider(options.provider);
   const prices::Model* const model = provider == nullptr ? nullptr : book.value().find_model(*provider, options.model);
   if (model == nullptr) {
-    print_error(provider == nullptr ? "no provider '" + options.provider + "' in the price book" : "no model '" + options.model + "' of " + provider->id + " in the price book");
+    print_error(provider == nullptr ? "no provider '" + options.provider + "' in the price book"
+                                    : "no model '" + options.model + "' of " + provider->id + " in the price book");
     return finding;
   }
   const prices::Tariff& holds = model->tariff(now());
@@ -151,14 +171,16 @@ int prices_show(const PricesOptions& options) {
     if (tariff.from) {
       const std::chrono::year_month_day day{*tariff.from};
       char text[40];
-      std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()), static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
+      std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()),
+                    static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
       entry["from"] = text;
       when = std::string(" from ") + text;
     }
     if (tariff.daily) {
       const auto clock = [](std::chrono::seconds of_day) {
         char text[16];
-        std::snprintf(text, sizeof text, "%02d:%02d", static_cast<int>(of_day / std::chrono::hours{1}), static_cast<int>(of_day / std::chrono::minutes{1}) % 60);
+        std::snprintf(text, sizeof text, "%02d:%02d", static_cast<int>(of_day / std::chrono::hours{1}),
+                      static_cast<int>(of_day / std::chrono::minutes{1}) % 60);
         return std::string(text);
       };
       entry["daily_utc"] = {clock(tariff.daily->first), clock(tariff.daily->second)};
@@ -167,12 +189,20 @@ int prices_show(const PricesOptions& options) {
     entry["usd_per_million"] = usd_json(tariff);
     tariffs.push_back(std::move(entry));
     if (options.json) continue;
-    std::printf("%s/%s%s%s\n", provider->id.c_str(), model->id.c_str(), when.c_str(), in_force ? "" : " (not in force now)");
+    std::printf("%s/%s%s%s\n", provider->id.c_str(), model->id.c_str(), when.c_str(),
+                in_force ? "" : " (not in force now)");
     for (const auto& [unit, rate] : tariff.rates) {
-      std::printf("  %-24s %14s USD per %s\n", prices::units()[unit].kind.c_str(), prices::rate_text(rate).c_str(), per_text(prices::units()[unit]).c_str());
+      std::printf("  %-24s %14s USD per %s\n", prices::units()[unit].kind.c_str(), prices::rate_text(rate).c_str(),
+                  per_text(prices::units()[unit]).c_str());
     }
   }
-  if (options.json) std::printf("%s\n", Json{{"provider", provider->id}, {"model", model->id}, {"as_of", book.value().as_of}, {"tariffs", std::move(tariffs)}}.dump(2).c_str());
+  if (options.json)
+    std::printf("%s\n", Json{{"provider", provider->id},
+                             {"model", model->id},
+                             {"as_of", book.value().as_of},
+                             {"tariffs", std::move(tariffs)}}
+                            .dump(2)
+                            .c_str());
   return ok;
 }
 
@@ -181,19 +211,27 @@ int prices_diff(const PricesOptions& options) {
   if (!before) return refused(before.error());
   const Result<std::string> text = read_file(options.file);
   if (!text) return refused(text.error());
-  const Result<prices::Imported> after = prices::import_prices(text.value(), options.file, today());   // a book of ours, or a list of others
+  const Result<prices::Imported> after =
+      prices::import_prices(text.value(), options.file, today());  // a book of ours, or a list of others
   if (!after) return refused(after.error());
   const std::vector<prices::Change> changes = prices::difference(before.value(), after.value().book, now());
   Json listed = Json::array();
   for (const prices::Change& change : changes) {
-    const auto rate = [](const std::optional<prices::Rate>& of) { return of ? prices::rate_text(*of) : std::string("-"); };
+    const auto rate = [](const std::optional<prices::Rate>& of) {
+      return of ? prices::rate_text(*of) : std::string("-");
+    };
     if (options.json) {
-      listed.push_back({{"provider", change.provider}, {"model", change.model}, {"kind", change.kind}, {"before", change.kind.empty() || !change.before ? Json() : Json(rate(change.before))},
-                        {"after", change.kind.empty() || !change.after ? Json() : Json(rate(change.after))}, {"what", change.kind.empty() ? (change.before ? "model gone" : "model new") : "price"}});
+      listed.push_back({{"provider", change.provider},
+                        {"model", change.model},
+                        {"kind", change.kind},
+                        {"before", change.kind.empty() || !change.before ? Json() : Json(rate(change.before))},
+                        {"after", change.kind.empty() || !change.after ? Json() : Json(rate(change.after))},
+                        {"what", change.kind.empty() ? (change.before ? "model gone" : "model new") : "price"}});
     } else if (change.kind.empty()) {
       std::printf("%s %s/%s\n", change.before ? "gone" : "new ", change.provider.c_str(), change.model.c_str());
     } else {
-      std::printf("     %s/%s %s: %s -> %s\n", change.provider.c_str(), change.model.c_str(), change.kind.c_str(), rate(change.before).c_str(), rate(change.after).c_str());
+      std::printf("     %s/%s %s: %s -> %s\n", change.provider.c_str(), change.model.c_str(), change.kind.c_str(),
+                  rate(change.before).c_str(), rate(change.after).c_str());
     }
   }
   if (options.json) std::printf("%s\n", Json{{"changes", std::move(listed)}}.dump(2).c_str());

@@ -28,9 +28,12 @@ struct SocketPollTest : testing::Test {
     ASSERT_FALSE(code) << code.message();
     peer = both[1];
   }
-  void tell(std::string_view text) const { ASSERT_EQ(::write(peer, text.data(), text.size()), static_cast<ssize_t>(text.size())); }
+  void tell(std::string_view text) const {
+    ASSERT_EQ(::write(peer, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
   /// `meanwhile` is called once the task waits.
-  void run(Task<void> task, std::function<void()> meanwhile = [] {}) {
+  void run(
+      Task<void> task, std::function<void()> meanwhile = [] {}) {
     asio::co_spawn(context, std::move(task), asio::detached);
     asio::post(context, [this, &meanwhile] { asio::post(context, meanwhile); });
     context.run_for(std::chrono::seconds{5});
@@ -63,7 +66,7 @@ TEST_F(SocketPollTest, EveryByteAndTheEndAreSeenWhateverThePieceSize) {
     std::string got;
     run(read_all(socket, got, piece), [&] {
       tell(sent);
-      ::close(peer);      // data and end in one edge
+      ::close(peer);  // data and end in one edge
       peer = -1;
     });
     EXPECT_EQ(got, sent) << piece;
@@ -168,9 +171,11 @@ TEST_F(SocketPollTest, AFullSocketIsWritableOnceItsPeerHasRead) {
   EXPECT_EQ(code, asio::error::would_block);
   std::string drained(sent, '\0');
   bool writable = false;
-  run([](PolledSocket& s, bool& is) -> Task<void> { is = co_await s.writable(); }(socket, writable), [&] {
-    for (std::size_t at = 0; at < sent;) at += static_cast<std::size_t>(::read(peer, drained.data() + at, sent - at));
-  });
+  run([](PolledSocket& s, bool& is) -> Task<void> { is = co_await s.writable(); }(socket, writable),
+      [&] {
+        for (std::size_t at = 0; at < sent;)
+          at += static_cast<std::size_t>(::read(peer, drained.data() + at, sent - at));
+      });
   EXPECT_TRUE(writable);
 }
 
@@ -191,13 +196,16 @@ TEST(SocketPoll, MayGoBeforeWhatWaitsOnIt) {
   {
     asio::io_context context{1};
     auto poll = std::make_unique<SocketPoll>(context);
-    asio::co_spawn(context, [](SocketPoll& on, int descriptor, bool& was) -> Task<void> {
-      PolledSocket socket(on);
-      error_code code;
-      socket.assign(descriptor, code);
-      co_await socket.readable();
-      was = true;
-    }(*poll, both[0], resumed), asio::detached);
+    asio::co_spawn(
+        context,
+        [](SocketPoll& on, int descriptor, bool& was) -> Task<void> {
+          PolledSocket socket(on);
+          error_code code;
+          socket.assign(descriptor, code);
+          co_await socket.readable();
+          was = true;
+        }(*poll, both[0], resumed),
+        asio::detached);
     context.poll();
     poll.reset();
   }
@@ -209,12 +217,15 @@ TEST(Wakeup, WakesOnceAndOnlyAWaiter) {
   asio::io_context context{1};
   SocketPoll poll(context);
   Wakeup wakeup(poll);
-  wakeup.wake();                  // nobody waits: nothing happens
+  wakeup.wake();  // nobody waits: nothing happens
   int woken = 0;
-  asio::co_spawn(context, [](Wakeup& on, int& count) -> Task<void> {
-    co_await on.wait();
-    ++count;
-  }(wakeup, woken), asio::detached);
+  asio::co_spawn(
+      context,
+      [](Wakeup& on, int& count) -> Task<void> {
+        co_await on.wait();
+        ++count;
+      }(wakeup, woken),
+      asio::detached);
   context.poll();
   EXPECT_EQ(woken, 0);
   wakeup.wake();

@@ -19,19 +19,28 @@ using namespace std::chrono_literals;
 
 constexpr sys_seconds noon = sys_days{2026y / 11 / 21} + 12h;
 
-/// A book of one provider "p" with the model "m" at these prices, whose answers tell counts under the names of their kinds.
+/// A book of one provider "p" with the model "m" at these prices, whose answers tell counts under the names of their
+/// kinds.
 PriceBook book_of(const Json& prices, const Json& more = Json::object()) {
   Json counts = Json::array();
   for (const Unit& unit : units()) counts.push_back({{"kind", unit.kind}, {"path", {unit.kind}}});
-  Json provider{{"id", "p"}, {"usage", {{{"api", "default"}, {"root", {"usage"}}, {"counts", counts}}}}, {"models", {{{"id", "m"}, {"prices", prices}}}}};
+  Json provider{{"id", "p"},
+                {"usage", {{{"api", "default"}, {"root", {"usage"}}, {"counts", counts}}}},
+                {"models", {{{"id", "m"}, {"prices", prices}}}}};
   provider.update(more);
-  const Json file{{"format", "tollgate-prices"}, {"version", 1}, {"as_of", "2026-11-21"}, {"origin", "test"}, {"providers", {provider}}};
+  const Json file{{"format", "tollgate-prices"},
+                  {"version", 1},
+                  {"as_of", "2026-11-21"},
+                  {"origin", "test"},
+                  {"providers", {provider}}};
   Result<PriceBook> book = read_book(file.dump(), "test.json");
   EXPECT_TRUE(book) << (book ? "" : book.error().message);
   return std::move(book.value());
 }
 
-Quote quote(const Json& usd, const Json& usage, sys_seconds at = noon) { return price_usage(book_of({{{"usd", usd}}}), {"p", "m", "", usage, at}); }
+Quote quote(const Json& usd, const Json& usage, sys_seconds at = noon) {
+  return price_usage(book_of({{{"usd", usd}}}), {"p", "m", "", usage, at});
+}
 std::string usd(Amount amount) { return decimal_text(amount, quote_decimals); }
 
 TEST(PriceQuote, InputAndOutputAreExact) {
@@ -60,18 +69,21 @@ TEST(PriceQuote, PitfallAudioIsNotChargedAtTheTextPrice) {
 }
 
 TEST(PriceQuote, PitfallAnHoursCacheWriteCostsMoreThanFiveMinutes) {
-  const Quote q = quote({{"input", "3"}, {"cache_write", "3.75"}, {"cache_write_1h", "6"}}, {{"input", 1000}, {"cache_write", 800}, {"cache_write_1h", 300}});
-  EXPECT_EQ(usd(q.usd), "0.004275");   // 200 at 3, 500 at 3.75, 300 at 6
+  const Quote q = quote({{"input", "3"}, {"cache_write", "3.75"}, {"cache_write_1h", "6"}},
+                        {{"input", 1000}, {"cache_write", 800}, {"cache_write_1h", 300}});
+  EXPECT_EQ(usd(q.usd), "0.004275");  // 200 at 3, 500 at 3.75, 300 at 6
 }
 
 TEST(PriceQuote, PitfallALongInputIsDearerFromItsFirstTokenOn) {
-  const Json prices{{"input", {{"base", "3"}, {"above", {{200000, "6"}}}}}, {"output", {{"base", "15"}, {"above", {{200000, "22.5"}}}}}};
+  const Json prices{{"input", {{"base", "3"}, {"above", {{200000, "6"}}}}},
+                    {"output", {{"base", "15"}, {"above", {{200000, "22.5"}}}}}};
   EXPECT_EQ(usd(quote(prices, {{"input", 200000}, {"output", 10}}).usd), "0.60015");
   EXPECT_EQ(usd(quote(prices, {{"input", 200001}, {"output", 10}}).usd), "1.200231");
 }
 
 TEST(PriceQuote, PitfallSearchesAndRequestsAreChargedBesideTokens) {
-  const Quote q = quote({{"input", "1"}, {"web_searches", "10"}, {"requests", "5"}}, {{"input", 1}, {"web_searches", 2}});
+  const Quote q =
+      quote({{"input", "1"}, {"web_searches", "10"}, {"requests", "5"}}, {{"input", 1}, {"web_searches", 2}});
   EXPECT_EQ(usd(q.usd), "0.025001");
   EXPECT_EQ(usd(q.input_usd), "0.000001");
 }
@@ -82,35 +94,52 @@ TEST(PriceQuote, PitfallAnUnknownModelIsUnpricedAndNotFree) {
   EXPECT_EQ(price_usage(book, {"p", "other", "", usage, noon}).status, Quote::Status::unpriced);
   EXPECT_EQ(price_usage(book, {"q", "m", "", usage, noon}).status, Quote::Status::unpriced);
   EXPECT_EQ(price_usage(book, {"p", "m", "chat", usage, noon}).status, Quote::Status::unpriced);
-  EXPECT_EQ(price_usage(book_of({{{"usd", Json::object()}}}), {"p", "m", "", usage, noon}).status, Quote::Status::unpriced);
+  EXPECT_EQ(price_usage(book_of({{{"usd", Json::object()}}}), {"p", "m", "", usage, noon}).status,
+            Quote::Status::unpriced);
 }
 
 TEST(PriceQuote, CountsThatContradictEachOtherAreInvalid) {
-  EXPECT_EQ(quote({{"input", "1"}, {"cached_input", "1"}}, {{"input", 5}, {"cached_input", 6}}).status, Quote::Status::invalid);
+  EXPECT_EQ(quote({{"input", "1"}, {"cached_input", "1"}}, {{"input", 5}, {"cached_input", 6}}).status,
+            Quote::Status::invalid);
   EXPECT_EQ(quote({{"input", "1"}}, {{"cached_input", 6}}).status, Quote::Status::invalid);
   EXPECT_EQ(quote({{"input", "1"}}, {{"input", -1}}).status, Quote::Status::invalid);
   EXPECT_EQ(quote({{"input", "1"}}, {{"input", 1.5}}).status, Quote::Status::invalid);
   EXPECT_EQ(quote({{"input", "1"}}, Json::object()).status, Quote::Status::invalid);
 }
 
-TEST(PriceQuote, WholeCountsMayBeWrittenAsFractions) { EXPECT_EQ(usd(quote({{"input", "1"}}, {{"input", 12.0}}).usd), "0.000012"); }
+TEST(PriceQuote, WholeCountsMayBeWrittenAsFractions) {
+  EXPECT_EQ(usd(quote({{"input", "1"}}, {{"input", 12.0}}).usd), "0.000012");
+}
 
 // Law: however counts are split into parts, at one and the same price the sum is that of the whole.
 TEST(PriceQuote, PartsAtThePriceOfTheWholeCostWhatTheWholeCosts) {
   std::mt19937_64 random(20261121);
   const Json one{{"input", "2.5"}};
-  const Json split{{"input", "2.5"}, {"cached_input", "2.5"}, {"cache_write", "2.5"}, {"cache_write_1h", "2.5"}, {"input_audio", "2.5"}};
+  const Json split{{"input", "2.5"},
+                   {"cached_input", "2.5"},
+                   {"cache_write", "2.5"},
+                   {"cache_write_1h", "2.5"},
+                   {"input_audio", "2.5"}};
   for (int i = 0; i < 500; ++i) {
-    const auto up_to = [&](std::int64_t most) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most + 1)); };
-    const std::int64_t input = up_to(1'000'000), cached = up_to(input / 4), written = up_to(input / 4), hour = up_to(written), audio = up_to(input / 4);
-    const Json usage{{"input", input}, {"cached_input", cached}, {"cache_write", written}, {"cache_write_1h", hour}, {"input_audio", audio}};
+    const auto up_to = [&](std::int64_t most) {
+      return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most + 1));
+    };
+    const std::int64_t input = up_to(1'000'000), cached = up_to(input / 4), written = up_to(input / 4),
+                       hour = up_to(written), audio = up_to(input / 4);
+    const Json usage{{"input", input},
+                     {"cached_input", cached},
+                     {"cache_write", written},
+                     {"cache_write_1h", hour},
+                     {"input_audio", audio}};
     // Audio that is cached too is not told: then it is taken to be none, for no price of this model asks for it.
     EXPECT_EQ(quote(split, usage).usd, quote(one, {{"input", input}}).usd) << usage;
   }
 }
 
 TEST(PriceTariff, TheLastThatHoldsCounts) {
-  const PriceBook book = book_of({{{"usd", {{"input", "1"}}}}, {{"from", "2026-11-21"}, {"usd", {{"input", "2"}}}}, {{"daily", {"16:30", "00:30"}}, {"usd", {{"input", "0.5"}}}}});
+  const PriceBook book = book_of({{{"usd", {{"input", "1"}}}},
+                                  {{"from", "2026-11-21"}, {"usd", {{"input", "2"}}}},
+                                  {{"daily", {"16:30", "00:30"}}, {"usd", {{"input", "0.5"}}}}});
   const auto at = [&](sys_seconds when) {
     const Json usage{{"input", 1'000'000}};
     return usd(price_usage(book, {"p", "m", "", usage, when}).usd);
@@ -125,9 +154,15 @@ TEST(PriceTariff, TheLastThatHoldsCounts) {
 TEST(PriceBook, TheBuiltInOneReadsAndKnowsWhatPeopleUse) {
   const PriceBook& book = built_in_book();
   EXPECT_GT(book.model_count(), 1400U);
-  const std::pair<const char*, const char*> used[] = {{"openai", "gpt-4o-2024-08-06"}, {"anthropic", "claude-sonnet-4-5-20250929"}, {"google", "gemini-2.5-pro"},
-                                                      {"azure", "gpt-4o"}, {"aws", "anthropic.claude-sonnet-4-20250514-v1:0"}, {"groq", "llama-3.3-70b-versatile"},
-                                                      {"mistral", "mistral-large-latest"}, {"deepseek", "deepseek-chat"}, {"x-ai", "grok-4"},
+  const std::pair<const char*, const char*> used[] = {{"openai", "gpt-4o-2024-08-06"},
+                                                      {"anthropic", "claude-sonnet-4-5-20250929"},
+                                                      {"google", "gemini-2.5-pro"},
+                                                      {"azure", "gpt-4o"},
+                                                      {"aws", "anthropic.claude-sonnet-4-20250514-v1:0"},
+                                                      {"groq", "llama-3.3-70b-versatile"},
+                                                      {"mistral", "mistral-large-latest"},
+                                                      {"deepseek", "deepseek-chat"},
+                                                      {"x-ai", "grok-4"},
                                                       {"together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"}};
   for (const auto& [provider, model] : used) {
     const Provider* const found = book.find_provider(provider);
@@ -140,25 +175,42 @@ TEST(PriceBook, TheBuiltInOneReadsAndKnowsWhatPeopleUse) {
 TEST(PriceBook, UsageIsReadAsEachApiMeansIt) {
   const auto cost = [](const char* provider, const char* model, const char* api, const Json& usage) {
     const Quote q = price_usage(built_in_book(), {provider, model, api, usage, sys_days{2026y / 8 / 21}});
-    return q.status == Quote::Status::priced ? usd(q.input_usd) + " " + usd(q.output_usd) : std::string(name_of(q.status)) + ": " + q.reason;
+    return q.status == Quote::Status::priced ? usd(q.input_usd) + " " + usd(q.output_usd)
+                                             : std::string(name_of(q.status)) + ": " + q.reason;
   };
   // gpt-4o: 2.5, cached 1.25, output 10. OpenAI's prompt_tokens include the cached ones.
-  EXPECT_EQ(cost("openai", "gpt-4o", "chat", {{"prompt_tokens", 1000}, {"completion_tokens", 100}, {"prompt_tokens_details", {{"cached_tokens", 400}}}}), "0.002 0.001");
-  EXPECT_EQ(cost("openai", "gpt-4o", "responses", {{"input_tokens", 1000}, {"output_tokens", 100}, {"input_tokens_details", {{"cached_tokens", 400}}}}), "0.002 0.001");
+  EXPECT_EQ(
+      cost("openai", "gpt-4o", "chat",
+           {{"prompt_tokens", 1000}, {"completion_tokens", 100}, {"prompt_tokens_details", {{"cached_tokens", 400}}}}),
+      "0.002 0.001");
+  EXPECT_EQ(cost("openai", "gpt-4o", "responses",
+                 {{"input_tokens", 1000}, {"output_tokens", 100}, {"input_tokens_details", {{"cached_tokens", 400}}}}),
+            "0.002 0.001");
   // claude-sonnet-4-5: 3, write 3.75, read 0.3, output 15. Anthropic's input_tokens leave both out.
-  EXPECT_EQ(cost("anthropic", "claude-sonnet-4-5", "", {{"input_tokens", 100}, {"cache_creation_input_tokens", 1000}, {"cache_read_input_tokens", 2000}, {"output_tokens", 10}}),
+  EXPECT_EQ(cost("anthropic", "claude-sonnet-4-5", "",
+                 {{"input_tokens", 100},
+                  {"cache_creation_input_tokens", 1000},
+                  {"cache_read_input_tokens", 2000},
+                  {"output_tokens", 10}}),
             "0.00465 0.00015");
   // Bedrock's converse likewise.
-  EXPECT_EQ(cost("aws", "openai.gpt-oss-20b-1:0", "", {{"inputTokens", 1000}, {"outputTokens", 1000}}).substr(0, 2), "0.");
+  EXPECT_EQ(cost("aws", "openai.gpt-oss-20b-1:0", "", {{"inputTokens", 1000}, {"outputTokens", 1000}}).substr(0, 2),
+            "0.");
   // Gemini's thoughts stand beside the candidates.
-  EXPECT_EQ(cost("google", "gemini-2.5-pro", "", {{"promptTokenCount", 1000}, {"candidatesTokenCount", 50}, {"thoughtsTokenCount", 50}}), "0.00125 0.001");
+  EXPECT_EQ(cost("google", "gemini-2.5-pro", "",
+                 {{"promptTokenCount", 1000}, {"candidatesTokenCount", 50}, {"thoughtsTokenCount", 50}}),
+            "0.00125 0.001");
 }
 
 TEST(PriceBook, ABrokenBookSaysWhatIsWrong) {
   EXPECT_FALSE(read_book("{", "x.json"));
   EXPECT_NE(read_book("{}", "x.json").error().message.find("not a tollgate price book"), std::string::npos);
-  const Json bad{{"format", "tollgate-prices"}, {"version", 1}, {"as_of", "2026-11-21"}, {"origin", "t"},
-                 {"providers", {{{"id", "p"}, {"models", {{{"id", "m"}, {"prices", {{{"usd", {{"inptu", "1"}}}}}}}}}}}}};
+  const Json bad{
+      {"format", "tollgate-prices"},
+      {"version", 1},
+      {"as_of", "2026-11-21"},
+      {"origin", "t"},
+      {"providers", {{{"id", "p"}, {"models", {{{"id", "m"}, {"prices", {{{"usd", {{"inptu", "1"}}}}}}}}}}}}};
   EXPECT_NE(read_book(bad.dump(), "x.json").error().message.find("p/m: unknown kind 'inptu'"), std::string::npos);
 }
 
@@ -167,7 +219,8 @@ TEST(ScaledDecimal, IsExactOrRefused) {
   EXPECT_EQ(scaled_decimal("0.10", 3).value(), Int128{100});
   EXPECT_EQ(scaled_decimal("1E2", 0).value(), Int128{100});
   EXPECT_EQ(scaled_decimal("120e-1", 0).value(), Int128{12});
-  for (const char* const wrong : {"", ".", "-1", "1e", "1e99", "0.0001", "1.2.3", "abc", "nan", "1e-4"}) EXPECT_FALSE(scaled_decimal(wrong, 3)) << wrong;
+  for (const char* const wrong : {"", ".", "-1", "1e", "1e99", "0.0001", "1.2.3", "abc", "nan", "1e-4"})
+    EXPECT_FALSE(scaled_decimal(wrong, 3)) << wrong;
 }
 
 const char* const genai = R"([{"id":"x","name":"X","api_pattern":"https://x","provider_match":{"contains":"ex"},
@@ -178,16 +231,19 @@ const char* const genai = R"([{"id":"x","name":"X","api_pattern":"https://x","pr
 TEST(PriceImport, TakesGenaiPricesDigitForDigit) {
   const Result<Imported> imported = import_prices(genai, "data.json", "2026-11-21");
   ASSERT_TRUE(imported) << imported.error().message;
-  const Json usage{{"prompt_tokens", 30}, {"d", {{{"modality", "TEXT"}, {"n", 5}}, {{"modality", "AUDIO"}, {"n", 10}}}}};
+  const Json usage{{"prompt_tokens", 30},
+                   {"d", {{{"modality", "TEXT"}, {"n", 5}}, {{"modality", "AUDIO"}, {"n", 10}}}}};
   const Quote q = price_usage(imported.value().book, {"EX", "M-1-0821", "chat", usage, noon});
   ASSERT_EQ(q.status, Quote::Status::priced) << q.reason;
-  EXPECT_EQ(usd(q.usd), "0.000022");   // 20 at 0.1, 10 at 2
+  EXPECT_EQ(usd(q.usd), "0.000022");  // 20 at 0.1, 10 at 2
 }
 
 TEST(PriceImport, TakesLitellmPricesPerToken) {
-  const Result<Imported> imported = import_prices(R"({"sample_spec":{"input_cost_per_token":0.0},"gemini/g":{"litellm_provider":"gemini","mode":"chat",
+  const Result<Imported> imported = import_prices(
+      R"({"sample_spec":{"input_cost_per_token":0.0},"gemini/g":{"litellm_provider":"gemini","mode":"chat",
     "input_cost_per_token":1.25e-06,"input_cost_per_token_above_200k_tokens":2.5e-06,"output_cost_per_token":1e-05,"input_cost_per_pixel":1e-9},
-    "free":{"litellm_provider":"openai","input_cost_per_token":0.0,"output_cost_per_token":0}})", "prices.json", "2026-11-21");
+    "free":{"litellm_provider":"openai","input_cost_per_token":0.0,"output_cost_per_token":0}})",
+      "prices.json", "2026-11-21");
   ASSERT_TRUE(imported) << imported.error().message;
   EXPECT_EQ(imported.value().book.model_count(), 1U) << "an all-zero entry may mean that the price is not known";
   EXPECT_EQ(imported.value().skipped.size(), 2U);
@@ -197,8 +253,10 @@ TEST(PriceImport, TakesLitellmPricesPerToken) {
 
 TEST(PriceImport, ABrokenListIsRefusedAsAWhole) {
   const std::string whole(genai);
-  for (std::size_t cut = 0; cut < whole.size(); cut += 7) EXPECT_FALSE(import_prices(whole.substr(0, cut), "half.json", "2026-11-21")) << cut;
-  EXPECT_FALSE(import_prices(R"({"m":{"litellm_provider":"openai","input_cost_per_token":"cheap"}})", "x", "2026-11-21"));
+  for (std::size_t cut = 0; cut < whole.size(); cut += 7)
+    EXPECT_FALSE(import_prices(whole.substr(0, cut), "half.json", "2026-11-21")) << cut;
+  EXPECT_FALSE(
+      import_prices(R"({"m":{"litellm_provider":"openai","input_cost_per_token":"cheap"}})", "x", "2026-11-21"));
   EXPECT_FALSE(import_prices(R"({"m":{"litellm_provider":"openai","input_cost_per_token":-1e-6}})", "x", "2026-11-21"));
   EXPECT_FALSE(import_prices("[]", "x", "2026-11-21"));
 }
