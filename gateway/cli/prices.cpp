@@ -81,8 +81,14 @@ int prices_import(const PricesOptions& options) {
   }
   const std::vector<std::string> doubts =
       current ? prices::implausible(current.value(), imported.value().book, now()) : std::vector<std::string>{};
-  for (const std::string& doubt : doubts) std::fprintf(stderr, "implausible: %s\n", doubt.c_str());
-  if (!doubts.empty() && !options.force) {
+  // Against an older list of the same kind one doubt is enough. Lists of different makers mean different things by a
+  // few of their prices (text and image output in one, say); there only many doubts tell of a wrong unit.
+  const std::size_t models = imported.value().book.model_count();
+  const bool same_kind = replaces && current && current.value().origin == imported.value().book.origin;
+  const bool refused_as_a_whole = !doubts.empty() && (same_kind || doubts.size() * 20 > models);
+  for (const std::string& doubt : doubts)
+    std::fprintf(stderr, "%s: %s\n", refused_as_a_whole ? "implausible" : "differs", doubt.c_str());
+  if (refused_as_a_whole && !options.force) {
     std::fprintf(
         stderr,
         "%s is refused as a whole: %zu implausible against %s; nothing was changed (--force takes it all the same)\n",
