@@ -94,9 +94,9 @@ const std::vector<UsageForm>& common_forms() {
 }
 
 /// Counts of every unit, and what is left of each once its priced parts are taken out.
-class Ledger {
+class CountTable {
  public:
-  explicit Ledger(const std::vector<Counted>& counts) {
+  explicit CountTable(const std::vector<Counted>& counts) {
     for (const Counted& counted : counts) reported_[counted.unit] = counted.count;
   }
 
@@ -200,7 +200,7 @@ const UsageForm* form_of(const Provider& provider, std::string_view api) {
 }
 
 Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
-  const Ledger ledger(counts);
+  const CountTable table(counts);
   struct Part {
     UnitId unit;
     const Rate* rate;
@@ -217,7 +217,7 @@ Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
   const bool tiered =
       std::any_of(parts.begin(), parts.end(), [](const Part& part) { return !part.rate->above.empty(); });
   if (tiered) {
-    const Result<std::int64_t> whole = ledger.whole(unit_of_kind("input").value());
+    const Result<std::int64_t> whole = table.whole(unit_of_kind("input").value());
     if (!whole) return refused(Quote::Status::invalid, whole.error().message);
     input_tokens = whole.value();
   }
@@ -227,7 +227,7 @@ Quote price_counts(const Tariff& tariff, const std::vector<Counted>& counts) {
       parts[i].rest = 1;
       continue;
     }
-    const Result<std::int64_t> whole = ledger.whole(parts[i].unit);
+    const Result<std::int64_t> whole = table.whole(parts[i].unit);
     if (!whole) return refused(Quote::Status::invalid, whole.error().message);
     parts[i].rest = whole.value();
     for (std::size_t j = 0; j < i; ++j) {
