@@ -67,6 +67,8 @@ class StreamReader {
   [[nodiscard]] virtual bool content_seen() const noexcept = 0;
   /// The final usage if it was sent, else the last running count, else an empty one.
   [[nodiscard]] virtual std::pair<Usage, UsageSource> usage() = 0;
+  /// The service tier that serves the answer, as it names it; "" if it has not said. Valid as long as the reader.
+  [[nodiscard]] virtual std::string_view service_tier() const noexcept = 0;
   /// Bytes of answer text so far, roughly: for estimates when usage never comes.
   [[nodiscard]] virtual std::uint64_t content_bytes() const noexcept = 0;
   /// When the client wants usage.cost, the last usage event and the end mark are held back: `holding()` says so, and `release`
@@ -83,6 +85,7 @@ struct Answer {
   std::string owned;
   Usage usage;
   UsageSource usage_source = UsageSource::none;
+  std::string_view service_tier; ///< that served it, as the answer names it (a view of the body); "": it does not say
   std::uint64_t content_bytes = 0;
   std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in the body; 0: no usage object
 };

@@ -28,13 +28,24 @@ void append(Pieces& out, std::string_view piece) {
   }
 }
 
-// The raw bytes of the first string at this key, 0 if it is empty, no string, or absent.
-std::size_t string_bytes(std::string_view json, std::string_view quoted_key) noexcept {
+// The first string at this key, escapes and all; "" if it is empty, no string, or absent.
+std::string_view string_value(std::string_view json, std::string_view quoted_key) noexcept {
   const std::size_t quote = value_of_key(json, quoted_key);
-  if (quote >= json.size() || json[quote] != '"') return 0;
+  if (quote >= json.size() || json[quote] != '"') return {};
   std::size_t at = quote + 1;
   while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2U : 1U;
-  return std::min(at, json.size()) - quote - 1;
+  return json.substr(quote + 1, std::min(at, json.size()) - quote - 1);
+}
+
+// What stands in the quotes of a string that a JSON text begins with; "" if it begins with something else.
+std::string_view unquoted(std::string_view token) noexcept {
+  if (token.empty() || token.front() != '"') return {};
+  const std::size_t close = token.find('"', 1);
+  return close == std::string_view::npos ? std::string_view{} : token.substr(1, close - 1);
+}
+
+std::size_t string_bytes(std::string_view json, std::string_view quoted_key) noexcept {
+  return string_value(json, quoted_key).size();
 }
 
 // True if the value at this key is an array, and empty or not as asked.
@@ -190,6 +201,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   const bool valid = each_member(object, [&](std::string_view name, sj::value value) {
     if (name == "choices") return add_choices(value, answer.content_bytes);
     if (name == "error") has_error = true;
+    if (name == "service_tier") answer.service_tier = unquoted(value.raw_json_token());
     if (name != "usage") return true;
     sj::object usage;
     std::string_view raw;
@@ -286,6 +298,7 @@ void OpenAiStreamReader::take_usage(std::string_view raw, std::string_view json,
   const bool with_the_end = member.is_object && !alone && !upstream_continuous_ && !continuous_usage_ && string_bytes(json, "\"finish_reason\"") > 0;
   if (alone || with_the_end) {
     usage_.final(object);
+    service_tier_ = string_value(json, "\"service_tier\"");
     if (wants_cost_ && (alone || one_choice_)) return hold(raw, at + member.end - 1);
     if (include_usage_ || (wants_cost_ && with_the_end)) return append(out, raw);
     if (alone) return;

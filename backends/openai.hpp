@@ -36,6 +36,7 @@ class OpenAiStreamReader final : public StreamReader {
   [[nodiscard]] bool complete() const noexcept override { return complete_; }
   [[nodiscard]] bool content_seen() const noexcept override { return content_seen_; }
   [[nodiscard]] std::pair<Usage, UsageSource> usage() override { return usage_.usage(); }
+  [[nodiscard]] std::string_view service_tier() const noexcept override { return service_tier_; }
   [[nodiscard]] std::uint64_t content_bytes() const noexcept override { return content_bytes_; }
   [[nodiscard]] bool holding() const noexcept override { return !held_.empty(); }
   void release(std::string_view cost_usd, Pieces& out) override;
@@ -55,6 +56,7 @@ class OpenAiStreamReader final : public StreamReader {
   std::uint64_t content_bytes_ = 0;
   SseSplitter splitter_;
   RunningUsage usage_;
+  std::string service_tier_;
   std::string held_;                 // last usage event and end mark, until their cost is known
   std::size_t held_usage_close_ = 0; // of held_: the closing brace of the usage object
   std::string own_;                  // events written here rather than passed on

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace tollgate {
@@ -118,28 +119,110 @@ std::optional<UsageMember> find_with_care(std::string_view json) {
 
 }  // namespace
 
+namespace {
+
+/// The counts of one side as they stand: each of which is part of `whole`, and parts may overlap.
+struct Told {
+  std::int64_t whole = 0, cached = 0, written = 0, audio = 0, image = 0, cached_audio = 0, cached_image = 0, reasoning = 0;
+  bool present = false, split_told = false;
+};
+
+bool read_input(sj::object& usage, Told& told) {
+  std::optional<sj::object> details, cached;
+  if (!read_count(usage.find_field_unordered("prompt_tokens"), told.whole, told.present)) return false;
+  if (!open_details(usage, "prompt_tokens_details", details)) return false;
+  if (!details) return true;
+  if (!read_count(details->find_field_unordered("cached_tokens"), told.cached)) return false;
+  if (!read_count(details->find_field_unordered("cache_write_tokens"), told.written)) return false;
+  if (!read_count(details->find_field_unordered("audio_tokens"), told.audio)) return false;
+  if (!read_count(details->find_field_unordered("image_tokens"), told.image)) return false;
+  if (!open_details(*details, "cached_tokens_details", cached)) return false;
+  if (!cached) return true;
+  told.split_told = true;
+  return read_count(cached->find_field_unordered("audio_tokens"), told.cached_audio) &&
+         read_count(cached->find_field_unordered("image_tokens"), told.cached_image);
+}
+
+bool read_output(sj::object& usage, Told& told) {
+  std::optional<sj::object> details;
+  if (!read_count(usage.find_field_unordered("completion_tokens"), told.whole, told.present)) return false;
+  if (!open_details(usage, "completion_tokens_details", details)) return false;
+  if (!details) return true;
+  return read_count(details->find_field_unordered("reasoning_tokens"), told.reasoning) &&
+         read_count(details->find_field_unordered("audio_tokens"), told.audio) &&
+         read_count(details->find_field_unordered("image_tokens"), told.image);
+}
+
+// Searches that the provider made for the answer: Perplexity's count, and the one of OpenRouter and Anthropic.
+bool read_searches(sj::object& usage, std::int64_t& searches) {
+  std::optional<sj::object> tools;
+  std::int64_t of_tools = 0;
+  if (!read_count(usage.find_field_unordered("num_search_queries"), searches)) return false;
+  if (!open_details(usage, "server_tool_use", tools)) return false;
+  if (tools && !read_count(tools->find_field_unordered("web_search_requests"), of_tools)) return false;
+  searches = std::max(searches, of_tools);
+  return true;
+}
+
+void put(Usage& usage, RareClass rare, std::int64_t tokens) {
+  usage.rare[static_cast<std::size_t>(rare)] = static_cast<std::int32_t>(tokens);
+}
+
+// Disjoint classes out of overlapping counts. False: they contradict each other.
+bool split_input(Told told, Usage& usage) {
+  const std::int64_t unwritten = told.whole - told.written, other = told.audio + told.image;
+  if (unwritten < 0 || told.cached > unwritten || other > unwritten) return false;
+  usage.unclear = told.cached > 0 && other > 0 && !told.split_told;
+  if (usage.unclear) {
+    const std::int64_t not_text = std::max<std::int64_t>(told.cached - (unwritten - other), 0);
+    told.cached_audio = std::min(not_text, told.audio);
+    told.cached_image = not_text - told.cached_audio;
+  }
+  const std::int64_t cached_text = told.cached - told.cached_audio - told.cached_image;
+  const std::int64_t text = unwritten - other - cached_text;
+  if (told.cached_audio > told.audio || told.cached_image > told.image || cached_text < 0 || text < 0) return false;
+  usage.input = TokenCount{text};
+  usage.cached_input = TokenCount{cached_text};
+  usage.cache_write = TokenCount{told.written};
+  put(usage, RareClass::input_audio, told.audio - told.cached_audio);
+  put(usage, RareClass::cached_input_audio, told.cached_audio);
+  put(usage, RareClass::input_image, told.image - told.cached_image);
+  put(usage, RareClass::cached_input_image, told.cached_image);
+  return true;
+}
+
+// xAI and Google's OpenAI-like endpoint leave reasoning out of completion_tokens, but not out of total_tokens.
+bool split_output(Told told, std::int64_t prompt, std::int64_t total, Usage& usage) {
+  const std::int64_t left_out = total - prompt - told.whole;
+  if (left_out > 0) {
+    told.whole += left_out;
+    told.reasoning = std::max(told.reasoning, left_out);
+  }
+  const std::int64_t text = told.whole - told.audio - told.image;
+  if (text < 0 || told.reasoning > text) return false;
+  usage.output = TokenCount{text};
+  usage.reasoning = TokenCount{told.reasoning};
+  put(usage, RareClass::output_audio, told.audio);
+  put(usage, RareClass::output_image, told.image);
+  return true;
+}
+
+}  // namespace
+
 std::optional<Usage> parse_usage(std::string_view object, bool output_expected) {
   const simdjson::padded_string padded(object);
   sj::document document;
   sj::object usage;
   if (parser().iterate(padded).get(document) || document.get_object().get(usage)) return std::nullopt;
-  std::int64_t prompt = 0, completion = 0, cached = 0, written = 0, reasoning = 0;
-  bool has_prompt = false, has_completion = false;
-  if (!read_count(usage.find_field_unordered("prompt_tokens"), prompt, has_prompt)) return std::nullopt;
-  if (!read_count(usage.find_field_unordered("completion_tokens"), completion, has_completion)) return std::nullopt;
-  if (!has_prompt || (output_expected && !has_completion)) return std::nullopt;
-  std::optional<sj::object> details;
-  if (!open_details(usage, "prompt_tokens_details", details)) return std::nullopt;
-  if (details) {
-    if (!read_count(details->find_field_unordered("cached_tokens"), cached)) return std::nullopt;
-    if (!read_count(details->find_field_unordered("cache_write_tokens"), written)) return std::nullopt;
-  }
-  if (!open_details(usage, "completion_tokens_details", details)) return std::nullopt;
-  if (details) {
-    if (!read_count(details->find_field_unordered("reasoning_tokens"), reasoning)) return std::nullopt;
-  }
-  if (cached > prompt || written > prompt - cached || reasoning > completion) return std::nullopt;
-  return Usage{TokenCount{prompt - cached - written}, TokenCount{cached}, TokenCount{written}, TokenCount{completion}, TokenCount{reasoning}};
+  Told input, output;
+  std::int64_t total = 0, searches = 0;
+  if (!read_input(usage, input) || !read_output(usage, output) || !read_searches(usage, searches)) return std::nullopt;
+  if (!read_count(usage.find_field_unordered("total_tokens"), total)) return std::nullopt;
+  if (!input.present || (output_expected && !output.present)) return std::nullopt;
+  Usage read;
+  if (!split_input(input, read) || !split_output(output, input.whole, total, read)) return std::nullopt;
+  read.web_searches = static_cast<std::int32_t>(searches);
+  return read;
 }
 
 std::optional<UsageMember> find_usage(std::string_view json) {
@@ -194,6 +277,12 @@ void RunningUsage::final(std::string_view object) {
   final_ = true;
 }
 
+namespace {
+void add_rare(const Usage& from, std::size_t first, std::size_t end, Usage& sum) {
+  for (; first < end; ++first) sum.rare[first] += from.rare[first];
+}
+}  // namespace
+
 std::pair<Usage, UsageSource> RunningUsage::usage() const {
   constexpr std::pair<Usage, UsageSource> unknown{Usage{}, UsageSource::none};
   if (final_ || by_choice_.empty()) {
@@ -213,12 +302,16 @@ std::pair<Usage, UsageSource> RunningUsage::usage() const {
     if (!usage) return unknown;
     sum.output += usage->output;
     sum.reasoning += usage->reasoning;
+    add_rare(*usage, first_rare_output, rare_class_count, sum);
     const std::size_t prompt = index / per_prompt;
     if (prompt < next_prompt) continue;
     next_prompt = prompt + 1;
     sum.input += usage->input;
     sum.cached_input += usage->cached_input;
     sum.cache_write += usage->cache_write;
+    add_rare(*usage, 0, first_rare_output, sum);
+    sum.unclear = sum.unclear || usage->unclear;
+    sum.web_searches = std::max(sum.web_searches, usage->web_searches);
   }
   return {sum, UsageSource::continuous};
 }

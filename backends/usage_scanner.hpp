@@ -2,7 +2,9 @@
 // Where usage stands in OpenAI-shaped answers, and what it means in the normal form (metrics/usage.hpp).
 //
 // OpenAI: cached_tokens and cache_write_tokens are subsets of prompt_tokens, reasoning_tokens of completion_tokens; n > 1 is already
-// in the counts. Source: the OpenAI API description, CompletionUsage; vLLM's UsageInfo has the same shape.
+// in the counts, and rejected predictions are in completion_tokens. Source: the OpenAI API description, CompletionUsage; vLLM's UsageInfo
+// has the same shape. Others add to it: image_tokens and cached_tokens_details (OpenAI's realtime and image answers, xAI),
+// num_search_queries (Perplexity), server_tool_use (OpenRouter); xAI and Google leave reasoning out of completion_tokens.
 
 #include <cstdint>
 #include <optional>

@@ -22,6 +22,7 @@
 #include "config/names.hpp"
 #include "config/result.hpp"
 #include "config/secret.hpp"
+#include "config/token_prices.hpp"
 #include "config/units.hpp"
 
 namespace tollgate {
@@ -78,25 +79,6 @@ struct ApiKey {
 
 enum class DialectName : std::uint8_t { openai, vllm };
 enum class Trust : std::uint8_t { internal, external };
-
-/// Prices of one model; all exact. What is absent is unknown, not free.
-struct TokenPrices {
-  UsdPerToken input;
-  UsdPerToken output;
-  std::optional<UsdPerToken> cached_input;           ///< absent: cached input is priced as input
-  std::optional<UsdPerToken> cache_write;            ///< absent: as input
-  Usd per_request;
-  /// What all tokens of a request cost whose whole input is more than `above` tokens.
-  struct LongInput {
-    std::int64_t above = 0;
-    UsdPerToken input, output;
-    std::optional<UsdPerToken> cached_input, cache_write;   ///< absent: as input
-  };
-  std::optional<LongInput> long_input;
-  /// The prices hold for requests of at most so many input tokens, and beyond it are unknown: such requests are unpriced. 0: no limit.
-  std::int64_t input_tokens_max = 0;
-  std::string source;                                ///< "config" or the catalogue's id and date
-};
 
 /// The most that `attempts_max` may be.
 inline constexpr unsigned attempts_max_limit = 5;

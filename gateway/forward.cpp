@@ -39,7 +39,7 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   const Target& target = *step.target;
   TargetHealth& health = serving_->health_of(target);
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
-  reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now());
+  reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
   attempt_open_ = true;
   AttemptEnd end;
   Result<void> outcome = co_await answer_from(step, end);
@@ -68,6 +68,8 @@ void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
 void Exchange::end_attempt(AttemptEnd& end) {
   if (!attempt_open_) return;
   attempt_open_ = false;
+  const Target& target = *plan_->steps[step_].target;
+  if (target.prices) end.prices = &*target.prices;
   reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
   bool known = true;
   for (unsigned i = 0; i < record_->row.attempts; ++i) known = known && record_->attempts[i].pricing != Pricing::unpriced;

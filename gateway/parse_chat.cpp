@@ -96,14 +96,14 @@ Role role_of(std::string_view role) {
 }
 
 enum class Member : std::uint8_t {
-  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, other
+  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, service_tier, other
 };
 
 Member member_of(std::string_view key) {
   static constexpr std::pair<std::string_view, Member> known[] = {
       {"model", Member::model}, {"messages", Member::messages}, {"prompt", Member::prompt}, {"input", Member::input},
       {"stream", Member::stream}, {"stream_options", Member::stream_options}, {"max_tokens", Member::max_tokens},
-      {"max_completion_tokens", Member::max_completion_tokens}, {"n", Member::n}, {"tools", Member::tools},
+      {"max_completion_tokens", Member::max_completion_tokens}, {"n", Member::n}, {"tools", Member::tools}, {"service_tier", Member::service_tier},
       {"functions", Member::functions}, {"response_format", Member::response_format}, {"usage", Member::usage}};
   for (const auto& [name, member] : known) {
     if (name == key) return member;
@@ -163,6 +163,7 @@ class Pass {
       case Member::functions: return tools(value, "functions");
       case Member::response_format: return response_format(value);
       case Member::usage: return usage(value, key_at);
+      case Member::service_tier: return service_tier(value);
       case Member::other: return success();
     }
     return success();
@@ -211,6 +212,15 @@ class Pass {
     if (is_null(value)) return success();
     if (value.get_int64().get(chat_.choices)) return wrong_type("n", "an integer");
     if (chat_.choices < 1 || chat_.choices > ChatParser::choices_max) return fail(Fault::bad_request, "'n' must be from 1 to 128", "n");
+    return success();
+  }
+
+  Result<void> service_tier(sj::value& value) {
+    if (is_null(value)) return success();
+    std::string_view name;
+    if (value.get_string().get(name)) return wrong_type("service_tier", "a string");
+    chat_.service_tier = trim_end(value.raw_json_token());
+    chat_.service_tier = chat_.service_tier.substr(1, chat_.service_tier.size() - 2);
     return success();
   }
 

@@ -178,6 +178,8 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.input_bytes_per_token = learned.input_bytes_per_token;
     state.output_tokens_mean = learned.output_tokens_mean;
     state.first_token_mean = learned.first_token_mean;
+    const bool by_time = targets[i].prices && !targets[i].prices->timed.empty();
+    state.prices_now = by_time ? &prices_at(*targets[i].prices, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())) : nullptr;
   }
   return states_;
 }

@@ -46,6 +46,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
     end.usage_source = UsageSource::estimated;
   }
   end.first_token_us = unix_micros();
+  end.service_tier = answer.service_tier;
   end_attempt(end);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
@@ -138,6 +139,7 @@ void Exchange::note_progress(StreamReader& reader) {
 void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) {
   std::tie(end.usage, end.usage_source) = reader.usage();
   end.first_token_us = first_token_us_;
+  end.service_tier = reader.service_tier();
   if (end.usage_source == UsageSource::none) {
     end.usage = estimated(reader.content_bytes());
     end.usage_source = UsageSource::estimated;

@@ -15,6 +15,11 @@ const AttemptRow* answered_by(const OpenRequest& settled) noexcept {
   return nullptr;
 }
 
+TokenRates rates_of(const BaselineRule& rule, std::size_t host, std::int64_t at_us) noexcept {
+  if (host >= rule.timed.size() || !rule.timed[host]) return rule.hosts[host].rates;
+  return TokenRates(prices_at(*rule.timed[host], std::chrono::sys_seconds{std::chrono::seconds{at_us / 1'000'000}}));
+}
+
 /// Nothing was sent, or what was sent was refused before any work.
 bool nobody_worked(const OpenRequest& settled) noexcept {
   const auto begin = settled.attempts.begin();
@@ -27,14 +32,17 @@ bool nobody_worked(const OpenRequest& settled) noexcept {
 BaselineSet baselines_of(const Config& config) {
   BaselineSet set;
   for (const Baseline& baseline : config.baselines) {
-    BaselineRule rule{baseline.name, {}};
+    BaselineRule rule{baseline.name, {}, {}};
     for (const std::size_t index : baseline.targets) {
       const Target& target = config.targets[index];
       BaselineHost host;
       host.priced = target.prices.has_value();
+      const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
       if (target.prices) {
-        host.rates = TokenRates(*target.prices);
+        host.rates = TokenRates(prices_at(*target.prices, now));
       }
+      const bool by_time = target.prices && !target.prices->timed.empty();
+      rule.timed.push_back(by_time ? std::make_shared<const TokenPrices>(*target.prices) : nullptr);
       for (const Surface surface : target.surfaces) host.surfaces |= bit_of(surface);
       rule.hosts.push_back(host);
     }
@@ -51,9 +59,11 @@ std::optional<BaselineCost> baseline_cost(const BaselineRule& rule, const OpenRe
   const AttemptRow* const answer = answered_by(settled);
   if (answer == nullptr) return BaselineCost{nobody_worked(settled) ? std::optional(Usd{}) : std::nullopt};
   BaselineCost cheapest;
-  for (const BaselineHost& host : rule.hosts) {
-    if (!host.priced || !host.rates.cover(answer->usage) || (host.surfaces & surface) == 0) continue;
-    const Usd usd = token_charge(answer->usage, host.rates).total();
+  for (std::size_t i = 0; i < rule.hosts.size(); ++i) {
+    const BaselineHost& host = rule.hosts[i];
+    const TokenRates rates = rates_of(rule, i, answer->started_us);
+    if (!host.priced || !rates.cover(answer->usage) || (host.surfaces & surface) == 0) continue;
+    const Usd usd = token_charge(answer->usage, rates).total();
     if (!cheapest.usd || usd < *cheapest.usd) cheapest.usd = usd;
   }
   return cheapest;

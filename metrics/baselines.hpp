@@ -11,6 +11,7 @@
 // nothing elsewhere either. Pure functions; the ledger thread uses them, so the request path pays nothing.
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,9 @@ struct BaselineHost {
 struct BaselineRule {
   NameId name{};
   std::vector<BaselineHost> hosts;  ///< of several the cheapest for each request
+  /// Of each host whose prices depend on the time, those prices (else nullptr); empty where none does, and for requests
+  /// that a killed process left: those are compared at the prices that held when it started.
+  std::vector<std::shared_ptr<const TokenPrices>> timed;
 };
 
 struct BaselineSet {

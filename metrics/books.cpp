@@ -30,6 +30,24 @@ AttemptEnd cut_short() noexcept {
   return end;
 }
 
+const TokenPrices& prices_at(const TokenPrices& prices, std::int64_t at_us) noexcept {
+  return prices_at(prices, std::chrono::sys_seconds{std::chrono::seconds{at_us / 1'000'000}});
+}
+
+/// The rates of a service tier. A tier whose prices are not known leaves none.
+void set_rates(const TokenPrices& now, std::string_view service_tier, RunningAttempt& running) noexcept {
+  const TokenPrices* const served = prices_of_tier(now, service_tier);
+  running.has_rates = served != nullptr;
+  if (served != nullptr) running.rates = TokenRates(*served);
+}
+
+/// The standard tier is not worth a word; a tier without prices of its own could have any name.
+NameId recorded_tier(const TokenPrices& prices, std::string_view service_tier) {
+  const TokenPrices* const served = prices_of_tier(prices, service_tier);
+  if (served == &prices) return NameId::none;
+  return Names::global().intern(served == nullptr ? "other" : service_tier);
+}
+
 void note_seen(LedgerSlot& slot, NameId pool, GpuPool::Value value) noexcept {
   slot.seen.check = 0;
   then();
@@ -86,8 +104,8 @@ void ReactorBooks::decided(OpenRequest& request, NameId route, float complexity,
 }
 
 // The attempt counts from the last store on; before that the row ends with the one before it.
-void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, const Backend& backend,
-                                 MonoTime now) noexcept {
+void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                                 std::string_view service_tier) noexcept {
   RequestRow& row = request.row;
   if (row.attempts > 0 && !request.current().ended) {
     end_attempt(request, cut_short(), now);
@@ -104,10 +122,7 @@ void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, con
 
   RunningAttempt& running = slot.running;
   running = RunningAttempt{};
-  if (target.prices) {
-    running.has_rates = true;
-    running.rates = TokenRates(*target.prices);
-  }
+  if (target.prices) set_rates(prices_at(*target.prices, attempt.started_us), service_tier, running);
   if (backend.pool) {
     const GpuPool::Run run = pool_of(*backend.pool, now).begin(now);
     running.has_pool = true;
@@ -167,6 +182,12 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   attempt.http_status = static_cast<std::int16_t>(end.http_status);
   attempt.first_token_us = end.first_token_us;
   attempt.ended_us = wall_us(now);
+  if (!end.service_tier.empty() && end.prices != nullptr) {
+    const TokenPrices& then_valid = prices_at(*end.prices, attempt.started_us);
+    set_rates(then_valid, end.service_tier, slot.running);
+    slot.running.check = check_of(slot.running, request.row.id, attempt.number);
+    attempt.service_tier = recorded_tier(then_valid, end.service_tier);
+  }
   const AttemptPrices prices{slot.running.has_rates, slot.running.has_pool, slot.running.rates};
   price(attempt, prices, gpu);
   if (end.result.is_ok() && end.first_token_us > 0)

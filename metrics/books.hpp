@@ -18,8 +18,8 @@ class ReactorBooks final : public Books {
   OpenRequest* open(const RequestOpened& opened) noexcept override;
   bool can_record() const noexcept override { return ledger_.writable(); }
   void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept override;
-  void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend,
-                     MonoTime now) noexcept override;
+  void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                     std::string_view service_tier = {}) noexcept override;
   void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept override;
   const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept override;
   void settle(OpenRequest& request, const RequestClosing& closing) noexcept override;

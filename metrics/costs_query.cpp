@@ -283,8 +283,9 @@ Result<void> LedgerReader::learn_columns() {
     if (column.ends_with(money_ending)) kinds_.push_back(column.substr(0, column.size() - money_ending.size()));
   }
   for (const std::string& kind : kinds_) {
-    const bool is_fee = kind == "request";  // of that name the table has the id
-    if (has(kind) && !is_fee) token_classes_.push_back(kind);
+    const bool is_fee = kind == "request";         // of that name the table has the id
+    const bool is_part = kind == "reasoning";      // of output: counted there
+    if (has(kind) && !is_fee && !is_part) token_classes_.push_back(kind);
   }
   if (has("reasoning")) token_classes_.emplace_back("reasoning");
   Statement tables(*this, "SELECT name FROM sqlite_schema WHERE type='table'");

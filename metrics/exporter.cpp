@@ -27,9 +27,8 @@ std::string_view or_none(std::string_view text) noexcept { return text.empty() ?
 std::string_view label_text(NameId name) noexcept { return or_none(text(name)); }
 
 std::string_view name_of_type(std::size_t type) noexcept {
-  static constexpr std::array<std::string_view, token_type_count> names{"input", "cached_input", "cache_write",
-                                                                        "output"};
-  return names[type];
+  static constexpr std::array<std::string_view, 4> names{"input", "cached_input", "cache_write", "output"};
+  return type < names.size() ? names[type] : name_of(static_cast<RareClass>(type - names.size()));
 }
 std::string_view name_of_source(std::size_t source) noexcept {
   static constexpr std::array<std::string_view, usage_source_count> names{"none", "estimated", "continuous", "exact"};
@@ -137,6 +136,8 @@ void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
     Family spend(families, Series::spend);
     for (const auto& [labels, sums] : totals.spend) {
       for (std::size_t kind = 0; kind < charge_kind_count; ++kind) {
+        const bool is_rare = kind >= static_cast<std::size_t>(ChargeKind::reasoning);
+        if (is_rare && sums.usd[kind] == UsdSum{}) continue;  // a series per target and team for what few ever use
         spend.add(usd(sums.usd[kind]),
                   {label_text(labels.target), label_text(labels.team), name_of(static_cast<ChargeKind>(kind))});
       }
@@ -146,6 +147,7 @@ void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
     Family tokens(families, Series::tokens);
     for (const auto& [labels, sums] : totals.spend) {
       for (std::size_t type = 0; type < token_type_count; ++type) {
+        if (type >= token_type_count - rare_class_count && sums.tokens[type] == 0) continue;
         tokens.add(sums.tokens[type], {label_text(labels.target), label_text(labels.team), name_of_type(type)});
       }
     }

@@ -23,7 +23,7 @@ class LearnedSums {
     output_.add(output_bytes, exact.output.count() - exact.reasoning.count());
     ++samples_;
     const double weight = 1.0 / std::min(memory, prior + static_cast<double>(samples_));
-    output_tokens_ += (static_cast<double>(exact.output.count()) - output_tokens_) * weight;
+    output_tokens_ += (static_cast<double>(exact.total_output().count()) - output_tokens_) * weight;
   }
 
   void waited(std::int64_t first_token_us) noexcept {

@@ -2,6 +2,8 @@
 
 #include <iterator>
 
+#include "metrics/charge.hpp"
+
 namespace tollgate {
 namespace {
 
@@ -75,6 +77,35 @@ CREATE TABLE daily (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Classes of tokens that most requests have none of. Most rows hold 0 in all of them, which takes a byte each.
+constexpr const char* schema_3 = R"sql(
+ALTER TABLE attempt ADD COLUMN service_tier INTEGER NOT NULL DEFAULT 0;   -- a name; 0: the answer did not say
+ALTER TABLE attempt ADD COLUMN web_searches INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cache_write_1h INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN input_audio INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cached_input_audio INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN input_image INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cached_input_image INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN output_audio INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN output_image INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN reasoning_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN web_search_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cache_write_1h_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN input_audio_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cached_input_audio_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN input_image_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN cached_input_image_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN output_audio_pusd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN output_image_pusd INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+/// The kinds of charges, as their columns are named.
+constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
+                                        "request",     "gpu",                "reasoning",   "web_search",
+                                        "cache_write_1h", "input_audio",     "cached_input_audio", "input_image",
+                                        "cached_input_image", "output_audio", "output_image"};
+static_assert(std::size(charge_kinds) == charge_kind_count);
+
 /// Picodollars as a decimal of dollars, in integers throughout.
 std::string usd(const std::string& picodollars) {
   return "printf('%s%d.%012d', iif((" + picodollars + ")<0,'-',''), abs(" + picodollars + ")/1000000000000, abs(" +
@@ -99,7 +130,7 @@ std::string id_text(const std::string& id) {
 
 std::string total(const std::string& prefix) {
   std::string sql;
-  for (const char* kind : {"input", "cached_input", "cache_write", "output", "request", "gpu"}) {
+  for (const char* kind : charge_kinds) {
     sql += (sql.empty() ? "" : "+") + prefix + kind + "_pusd";
   }
   return sql;
@@ -118,8 +149,9 @@ std::string requests_view() {
          "CASE r.surface WHEN 0 THEN 'chat' WHEN 1 THEN 'completions' ELSE 'embeddings' END AS surface, "
          "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, " +
          name("r.result") + " AS result, r.http_status, r.attempts, r.input_bytes, " +
-         of_attempts("coalesce(sum(a.input+a.cached_input+a.cache_write),0)") + " AS input_tokens, " +
-         of_attempts("coalesce(sum(a.output),0)") + " AS output_tokens, " +
+         of_attempts("coalesce(sum(a.input+a.cached_input+a.cache_write+a.cache_write_1h+a.input_audio+a.cached_input_audio+"
+                     "a.input_image+a.cached_input_image),0)") + " AS input_tokens, " +
+         of_attempts("coalesce(sum(a.output+a.output_audio+a.output_image),0)") + " AS output_tokens, " +
          // A sum that lacks an unknown part is not the cost of the request: NULL, with what is known beside it.
          "CASE WHEN EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1) THEN NULL ELSE " +
          usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " END AS usd, " +
@@ -128,7 +160,7 @@ std::string requests_view() {
 
 std::string attempts_view() {
   std::string lines;
-  for (const std::string kind : {"input", "cached_input", "cache_write", "output", "request", "gpu"}) {
+  for (const std::string kind : charge_kinds) {
     lines.append(", ").append(usd("a." + kind + "_pusd")).append(" AS usd_").append(kind);
   }
   return "CREATE VIEW attempts AS SELECT " + id_text("a.request") + " AS request, a.number, " + name("a.target") +
@@ -139,8 +171,10 @@ std::string attempts_view() {
          iso_time("(r.arrived_us+a.started_after_us)") +
          " AS started, a.ended_after_us-a.started_after_us AS duration_us, " +
          "a.first_token_after_us-a.started_after_us AS first_token_us, a.input, a.cached_input, a.cache_write, "
-         "a.output, "
-         "a.reasoning, CASE a.pricing WHEN 1 THEN NULL ELSE " +
+         "a.output, a.reasoning, a.cache_write_1h, a.input_audio, a.cached_input_audio, a.input_image, "
+         "a.cached_input_image, a.output_audio, a.output_image, a.web_searches, CASE a.service_tier WHEN 0 THEN NULL ELSE " +
+         name("a.service_tier") +
+         " END AS service_tier, CASE a.pricing WHEN 1 THEN NULL ELSE " +
          usd(total("a.")) + " END AS usd" + lines +
          ", a.request AS request_id FROM attempt a JOIN request r ON r.id=a.request;";
 }
@@ -161,7 +195,7 @@ std::string daily_view() {
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }

@@ -56,7 +56,7 @@ struct ProgressCopy {
   std::uint32_t check = 0;
 };
 
-struct alignas(1024) LedgerSlot {
+struct alignas(2048) LedgerSlot {
   OpenRequest request;
   RunningAttempt running;
   PoolValueSeen seen;
@@ -69,7 +69,7 @@ struct alignas(1024) LedgerSlot {
   [[nodiscard]] static LedgerSlot& of(OpenRequest& request) noexcept { return reinterpret_cast<LedgerSlot&>(request); }
 };
 static_assert(std::is_standard_layout_v<LedgerSlot>, "of() relies on the first member's address");
-static_assert(sizeof(LedgerSlot) == 1024, "divides a page: no slot lies on two");
+static_assert(sizeof(LedgerSlot) == 2048, "divides a page: no slot lies on two");
 
 // Checks are 32 or 64 bits over the bytes as they stand, salted with the request's id so that what a slot held before
 // is not taken for its own. They find damage, not malice.

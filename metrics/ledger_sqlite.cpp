@@ -16,6 +16,17 @@
 namespace tollgate {
 namespace {
 
+constexpr int plain_column_count = 22;
+constexpr std::string_view plain_columns =
+    "request,number,target,result,http_status,usage_source,pool_method,pricing,started_after_us,first_token_after_us,"
+    "ended_after_us,input,cached_input,cache_write,output,reasoning,input_pusd,cached_input_pusd,cache_write_pusd,"
+    "output_pusd,request_pusd,gpu_pusd";
+/// What most attempts have nothing of: the tables' default is 0.
+constexpr std::string_view rare_columns =
+    "service_tier,web_searches,cache_write_1h,input_audio,cached_input_audio,input_image,cached_input_image,output_audio,"
+    "output_image,reasoning_pusd,web_search_pusd,cache_write_1h_pusd,input_audio_pusd,cached_input_audio_pusd,"
+    "input_image_pusd,cached_input_image_pusd,output_audio_pusd,output_image_pusd";
+
 /// Another process may hold the ledger for so long (a reader that checkpoints, a backup) before a commit counts as
 /// failed.
 constexpr int busy_timeout_ms = 2'000;
@@ -142,9 +153,14 @@ Result<void> SqliteLedger::migrate() {
 }
 
 Result<void> SqliteLedger::prepare() {
+  const std::string columns = "INSERT OR IGNORE INTO attempt(" + std::string(plain_columns);
+  const std::string plain = columns + ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+  const std::string rare = columns + "," + std::string(rare_columns) +
+                           ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
   const std::pair<Statement*, const char*> wanted[] = {
       {&insert_request_, "INSERT OR IGNORE INTO request VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
-      {&insert_attempt_, "INSERT OR IGNORE INTO attempt VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+      {&insert_attempt_, plain.c_str()},
+      {&insert_rare_attempt_, rare.c_str()},
       {&insert_name_, "INSERT INTO name(text) VALUES(?) ON CONFLICT DO NOTHING"},
       {&find_name_, "SELECT id FROM name WHERE text=?"},
       {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"},
@@ -289,7 +305,10 @@ Result<void> SqliteLedger::insert_attempt(const RequestRow& row, const AttemptRo
   TOLLGATE_TRY(const std::int64_t result, ledger_id(attempt.result));
   const Usage& usage = attempt.usage;
   const auto& lines = attempt.charge.lines;
-  bind(insert_attempt_.handle, {static_cast<std::int64_t>(row.id),
+  const bool has_rare = attempt.service_tier != NameId::none || usage.web_searches != 0 || usage.rare != Usage{}.rare ||
+                        attempt.charge[ChargeKind::reasoning] != Usd{} || attempt.charge[ChargeKind::web_search] != Usd{};
+  Statement& insert = has_rare ? insert_rare_attempt_ : insert_attempt_;
+  bind(insert.handle, {static_cast<std::int64_t>(row.id),
                                 attempt.number,
                                 target,
                                 result,
@@ -312,8 +331,27 @@ Result<void> SqliteLedger::insert_attempt(const RequestRow& row, const AttemptRo
                                 lines[4].count(),
                                 lines[5].count()});
   constexpr int first_token_column = 10;
-  if (attempt.first_token_us == 0) sqlite3_bind_null(insert_attempt_.handle, first_token_column);
-  return step(insert_attempt_, "write");
+  if (attempt.first_token_us == 0) sqlite3_bind_null(insert.handle, first_token_column);
+  if (has_rare) {
+    TOLLGATE_TRY(bind_rare(attempt));
+  }
+  return step(insert, "write");
+}
+
+Result<void> SqliteLedger::bind_rare(const AttemptRow& attempt) {
+  int column = plain_column_count;
+  const auto bind_next = [&](std::int64_t value) { sqlite3_bind_int64(insert_rare_attempt_.handle, ++column, value); };
+  std::int64_t tier = 0;
+  if (attempt.service_tier != NameId::none) {
+    TOLLGATE_TRY(tier, ledger_id(attempt.service_tier));
+  }
+  bind_next(tier);
+  bind_next(attempt.usage.web_searches);
+  for (const std::int32_t tokens : attempt.usage.rare) bind_next(tokens);
+  for (auto kind = static_cast<std::size_t>(ChargeKind::reasoning); kind < charge_kind_count; ++kind) {
+    bind_next(attempt.charge.lines[kind].count());
+  }
+  return success();
 }
 
 Result<void> SqliteLedger::insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd) {
@@ -353,7 +391,7 @@ Result<BaselineSet> SqliteLedger::last_baselines() {
   while ((code = sqlite3_step(rows.handle)) == SQLITE_ROW) {
     if (static_cast<std::size_t>(sqlite3_column_bytes(rows.handle, 1)) != sizeof(BaselineHost)) return BaselineSet{};
     const NameId name = Names::global().intern(reinterpret_cast<const char*>(sqlite3_column_text(rows.handle, 0)));
-    if (set.rules.empty() || set.rules.back().name != name) set.rules.push_back({name, {}});
+    if (set.rules.empty() || set.rules.back().name != name) set.rules.push_back({name, {}, {}});
     BaselineHost host;
     std::memcpy(&host, sqlite3_column_blob(rows.handle, 1), sizeof host);
     set.rules.back().hosts.push_back(host);

@@ -45,6 +45,10 @@ struct AttemptEnd {
   Usage usage;
   UsageSource usage_source = UsageSource::none;
   std::int64_t first_token_us = 0;
+  /// As the answer named it, "" if it did not: then the prices of the tier that was asked for stand. What counts is the tier that
+  /// served, whatever was asked for.
+  std::string_view service_tier;
+  const TokenPrices* prices = nullptr;   ///< the target's: needed where service_tier is not ""
 };
 
 struct RequestClosing {
@@ -67,7 +71,9 @@ class Books {
   /// What was decided; before the first attempt.
   virtual void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept = 0;
   /// Starts attempt row.attempts + 1 (at most attempts_per_request_max) and the pool's clock for it.
-  virtual void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now) noexcept = 0;
+  /// Its prices are those of now, in the service tier that the request asks for ("": the standard one).
+  virtual void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                             std::string_view service_tier = {}) noexcept = 0;
   /// The running count of the current attempt, kept where a crash cannot lose it. It replaces the last one.
   virtual void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept = 0;
   /// Ends the current attempt, stops the pool's clock, prices it. A second end of the same attempt is ignored. An end that knows no

@@ -1,5 +1,7 @@
 #include "metrics/pricing.hpp"
 
+#include <algorithm>
+
 namespace tollgate {
 
 bool nothing_sent(RowResult result) noexcept {
@@ -30,8 +32,10 @@ bool refused_unbilled(RowResult result) noexcept {
 
 bool plausible(const Usage& usage) noexcept {
   const auto fits = [](TokenCount n) { return n.count() >= 0 && n.count() <= tokens_per_attempt_max; };
+  const auto fits_rare = [](std::int32_t n) { return n >= 0 && n <= tokens_per_attempt_max; };
   return fits(usage.input) && fits(usage.cached_input) && fits(usage.cache_write) && fits(usage.output) &&
-         fits(usage.reasoning);
+         fits(usage.reasoning) && usage.reasoning <= usage.output && fits_rare(usage.web_searches) &&
+         std::all_of(usage.rare.begin(), usage.rare.end(), fits_rare);
 }
 
 void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {

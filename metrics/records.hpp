@@ -57,6 +57,7 @@ struct AttemptRow {
   Pricing pricing = Pricing::not_billed;
   bool ended = false;
   std::int16_t http_status = 0;          ///< the upstream's; 0: none came
+  NameId service_tier{};                 ///< as the answer named it; none if it did not
   std::int64_t started_us = 0, first_token_us = 0, ended_us = 0;   ///< 0: did not happen
   Usage usage;
   Charge charge;
@@ -80,7 +81,7 @@ struct RequestRow {
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 
-/// As many as `attempts_max` may be; a slot of 1 KiB holds no more.
+/// As many as `attempts_max` may be; a slot of 2 KiB holds no more.
 inline constexpr unsigned attempts_per_request_max = attempts_max_limit;
 
 /// A request between open() and settle(); lives in a ledger slot. Only Books makes and ends one.

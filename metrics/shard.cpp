@@ -93,9 +93,9 @@ void Shard::attempted(const AttemptRow& attempt, NameId team, bool stream) noexc
   if (attempt.pricing == Pricing::unpriced) of_target.unpriced.add(1);
   usage_sources_[std::min<std::size_t>(static_cast<std::size_t>(attempt.usage_source), usage_source_count - 1)].add(1);
   const Usage& usage = attempt.usage;
-  if (stream && attempt.result.is_ok() && attempt.first_token_us > 0 && usage.output.count() > 1 &&
+  if (stream && attempt.result.is_ok() && attempt.first_token_us > 0 && usage.total_output().count() > 1 &&
       attempt.ended_us > attempt.first_token_us) {
-    of_target.per_token.observe((attempt.ended_us - attempt.first_token_us) * 1000 / (usage.output.count() - 1));
+    of_target.per_token.observe((attempt.ended_us - attempt.first_token_us) * 1000 / (usage.total_output().count() - 1));
   }
   SpendCell& spend = cell_of(SpendLabels{attempt.target, team});
   for (std::size_t kind = 0; kind < charge_kind_count; ++kind) spend.usd[kind].add(attempt.charge.lines[kind]);
@@ -103,6 +103,9 @@ void Shard::attempted(const AttemptRow& attempt, NameId team, bool stream) noexc
   spend.tokens[static_cast<std::size_t>(TokenType::cached_input)].add(count_of(usage.cached_input));
   spend.tokens[static_cast<std::size_t>(TokenType::cache_write)].add(count_of(usage.cache_write));
   spend.tokens[static_cast<std::size_t>(TokenType::output)].add(count_of(usage.output));
+  for (std::size_t i = 0; i < rare_class_count; ++i) {
+    if (usage.rare[i] > 0) spend.tokens[4 + i].add(static_cast<std::uint64_t>(usage.rare[i]));
+  }
   spend.reasoning_tokens.add(count_of(usage.reasoning));
 }
 

@@ -29,8 +29,9 @@ inline constexpr std::size_t result_count = static_cast<std::size_t>(Fault::inte
 }
 
 /// Classes of tokens that do not overlap, and so may be added up.
+/// The classes of a usage: first these four, then those of RareClass.
 enum class TokenType : std::uint8_t { input, cached_input, cache_write, output };
-inline constexpr std::size_t token_type_count = 4;
+inline constexpr std::size_t token_type_count = 4 + rare_class_count;
 inline constexpr std::size_t usage_source_count = 4;
 
 // Bounds of histograms: nanoseconds, and millionths for the score.

@@ -33,6 +33,7 @@ struct ChatView {
   std::uint64_t text_bytes = 0;                            ///< sum of raw sizes of texts
   std::optional<std::int64_t> output_tokens_max;           ///< max_completion_tokens or max_tokens
   std::int64_t choices = 1;                                ///< n
+  std::string_view service_tier;                           ///< as asked for, raw; "": not
   bool stream = false;
   bool json_output = false;                                ///< response_format is json_object or json_schema
   bool json_schema = false;

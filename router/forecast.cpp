@@ -77,7 +77,9 @@ Forecast forecast_of(const ChatView& chat, const Target& target, const Backend& 
     return {bounded(divide_half_even(tokens * state.loaded_usd_per_million_tokens.count(), 1'000'000))};
   }
   if (!target.prices) return {Usd{}, false};
-  return {token_price(input, output, *target.prices)};
+  const TokenPrices* const prices = prices_of_tier(state.prices_now != nullptr ? *state.prices_now : *target.prices, chat.service_tier);
+  if (prices == nullptr) return {Usd{}, false};
+  return {token_price(input, output, *prices)};
 }
 
 }  // namespace tollgate

@@ -192,7 +192,11 @@ const UsageForm* form_of(const Provider& provider, std::string_view api) {
         std::find_if(forms.begin(), forms.end(), [&](const UsageForm& form) { return form.api == wanted; });
     return found == forms.end() ? nullptr : &*found;
   };
-  if (!api.empty()) return find(api);
+  if (!api.empty()) {
+    if (const UsageForm* form = find(api)) return form;
+    // Many have one way to count, which the book calls their default: OpenAI's chat form, or one that bears their name.
+    return api == "chat" || api == provider.id ? find("default") : nullptr;
+  }
   for (const char* const usual : {"default", "chat"}) {
     if (const UsageForm* form = find(usual)) return form;
   }

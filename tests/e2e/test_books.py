@@ -13,7 +13,8 @@ import pytest
 from gateway import CONFIG, Gateway, total, wait_until
 from wire import Wire, chat_body
 
-KINDS = ("input", "cached_input", "cache_write", "output", "request", "gpu")
+KINDS = ("input", "cached_input", "cache_write", "output", "request", "gpu", "reasoning", "web_search", "cache_write_1h", "input_audio",
+         "cached_input_audio", "input_image", "cached_input_image", "output_audio", "output_image")
 
 
 def running_engine_record(gateway, backend, answer_id):

@@ -15,6 +15,53 @@ TEST(ParseUsage, ClassesAreDisjoint) {
   EXPECT_EQ(usage->reasoning, TokenCount{20});
 }
 
+TEST(ParseUsage, AudioAndImagesAreTakenOutOfTheText) {
+  const auto usage = parse_usage(
+      R"({"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"audio_tokens":30,"image_tokens":20,"cached_tokens":25,"cached_tokens_details":{"audio_tokens":10}},"completion_tokens_details":{"audio_tokens":40,"reasoning_tokens":5}})");
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->input, TokenCount{35});
+  EXPECT_EQ(usage->cached_input, TokenCount{15});
+  EXPECT_EQ(usage->of(RareClass::input_audio), TokenCount{20});
+  EXPECT_EQ(usage->of(RareClass::cached_input_audio), TokenCount{10});
+  EXPECT_EQ(usage->of(RareClass::input_image), TokenCount{20});
+  EXPECT_EQ(usage->output, TokenCount{10});
+  EXPECT_EQ(usage->of(RareClass::output_audio), TokenCount{40});
+  EXPECT_EQ(usage->total_input(), TokenCount{100});
+  EXPECT_EQ(usage->total_output(), TokenCount{50});
+  EXPECT_FALSE(usage->unclear);
+}
+
+TEST(ParseUsage, HowMuchOfTheAudioWasCachedMayBeUntold) {
+  const auto usage = parse_usage(R"({"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{"audio_tokens":80,"cached_tokens":30}})");
+  ASSERT_TRUE(usage);
+  EXPECT_TRUE(usage->unclear);
+  EXPECT_EQ(usage->total_input(), TokenCount{100}) << "the sum is known all the same";
+}
+
+// Rule 14 of the accounting pitfalls: reasoning not counted at all.
+TEST(ParseUsage, ReasoningThatOnlyTheTotalHoldsIsOutput) {
+  const auto xai = parse_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}})");
+  ASSERT_TRUE(xai);
+  EXPECT_EQ(xai->output, TokenCount{105});
+  EXPECT_EQ(xai->reasoning, TokenCount{100});
+  const auto google = parse_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":65})");
+  ASSERT_TRUE(google);
+  EXPECT_EQ(google->output, TokenCount{55});
+  EXPECT_EQ(google->reasoning, TokenCount{50});
+}
+
+// Rule 19: searches are counted in the usage by those who charge for them.
+TEST(ParseUsage, SearchesAreCounted) {
+  EXPECT_EQ(parse_usage(R"({"prompt_tokens":1,"completion_tokens":1,"num_search_queries":3})")->web_searches, 3);
+  EXPECT_EQ(parse_usage(R"({"prompt_tokens":1,"completion_tokens":1,"server_tool_use":{"web_search_requests":2}})")->web_searches, 2);
+}
+
+// Rule 23: rejected predictions are in completion_tokens already.
+TEST(ParseUsage, RejectedPredictionsAreNotAddedAgain) {
+  const auto usage = parse_usage(R"({"prompt_tokens":1,"completion_tokens":40,"completion_tokens_details":{"accepted_prediction_tokens":10,"rejected_prediction_tokens":20}})");
+  EXPECT_EQ(usage->output, TokenCount{40});
+}
+
 TEST(ParseUsage, ZeroIsAValueAndNullIsAbsent) {
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":0,"completion_tokens":0})"), Usage{});
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":5,"prompt_tokens_details":null,"completion_tokens":null})")->input, TokenCount{5});

@@ -89,6 +89,18 @@ backends:
             output_usd_per_million_tokens: 15
             cached_input_usd_per_million_tokens: "2.5"
             cache_write_usd_per_million_tokens: "6.25"
+          service_tiers:
+            flex: {input_usd_per_million_tokens: "1.25", output_usd_per_million_tokens: "5", long_input: {above_input_tokens: 9, input_usd_per_million_tokens: "3", output_usd_per_million_tokens: "9"}}
+          timed:
+            - from: "2027-01-01"
+              daily: "16:30-00:30"
+              weekdays: [mon, sat]
+              prices:
+                input_usd_per_million_tokens: "2"
+                output_usd_per_million_tokens: "8"
+                long_input: {above_input_tokens: 9, input_usd_per_million_tokens: "3", output_usd_per_million_tokens: "9"}
+                service_tiers:
+                  batch: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "4", long_input: {above_input_tokens: 9, input_usd_per_million_tokens: "3", output_usd_per_million_tokens: "9"}}
   simulated-gpu:
     dialect: vllm
     simulated:

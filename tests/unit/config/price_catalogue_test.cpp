@@ -113,10 +113,22 @@ TEST(PriceCatalogue, AFileOfTheConfigurationReplacesTheBuiltInPrices) {
 }
 
 TEST(PriceCatalogue, ByDefaultNothingIsSentPastWhereThePricesHold) {
-  const ConfigPtr config =
-      testing::loaded("version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-5.4: {}}}}\n");
-  EXPECT_EQ(config->targets[0].prices->input_tokens_max, 272'000);
-  EXPECT_EQ(config->targets[0].context_tokens, 272'000);
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends: {o: {dialect: openai, url: \"https://api.anthropic.com/v1\", api_key: k, models: {claude-sonnet-4-0: {}}}}\n");
+  EXPECT_EQ(config->targets[0].prices->input_tokens_max, 200'000);
+  EXPECT_EQ(config->targets[0].context_tokens, 200'000);
+}
+
+TEST(PriceCatalogue, WhereBothAgreeThePriceBookSaysMore) {
+  const ConfigPtr config = testing::loaded(
+      "version: 1\nbackends: {o: {dialect: openai, api_key: k, models: {gpt-5.4: {}, gpt-4o-2024-05-13: {}, gpt-audio: {}}}}\n");
+  const TokenPrices& tiered = *config->targets[0].prices;
+  EXPECT_EQ(tiered.input_tokens_max, 0);
+  ASSERT_TRUE(tiered.long_input);
+  EXPECT_EQ(tiered.long_input->above, 272'000);
+  EXPECT_EQ(config->targets[0].context_tokens, 0);
+  EXPECT_EQ(config->targets[1].prices->input, UsdPerToken{5'000'000'000}) << "the catalogue is right where they differ";
+  EXPECT_GT(config->targets[2].prices->rare[static_cast<std::size_t>(RareClass::input_audio)], config->targets[2].prices->input);
 }
 
 }  // namespace

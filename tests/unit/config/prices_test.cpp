@@ -93,7 +93,7 @@ TEST(PriceQuote, PitfallAnUnknownModelIsUnpricedAndNotFree) {
   const Json usage{{"input", 1}};
   EXPECT_EQ(price_usage(book, {"p", "other", "", usage, noon}).status, Quote::Status::unpriced);
   EXPECT_EQ(price_usage(book, {"q", "m", "", usage, noon}).status, Quote::Status::unpriced);
-  EXPECT_EQ(price_usage(book, {"p", "m", "chat", usage, noon}).status, Quote::Status::unpriced);
+  EXPECT_EQ(price_usage(book, {"p", "m", "responses", usage, noon}).status, Quote::Status::unpriced);
   EXPECT_EQ(price_usage(book_of({{{"usd", Json::object()}}}), {"p", "m", "", usage, noon}).status,
             Quote::Status::unpriced);
 }

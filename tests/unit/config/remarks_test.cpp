@@ -68,8 +68,9 @@ TEST(Remarks, AProviderWithoutKeyIsNamed) {
 TEST(Remarks, AContextPastTheCataloguesPricesIsNamed) {
   EXPECT_THAT(
       remarks(
-          "version: 1\nbackends: {a: {dialect: openai, api_key: k, models: {gpt-5.4: {context_tokens: 1000000}}}}\n"),
-      Contains(HasSubstr("hold up to 272000 input tokens")));
+          "version: 1\nbackends: {a: {dialect: openai, api_key: k, url: \"https://api.anthropic.com/v1\", "
+          "models: {claude-sonnet-4-0: {context_tokens: 1000000}}}}\n"),
+      Contains(HasSubstr("hold up to 200000 input tokens")));
 }
 
 }  // namespace

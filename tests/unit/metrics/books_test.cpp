@@ -77,6 +77,45 @@ TEST_F(BooksTest, AnAbortKeepsWhatWasUsed) {
   EXPECT_EQ(request.current().usage_source, UsageSource::continuous);
 }
 
+// Rule 17 of the accounting pitfalls: the requested service tier priced, not the one that served.
+TEST_F(BooksTest, TheServiceTierThatServedIsPriced) {
+  Target target = managed_;  // 1 and 2 picodollars a token
+  target.prices->service_tiers.push_back({"flex", testing::prices_of(500, 1'000)});
+  target.prices->service_tiers.push_back({"priority", testing::prices_of(4'000, 8'000)});
+  const auto charge = [&](std::string_view asked, std::string_view served) {
+    OpenRequest& request = open();
+    books_.begin_attempt(request, target, cloud_, now(), asked);
+    AttemptEnd end = ended(RowResult::ok(), usage_of(10, 20), UsageSource::exact);
+    end.service_tier = served;
+    end.prices = &*target.prices;
+    books_.end_attempt(request, end, now());
+    const AttemptRow row = request.current();
+    books_.settle(request, testing::closing());
+    return std::tuple(row.pricing, row.charge.total(), std::string(text(row.service_tier)));
+  };
+  EXPECT_EQ(charge("", ""), std::tuple(Pricing::priced, Usd{50}, ""));
+  EXPECT_EQ(charge("auto", "default"), std::tuple(Pricing::priced, Usd{50}, ""));
+  EXPECT_EQ(charge("flex", ""), std::tuple(Pricing::priced, Usd{25}, "")) << "the answer does not say: as asked for";
+  EXPECT_EQ(charge("flex", "flex"), std::tuple(Pricing::priced, Usd{25}, "flex"));
+  EXPECT_EQ(charge("flex", "default"), std::tuple(Pricing::priced, Usd{50}, ""));
+  EXPECT_EQ(charge("auto", "priority"), std::tuple(Pricing::priced, Usd{200}, "priority"));
+  EXPECT_EQ(charge("", "turbo"), std::tuple(Pricing::unpriced, Usd{}, "other")) << "what it costs is not known";
+}
+
+// Rules 25 and 26: prices hold at their time, and what was booked stays.
+TEST_F(BooksTest, PricesAreThoseOfTheTime) {
+  Target target = managed_;
+  TimedPrices now_on;
+  now_on.from = std::chrono::sys_days{std::chrono::year{2020} / 1 / 1};
+  now_on.prices = testing::prices_of(7'000, 7'000);
+  TimedPrices later = now_on;
+  later.from = std::chrono::sys_days{std::chrono::year{2200} / 1 / 1};
+  target.prices->timed = {now_on, later};
+  OpenRequest& request = open();
+  books_.begin_attempt(request, target, cloud_, now());
+  EXPECT_EQ(books_.end_attempt(request, ended(RowResult::ok(), usage_of(1, 1), UsageSource::exact), now()).total(), Usd{14});
+}
+
 TEST_F(BooksTest, AnExplicitZeroReplacesARunningCount) {
   OpenRequest& request = open();
   books_.begin_attempt(request, managed_, cloud_, now());

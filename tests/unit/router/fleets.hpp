@@ -53,7 +53,10 @@ struct Fleet {
   Target& managed(std::string_view backend, std::string_view model, double capability, std::int64_t in,
                   std::int64_t out) {
     Target& made = target(backend, model, capability);
-    made.prices = TokenPrices{per_million(in), per_million(out), {}, {}, Usd{}, {}, 0, "test"};
+    TokenPrices& prices = made.prices.emplace();
+    prices.input = per_million(in);
+    prices.output = per_million(out);
+    prices.source = "test";
     return made;
   }
   /// A route over all targets so far, in order.

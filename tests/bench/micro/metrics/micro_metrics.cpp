@@ -29,7 +29,9 @@ class Bench {
     home.pool = Pool{name("home"), "H100", 2, Int128{4'980'000'000'000} * 8760 + Int128{24'000'000'000'000'000}, 8760};
     local.id = name("home/llama-70b");
     managed.id = name("claude/sonnet");
-    managed.prices = TokenPrices{UsdPerToken{3'000'000'000}, UsdPerToken{15'000'000'000}, {}, {}, {}, {}, 0, "bench"};
+    TokenPrices& prices = managed.prices.emplace();
+    prices.input = UsdPerToken{3'000'000'000};
+    prices.output = UsdPerToken{15'000'000'000};
     (void)name("red");
     auto with = std::make_shared<Config>();
     with->backends.push_back(home);
