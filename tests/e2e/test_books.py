@@ -32,6 +32,7 @@ def events_until(wire, count):
     return answer_id
 
 
+# Pitfall 1: an aborted stream without a row, or at nothing.
 @pytest.mark.parametrize("drop_after", [1, 2, 10, 60])
 def test_a_dropped_stream_stops_the_engine_and_is_charged_for_what_reached_the_gateway(gateway, drop_after):
     with Wire(gateway.port) as wire:
@@ -66,6 +67,7 @@ def test_a_dropped_stream_of_a_backend_without_running_counts_is_estimated_and_n
     assert Decimal(attempt["usd"]) > 0
 
 
+# Pitfall 6: failed attempts not recorded.
 def test_a_failed_attempt_has_a_row_of_its_own(gateway):
     config = CONFIG + "  - {name: both, when: {model: both}, choose: first, among: [managed/large, gpu/llama]}\n"
     with Gateway(config) as own:

@@ -1,6 +1,6 @@
 """kill -9 at random points of a live load: what clients received is in the ledger, once, with the cost they were told.
 
-Accounting pitfall 35: a crash loses spend that was in memory. TOLLGATE_KILLS sets how many.
+Pitfall 35: a crash loses spend that was in memory. TOLLGATE_KILLS sets how many.
 TOLLGATE_SEED repeats a run's choices, not its timing.
 """
 

@@ -122,3 +122,17 @@ def test_a_refusal_that_is_wrong_or_missing_is_found():
     assert list(wrong_refusals(document.format(told), faults, "Fault::too_large")) == [
         "docs/operations.md: 503 shutting_down is told of, but nothing raises it"]
     assert list(wrong_refusals(document.format(told), faults, sources + "Fault::over_budget")) == ["docs/operations.md: 402 budget_exceeded is missing"]
+
+
+def test_every_accounting_pitfall_is_held_by_a_test_or_said_to_be_open():
+    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]*) \|$", (ROOT / "docs/money/pitfalls.md").read_text(), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 41))
+    named = set()
+    for path in [*ROOT.glob("tests/**/*_test.cpp"), *ROOT.glob("tests/**/test_*.py")]:
+        for numbers in re.findall(r"[Pp]itfalls? (\d+(?:, \d+)*)(?=:)", path.read_text()):
+            named |= {int(number) for number in numbers.split(", ")}
+        named |= {int(number) for number in re.findall(r"[Pp]itfall.*?; (\d+): ", path.read_text())}
+    held = {int(number) for number, by in rows if by == "tests"}
+    assert held - named == set(), "said to be held by a test that does not name it"
+    assert named - held == set(), "a test names it, the document does not"
+    assert all(by.startswith("not here: ") for number, by in rows if int(number) not in held)

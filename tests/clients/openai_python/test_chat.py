@@ -74,6 +74,7 @@ def test_usage_cost_is_added_when_asked_for(client):
     assert "cost" not in ask(client, "Hello").usage.model_dump()
 
 
+# Pitfall 36: a client that closes at the end mark taken for one that left.
 @pytest.mark.parametrize("model", ["gpu/llama", "managed/large"])
 def test_a_stream_gives_the_text_piece_by_piece(client, model):
     chunks = list(ask(client, "[[sim-echo: one two three four five]]", model=model, stream=True))
@@ -138,6 +139,7 @@ def test_completions_work_whole_and_as_a_stream(client):
     assert "".join(piece.choices[0].text for piece in pieces if piece.choices)
 
 
+# Pitfall 21: embeddings, which have no output, unpriced or charged for some.
 def test_embeddings_work_in_the_sdk_s_default_encoding_and_as_floats(client):
     # The SDK asks for base64 by itself and decodes it.
     packed = client.embeddings.create(model="managed/embed", input=["one", "two"])

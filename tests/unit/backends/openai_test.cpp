@@ -40,6 +40,7 @@ std::string without_usage(std::string event) {
   return event.erase(at, event.rfind("}\n\n") - at);
 }
 
+// Pitfall 4: no usage because the client did not ask for it.
 TEST(OpenAiStream, UsageNobodyAskedForIsTakenOutAtEverySplit) {
   const std::string stream = role + word + stop + last + done;
   const std::string expected = without_usage(role) + without_usage(word) + without_usage(stop) + done;

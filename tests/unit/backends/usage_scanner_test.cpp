@@ -5,6 +5,7 @@
 namespace tollgate {
 namespace {
 
+// Pitfall 9: cached tokens added to the input twice, or ignored; 12: cache writes ignored.
 TEST(ParseUsage, ClassesAreDisjoint) {
   const auto usage = parse_usage(R"({"prompt_tokens":100,"completion_tokens":30,"total_tokens":130,"prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":10},"completion_tokens_details":{"reasoning_tokens":20}})");
   ASSERT_TRUE(usage);
@@ -38,7 +39,7 @@ TEST(ParseUsage, HowMuchOfTheAudioWasCachedMayBeUntold) {
   EXPECT_EQ(usage->total_input(), TokenCount{100}) << "the sum is known all the same";
 }
 
-// Rule 14 of the accounting pitfalls: reasoning not counted at all.
+// Pitfall 14: reasoning not counted at all.
 TEST(ParseUsage, ReasoningThatOnlyTheTotalHoldsIsOutput) {
   const auto xai = parse_usage(R"({"prompt_tokens":10,"completion_tokens":5,"total_tokens":115,"completion_tokens_details":{"reasoning_tokens":100}})");
   ASSERT_TRUE(xai);
@@ -50,13 +51,21 @@ TEST(ParseUsage, ReasoningThatOnlyTheTotalHoldsIsOutput) {
   EXPECT_EQ(google->reasoning, TokenCount{50});
 }
 
-// Rule 19: searches are counted in the usage by those who charge for them.
+// Pitfall 13: details whose parts come to more than their whole, because one kind holds the other (xAI's text_tokens hold the cached ones).
+TEST(ParseUsage, TextTokensThatHoldTheCachedOnesAreNotAdded) {
+  const auto usage = parse_usage(R"({"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{"text_tokens":100,"cached_tokens":90}})");
+  ASSERT_TRUE(usage);
+  EXPECT_EQ(usage->input, TokenCount{10});
+  EXPECT_EQ(usage->cached_input, TokenCount{90});
+}
+
+// Pitfall 19: searches are counted in the usage by those who charge for them.
 TEST(ParseUsage, SearchesAreCounted) {
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":1,"completion_tokens":1,"num_search_queries":3})")->web_searches, 3);
   EXPECT_EQ(parse_usage(R"({"prompt_tokens":1,"completion_tokens":1,"server_tool_use":{"web_search_requests":2}})")->web_searches, 2);
 }
 
-// Rule 23: rejected predictions are in completion_tokens already.
+// Pitfall 23: rejected predictions are in completion_tokens already.
 TEST(ParseUsage, RejectedPredictionsAreNotAddedAgain) {
   const auto usage = parse_usage(R"({"prompt_tokens":1,"completion_tokens":40,"completion_tokens_details":{"accepted_prediction_tokens":10,"rejected_prediction_tokens":20}})");
   EXPECT_EQ(usage->output, TokenCount{40});
@@ -96,6 +105,7 @@ TEST(FindUsage, FindsTheTopLevelMemberOnly) {
   EXPECT_EQ(value("{}"), "none");
 }
 
+// Pitfall 5: the counts of all events added up; 20: n > 1 multiplied.
 TEST(RunningUsage, TheFinalCountWinsAndRunningCountsAreSummedOverChoices) {
   RunningUsage one(1);
   EXPECT_EQ(one.usage().second, UsageSource::none);

@@ -202,6 +202,29 @@ TEST(PriceBook, UsageIsReadAsEachApiMeansIt) {
             "0.00125 0.001");
 }
 
+// Pitfall 15: what a tool put into the prompt left out.
+TEST(PriceBook, PromptTokensOfToolsAreInput) {
+  const Json usage = Json::parse(R"({"promptTokenCount": 100, "toolUsePromptTokenCount": 40, "candidatesTokenCount": 10, "thoughtsTokenCount": 5, "totalTokenCount": 155})");
+  const Quote quote = price_usage(built_in_book(), {"google", "gemini-2.5-flash", "", usage, noon});
+  ASSERT_EQ(quote.status, Quote::Status::priced) << quote.reason;
+  std::map<std::string, std::int64_t> quantities;
+  for (const Quote::Line& line : quote.lines) quantities[units()[line.unit].kind] = line.quantity;
+  EXPECT_EQ(quantities["input"], 140);
+  EXPECT_EQ(quantities["output"], 15) << "thoughts are output that candidates leave out";
+}
+
+// Pitfall 10: the hour's part of a cache write is told apart, and what is left is for five minutes.
+TEST(PriceBook, TheHoursPartOfACacheWriteIsTakenOutOfTheWhole) {
+  const Json usage = Json::parse(R"({"input_tokens": 10, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 0, "output_tokens": 1,
+                                     "cache_creation": {"ephemeral_5m_input_tokens": 70, "ephemeral_1h_input_tokens": 30}})");
+  const Quote quote = price_usage(built_in_book(), {"anthropic", "claude-sonnet-4-5", "", usage, noon});
+  ASSERT_EQ(quote.status, Quote::Status::priced) << quote.reason;
+  std::map<std::string, std::int64_t> quantities;
+  for (const Quote::Line& line : quote.lines) quantities[units()[line.unit].kind] = line.quantity;
+  EXPECT_EQ(quantities["cache_write_1h"], 30);
+  EXPECT_EQ(quantities["input"], 10);
+}
+
 TEST(PriceBook, ABrokenBookSaysWhatIsWrong) {
   EXPECT_FALSE(read_book("{", "x.json"));
   EXPECT_NE(read_book("{}", "x.json").error().message.find("not a tollgate price book"), std::string::npos);

@@ -44,7 +44,7 @@ TEST(TimedPrices, TheLastThatHoldsCounts) {
   EXPECT_EQ(prices_at(prices, monday + hours{12}).input, UsdPerToken{2});
 }
 
-// Rule 25 of the accounting pitfalls: weekends at the weekday's double price.
+// Pitfall 25: weekends at the weekday's double price.
 TEST(TimedPrices, AreReadFromTheConfiguration) {
   const ConfigPtr config = testing::loaded(R"(version: 1
 backends:
@@ -72,6 +72,18 @@ backends:
             UsdPerToken{2'000'000'000});
   EXPECT_EQ(prices_of_tier(prices, "on_demand"), &prices);
   EXPECT_EQ(prices_of_tier(prices, "priority"), nullptr) << "not known is not the standard price";
+}
+
+// Pitfall 24: regional surcharges missed.
+TEST(TokenPrices, OneModelCostsWhatItsBackendSays) {
+  const ConfigPtr config = testing::loaded(R"(version: 1
+backends:
+  us: {dialect: openai, api_key: k, models: {gpt-4o: {}}}
+  eu: {dialect: openai, url: "https://eu.api.openai.com/v1", api_key: k,
+       models: {gpt-4o: {prices: {input_usd_per_million_tokens: "2.75", output_usd_per_million_tokens: "11"}}}}
+)");
+  EXPECT_EQ(config->find_target("us/gpt-4o")->prices->input, UsdPerToken{2'500'000'000});
+  EXPECT_EQ(config->find_target("eu/gpt-4o")->prices->input, UsdPerToken{2'750'000'000});
 }
 
 TEST(TimedPrices, WhatNeverHoldsOrAlwaysHoldsIsRefused) {

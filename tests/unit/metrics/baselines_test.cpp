@@ -119,7 +119,7 @@ TEST_F(RecordedBaselinesTest, SavingsAreTheDifferenceAndMayBeNegativeInLedgerAnd
             std::string::npos);
 }
 
-// Accounting pitfall 26: price changes rewrite history.
+// Pitfall 26: price changes rewrite history.
 TEST_F(RecordedBaselinesTest, AReloadChangesTheReferencesOfWhatIsRecordedFromThenOn) {
   const auto accounts = start(ledger_at(path_));
   const auto first = config_with({baseline("frontier", {0})});

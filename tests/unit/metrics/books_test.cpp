@@ -53,6 +53,7 @@ TEST_F(BooksTest, AnAttemptIsChargedAndStandsInTheLedger) {
   EXPECT_EQ(reader().text("SELECT usd||' '||target||' '||result FROM requests"), "0.000000000050 claude/sonnet ok");
 }
 
+// Pitfall 37: self-hosted tokens at nothing, or at some API's price.
 TEST_F(BooksTest, APoolChargesTheTimeOfAnAttempt) {
   const AttemptRow& row = attempt(local_, home_, ended(RowResult::ok(), usage_of(10, 20), UsageSource::exact), 2);
   EXPECT_EQ(row.charge[ChargeKind::gpu], Usd{2'000'000'000'000});
@@ -77,7 +78,8 @@ TEST_F(BooksTest, AnAbortKeepsWhatWasUsed) {
   EXPECT_EQ(request.current().usage_source, UsageSource::continuous);
 }
 
-// Rule 17 of the accounting pitfalls: the requested service tier priced, not the one that served.
+// Pitfall 17: the requested service tier priced, not the one that served.
+// Pitfall 18: the discount of a batch, or of any tier, missed.
 TEST_F(BooksTest, TheServiceTierThatServedIsPriced) {
   Target target = managed_;  // 1 and 2 picodollars a token
   target.prices->service_tiers.push_back({"flex", testing::prices_of(500, 1'000)});
@@ -102,7 +104,7 @@ TEST_F(BooksTest, TheServiceTierThatServedIsPriced) {
   EXPECT_EQ(charge("", "turbo"), std::tuple(Pricing::unpriced, Usd{}, "other")) << "what it costs is not known";
 }
 
-// Rules 25 and 26: prices hold at their time, and what was booked stays.
+// Pitfalls 25, 26: prices hold at their time, and what was booked stays.
 TEST_F(BooksTest, PricesAreThoseOfTheTime) {
   Target target = managed_;
   TimedPrices now_on;
@@ -116,6 +118,7 @@ TEST_F(BooksTest, PricesAreThoseOfTheTime) {
   EXPECT_EQ(books_.end_attempt(request, ended(RowResult::ok(), usage_of(1, 1), UsageSource::exact), now()).total(), Usd{14});
 }
 
+// Pitfall 3: an explicit zero taken for a missing count.
 TEST_F(BooksTest, AnExplicitZeroReplacesARunningCount) {
   OpenRequest& request = open();
   books_.begin_attempt(request, managed_, cloud_, now());

@@ -49,7 +49,7 @@ void set(Usage& usage, RareClass of_class, std::int32_t tokens) {
   usage.rare[static_cast<std::size_t>(of_class)] = tokens;
 }
 
-// Rule 22 of the accounting pitfalls: image and audio tokens at text price.
+// Pitfall 22: image and audio tokens at text price.
 TEST(Charge, AudioAndImagesCostTheirOwnPrices) {
   TokenPrices prices = prices_of(2 * per_million, 10 * per_million);
   set(prices, RareClass::input_audio, 40);
@@ -73,7 +73,7 @@ TEST(Charge, AudioAndImagesCostTheirOwnPrices) {
   EXPECT_EQ(charge.total(), Usd{39'000'000'000});
 }
 
-// Rule 10: an hour's cache write at the price of five minutes.
+// Pitfall 10: an hour's cache write at the price of five minutes.
 TEST(Charge, ACacheWriteForAnHourHasAPriceOfItsOwn) {
   TokenPrices prices = prices_of(3 * per_million, 15 * per_million);
   prices.cache_write = UsdPerToken{3'750'000'000};
@@ -87,7 +87,7 @@ TEST(Charge, ACacheWriteForAnHourHasAPriceOfItsOwn) {
   EXPECT_EQ(charge[ChargeKind::cache_write_1h], Usd{6'000'000'000});
 }
 
-// Rule 14: reasoning counted twice. Where it has a price of its own, it is taken out of the output.
+// Pitfall 14: reasoning counted twice. Where it has a price of its own, it is taken out of the output.
 TEST(Charge, ReasoningIsPartOfOutputOrHasItsOwnPriceNeverBoth) {
   TokenPrices prices = prices_of(2 * per_million, 8 * per_million);
   Usage usage = usage_of(0, 1'000);
@@ -99,7 +99,7 @@ TEST(Charge, ReasoningIsPartOfOutputOrHasItsOwnPriceNeverBoth) {
   EXPECT_EQ(charge[ChargeKind::reasoning], Usd{2'700'000'000});
 }
 
-// Rule 19: searches that the provider makes are charged by the call.
+// Pitfall 19: searches that the provider makes are charged by the call.
 TEST(Charge, WebSearchesAreChargedByTheCallAndAreUnknownWithoutAPrice) {
   TokenPrices prices = prices_of(1 * per_million, 1 * per_million);
   Usage usage = usage_of(0, 0);
@@ -128,7 +128,7 @@ TEST(Charge, ASplitThatNobodyKnowsIsUnknownOnlyWhereItMatters) {
   EXPECT_FALSE(TokenRates(prices).cover(usage));
 }
 
-// Rule 16: the tier is chosen by the whole input, cached and audio tokens included, and holds for every class.
+// Pitfall 16: the tier is chosen by the whole input, cached and audio tokens included, and holds for every class.
 TEST(Charge, ALongInputPricesEveryClassAnew) {
   TokenPrices prices = prices_of(1 * per_million, 2 * per_million);
   set(prices, RareClass::input_audio, 10);
@@ -144,6 +144,7 @@ TEST(Charge, ALongInputPricesEveryClassAnew) {
   EXPECT_EQ(token_charge(usage, prices).total(), Usd{9'820'000'000});
 }
 
+// Pitfall 11: reads from a cache by a fixed factor instead of their price.
 TEST(Charge, ReadsFromACacheCostLess) {
   TokenPrices prices = prices_of(800'000'000, 4 * per_million);
   prices.cached_input = UsdPerToken{80'000'000};

@@ -43,7 +43,7 @@ class CostsQueryTest : public ::testing::Test {
   const std::int64_t now_ = 2'000'000'000'000'000 / day_us * day_us;
 };
 
-// Accounting pitfall 29: the total is the sum of what it is split into.
+// Pitfall 29: the total is the sum of what it is split into.
 TEST_F(CostsQueryTest, SumsAreSplitByWhatWasAskedForAndExactWhileTheGatewayWrites) {
   serve(now_, "red", "a/x", 100, 10);
   serve(now_ + 1, "red", "a/y", 1, 0);
@@ -62,7 +62,7 @@ TEST_F(CostsQueryTest, SumsAreSplitByWhatWasAskedForAndExactWhileTheGatewayWrite
   EXPECT_EQ(decimal_text(report.total.known_usd()), "0.0004");
 }
 
-// Accounting pitfall 27: an unknown model at $0.
+// Pitfall 27: an unknown model at $0.
 TEST_F(CostsQueryTest, UnknownCostsAreCountedAndAreNotZero) {
   serve(now_, "red", "a/x", 100, 10);
   serve(now_ + 1, "red", "b/free", 100, 10, false);
@@ -81,7 +81,7 @@ TEST_F(CostsQueryTest, APeriodBeginsWithItsFirstMomentAndEndsBeforeItsLast) {
   EXPECT_EQ(report.rows[0].labels[0], "2033-05-18");
 }
 
-// Accounting pitfall 28: float drift and overflow.
+// Pitfall 28: float drift and overflow.
 TEST_F(CostsQueryTest, SumsPast64BitsOfPicodollarsAreExact) {
   Target target = target_of("a/dear");
   target.prices = prices_of(100'000'000'000'000, 100'000'000'000'000);
@@ -95,7 +95,7 @@ TEST_F(CostsQueryTest, SumsPast64BitsOfPicodollarsAreExact) {
   EXPECT_EQ(decimal_text(ask({}).value().total.known_usd()), "20000004");
 }
 
-// Accounting pitfall 7: retries and fallbacks counted twice or dropped.
+// Pitfall 7: retries and fallbacks counted twice or dropped.
 TEST_F(CostsQueryTest, TheMoneyOfAFallbackStandsWithTheTargetItWentTo) {
   RequestOpened request = opened();
   OpenRequest& open = must_open(*books_, *accounts_, request);

@@ -28,6 +28,7 @@ void expect_conserved(GpuPool& pool, MonoTime now) {
   EXPECT_GE(status.rounding.picodollars(), -bound);
 }
 
+// Pitfall 38: idle hardware that no line shows.
 TEST(GpuPool, IdleTimeIsNobodysCharge) {
   GpuPool pool(pool_of("p", one_per_second), at(0));
   const PoolStatus status = pool.status(at(10 * second_ns));

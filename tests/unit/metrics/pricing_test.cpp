@@ -67,6 +67,7 @@ TEST(Pricing, NothingSentIsNotBilled) {
   }
 }
 
+// Pitfall 40: refusals that nobody bills charged, or work of unknown cost at nothing.
 TEST(Pricing, ARefusalIsNotBilledByTokensButItsGpuTimeIs) {
   EXPECT_EQ(priced(RowResult::of(Fault::upstream_busy), UsageSource::none, rates()).pricing, Pricing::not_billed);
   EXPECT_EQ(priced(RowResult::of(Fault::upstream_status), UsageSource::none, AttemptPrices{}).pricing,
