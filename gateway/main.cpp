@@ -84,6 +84,18 @@ void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   command->callback([&options, &code] { code = reconcile(options); });
 }
 
+void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("healthcheck", "Ask the running gateway whether it can serve; exit code 0 if so");
+  add_config(*command, options.config);
+  command->add_option("--url", options.url, "Its admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
+  command->add_option("--timeout-seconds", options.timeout_seconds, "How long to wait for the answer")
+      ->check(CLI::Range(0.01, 300.0))
+      ->capture_default_str();
+  command->add_flag("--live", options.live, "Ask only whether the process is alive (/healthz), not whether it can serve (/readyz)");
+  command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
+  command->callback([&options, &code] { code = healthcheck(options); });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -105,6 +117,9 @@ int run(int argc, char** argv) {
   check_command->add_flag("--strict", check_options.strict, "Count remarks as findings");
   check_command->add_flag("--schema", check_options.schema, "Print the JSON Schema of the configuration, for editors");
   check_command->callback([&] { code = check(check_options); });
+
+  HealthcheckOptions healthcheck_options;
+  add_healthcheck(app, healthcheck_options, code);
 
   NewKeyOptions key_options;
   CLI::App* keys_command = app.add_subcommand("keys", "API keys of the gateway's clients");

@@ -24,6 +24,16 @@ struct CheckOptions {
 };
 int check(const CheckOptions& options);
 
+struct HealthcheckOptions {
+  std::string config;
+  std::string url;               ///< the admin port's address; "" asks the configuration for it
+  double timeout_seconds = 3;
+  bool live = false;             ///< /healthz instead of /readyz
+  bool quiet = false;            ///< say nothing if all is well
+};
+/// Whether the gateway that runs here can serve.
+int healthcheck(const HealthcheckOptions& options);
+
 struct NewKeyOptions {
   std::string name, team;
   bool json = false;
