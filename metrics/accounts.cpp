@@ -32,6 +32,15 @@ class AllBooks final : public Accounts {
     const std::lock_guard lock(mutex_);
     targets_.clear();
     for (const Target& target : config->targets) targets_.push_back(target.id);
+    teams_.clear();
+    for (const ApiKey& key : config->keys) teams_.push_back(key.team);
+    if (teams_.empty()) teams_.push_back(NameId::none);  // nobody shows a key
+    std::sort(teams_.begin(), teams_.end());
+    teams_.erase(std::unique(teams_.begin(), teams_.end()), teams_.end());
+    routes_.assign(1, Names::global().intern("direct"));
+    for (const Route& route : config->routes) routes_.push_back(route.name);
+    baseline_names_.clear();
+    for (const Baseline& baseline : config->baselines) baseline_names_.push_back(baseline.name);
     return success();
   }
 
@@ -66,6 +75,9 @@ class AllBooks final : public Accounts {
     state.recovery = recovery_;
     const std::lock_guard lock(mutex_);
     state.targets = targets_;
+    state.teams = teams_;
+    state.baseline_names = baseline_names_;
+    state.routes = routes_;
     std::vector<prometheus::MetricFamily> families = exporter_.families(state);
     for (const Collect& collect : collectors_) collect(families);
     return Exporter::text(families);
@@ -80,7 +92,7 @@ class AllBooks final : public Accounts {
 
   mutable std::mutex mutex_;  // guards what follows
   mutable Exporter exporter_;
-  std::vector<NameId> targets_;
+  std::vector<NameId> targets_, teams_, baseline_names_, routes_;
   std::vector<Collect> collectors_;
 };
 

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "metrics/series.hpp"
@@ -144,6 +145,10 @@ void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
     }
   }
   {
+    Family by_route(families, Series::route_spend);
+    for (const auto& [of, sum] : totals.routes) by_route.add(usd(sum), {label_text(of.first), name_of(of.second)});
+  }
+  {
     Family tokens(families, Series::tokens);
     for (const auto& [labels, sums] : totals.spend) {
       for (std::size_t type = 0; type < token_type_count; ++type) {
@@ -194,6 +199,34 @@ void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger,
   recovered.add(recovery.damaged, {"damaged"});
 }
 
+// increase() and rate() do not see what a series counted before its first scrape. So money and tokens of the configured
+// targets and teams stand at 0 from the start, as long as that is not a flood of series that may never count.
+constexpr std::size_t seeded_pairs_max = 500;
+
+void add_zeros(const ExportedState& state, ShardTotals& totals) {
+  for (const NameId route : state.routes) {
+    for (std::size_t tier = 0; tier < tier_count; ++tier) (void)totals.routes[{route, static_cast<Tier>(tier)}];
+  }
+  if (state.targets.size() * state.teams.size() > seeded_pairs_max) return;
+  for (const NameId target : state.targets) {
+    for (const NameId team : state.teams) (void)totals.spend[{target, team}];
+  }
+}
+
+std::vector<BaselineTotal> with_zeros(const ExportedState& state) {
+  std::vector<BaselineTotal> all = state.baselines;
+  if (state.baseline_names.size() * state.teams.size() > seeded_pairs_max) return all;
+  for (const NameId baseline : state.baseline_names) {
+    for (const NameId team : state.teams) {
+      const bool counted = std::any_of(all.begin(), all.end(), [&](const BaselineTotal& total) {
+        return total.baseline == baseline && total.team == team;
+      });
+      if (!counted) all.push_back({baseline, team, {}, 0});
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<PoolStatus>& pools) {
@@ -233,12 +266,13 @@ void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<
 std::vector<MetricFamily> Exporter::families(const ExportedState& state) {
   ShardTotals totals = state.totals;
   for (const NameId target : state.targets) (void)totals.targets[target];
+  add_zeros(state, totals);
   std::vector<MetricFamily> families;
   families.reserve(series_table.size());
   Family(families, Series::build_info).add(1.0, {TOLLGATE_VERSION});
   add_requests(families, totals);
   add_money(families, totals);
-  add_baselines(families, state.baselines);
+  add_baselines(families, with_zeros(state));
   {
     const std::lock_guard lock(mutex_);
     add_pools(families, state.pools);

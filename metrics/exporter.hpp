@@ -20,6 +20,9 @@ struct ExportedState {
   std::vector<BaselineTotal> baselines;
   Recovery recovery;
   std::vector<NameId> targets;  ///< configured: their series exist from the start, at 0
+  std::vector<NameId> teams;      ///< likewise; NameId::none stands for callers without a key
+  std::vector<NameId> baseline_names;
+  std::vector<NameId> routes;
 };
 
 /// A counter that others compute rates from must never fall, though what it counts may, a little: a withdrawn attempt

@@ -76,8 +76,12 @@ Shard::TargetCell& Shard::cell_of(NameId target) noexcept {
 
 void Shard::settled(const OpenRequest& request, const RequestClosing& closing) noexcept {
   const RequestRow& row = request.row;
-  cell_of(RequestLabels{row.route, row.target, row.team, row.tier, row.result}).count.add(1);
-  for (std::size_t i = 0; i < row.attempts; ++i) attempted(request.attempts[i], row.team, row.stream);
+  RequestCell& cell = cell_of(RequestLabels{row.route, row.target, row.team, row.tier, row.result});
+  cell.count.add(1);
+  for (std::size_t i = 0; i < row.attempts; ++i) {
+    for (const Usd line : request.attempts[i].charge.lines) cell.usd.add(line);
+    attempted(request.attempts[i], row.team, row.stream);
+  }
   if (closing.first_token.count() >= 0 && row.attempts > 0) {
     cell_of(row.target).first_token.observe(closing.first_token.count());
   }
@@ -111,7 +115,11 @@ void Shard::attempted(const AttemptRow& attempt, NameId team, bool stream) noexc
 
 void Shard::add_to(ShardTotals& totals) const {
   const std::lock_guard lock(growth_);
-  for (const RequestCell& cell : requests_.cells) totals.requests[cell.labels] += cell.count.value();
+  for (const RequestCell& cell : requests_.cells) {
+    totals.requests[cell.labels] += cell.count.value();
+    const RequestLabels labels = RequestLabels::of(cell.labels);
+    totals.routes[{labels.route, labels.tier}] += cell.usd.value();
+  }
   for (const SpendCell& cell : spend_.cells) {
     ShardTotals::Spend& sum = totals.spend[cell.labels];
     for (std::size_t i = 0; i < charge_kind_count; ++i) sum.usd[i] += cell.usd[i].value();

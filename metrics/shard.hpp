@@ -80,6 +80,7 @@ struct ShardTotals {
     HistogramTotals<per_token_bounds.size()> per_token;
   };
   std::map<std::uint64_t, std::uint64_t> requests;  ///< by RequestLabels::packed()
+  std::map<std::pair<NameId, Tier>, UsdSum> routes;  ///< the same money as `spend`, by route and tier
   std::map<SpendLabels, Spend> spend;
   std::map<NameId, OfTarget> targets;
   std::array<std::uint64_t, usage_source_count> usage_sources{};
@@ -121,6 +122,7 @@ class Shard {
   struct RequestCell {
     std::uint64_t labels;
     Counter count;
+    MoneyCounter usd;
   };
   /// Cells by packed key.
   template <class Cell>

@@ -47,6 +47,38 @@ std::string rendered(const ExportedState& state) {
   return Exporter::text(exporter.families(state));
 }
 
+TEST(Exporter, MoneyOfWhatIsConfiguredStandsAtZeroFromTheStart) {
+  ExportedState state;
+  state.targets = {name("home/llama")};
+  state.teams = {name("red"), NameId::none};
+  state.baseline_names = {name("elsewhere")};
+  state.routes = {name("auto")};
+  const std::string text = rendered(state);
+  EXPECT_THAT(text, HasSubstr("tollgate_spend_usd_total{target=\"home/llama\",team=\"red\",kind=\"gpu\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("tollgate_tokens_total{target=\"home/llama\",team=\"none\",type=\"output\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("tollgate_baseline_spend_usd_total{baseline=\"elsewhere\",team=\"red\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("tollgate_route_spend_usd_total{route=\"auto\",tier=\"REASONING\"} 0\n"));
+}
+
+TEST(Exporter, WhatWasCountedAtABaselineIsNotListedTwice) {
+  ExportedState state = some_state();
+  state.teams = {name("red")};
+  state.baseline_names = {name("elsewhere")};
+  state.baselines = {{name("elsewhere"), name("red"), UsdSum(Int128{2'000'000'000'000}), 1}};
+  const std::string text = rendered(state);
+  EXPECT_THAT(text, HasSubstr("tollgate_baseline_spend_usd_total{baseline=\"elsewhere\",team=\"red\"} 2\n"));
+  EXPECT_THAT(text, ::testing::Not(HasSubstr("tollgate_baseline_spend_usd_total{baseline=\"elsewhere\",team=\"red\"} 0\n")));
+}
+
+TEST(Exporter, AFloodOfTargetsAndTeamsIsNotListedBeforeItCounts) {
+  ExportedState state;
+  for (int i = 0; i < 51; ++i) {
+    state.targets.push_back(name("flood/target" + std::to_string(i)));
+    if (i < 10) state.teams.push_back(name("flood-team" + std::to_string(i)));
+  }
+  EXPECT_THAT(rendered(state), ::testing::Not(HasSubstr("tollgate_spend_usd_total{")));
+}
+
 TEST(Exporter, SaysWhatWasCounted) {
   const std::string text = rendered(some_state());
   EXPECT_THAT(text, HasSubstr("tollgate_requests_total{route=\"auto\",target=\"home/"

@@ -59,6 +59,7 @@ TEST(Shard, CountsARequestAndItsAttempts) {
   const ShardTotals totals = totals_of(shard);
   EXPECT_EQ(totals.requests.size(), 2U);
   EXPECT_EQ(totals.settled, 3U);
+  EXPECT_EQ(totals.routes.at({name("auto"), Tier::complex}), UsdSum(Usd{21}));  // the charges of all three
   const ShardTotals::Spend& red = totals.spend.at({name("a/m"), name("red")});
   EXPECT_EQ(red.usd[static_cast<std::size_t>(ChargeKind::output)], UsdSum(Usd{14}));
   EXPECT_EQ(red.tokens[static_cast<std::size_t>(TokenType::output)], 22U);
