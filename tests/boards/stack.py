@@ -1,0 +1,193 @@
+"""A gateway under a scripted load, a Prometheus that scrapes it, and what both know when it is over."""
+
+import hashlib
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from gateway import CONFIG, PROGRAM, ROOT, Gateway, wait_until
+
+SCRAPE_SECONDS = 0.5
+LOAD_SECONDS = 15
+KEYS = {"red": "tg-red-key-of-the-test", "blue": "tg-blue-key-of-the-test"}
+SIMPLE = ["Hello", "What is the capital of France?", "Say yes.", "Translate 'bread' into French."]
+HARD = ["Prove by induction that the sum of the first n odd numbers is a square, then refactor the proof into a lemma and derive its "
+        "time complexity step by step, comparing three algorithms.",
+        "Write a C++ class for a lock-free queue, analyse its memory ordering, and explain why each fence is needed."]
+
+
+def config():
+    keys = "".join(f'    - {{name: {team}-app, team: {team}, sha256: "{hashlib.sha256(key.encode()).hexdigest()}"}}\n' for team, key in KEYS.items())
+    return CONFIG + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n"
+
+
+def costs(gateway, *arguments):
+    run = subprocess.run([PROGRAM, "costs", "--config", gateway.config_path, "--json", "--since", "1d", *arguments], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+class Prometheus:
+    """Debian's Prometheus on a free port, with the rules that are shipped; stopped by its id."""
+
+    def __init__(self, admin_port):
+        self.directory = tempfile.TemporaryDirectory(prefix="tollgate-prometheus-")
+        path = pathlib.Path(self.directory.name)
+        shipped = (ROOT / "metrics/prometheus/prometheus.yaml").read_text()
+        text = shipped.replace("scrape_interval: 15s", f"scrape_interval: {int(SCRAPE_SECONDS * 1000)}ms").replace("evaluation_interval: 30s", "evaluation_interval: 1s")
+        text = text.replace("rules/*.yaml", str(path / "rules/*.yaml")).replace("tollgate:9090", f"127.0.0.1:{admin_port}")
+        assert text.count("127.0.0.1") == 1 and "500ms" in text and "interval: 1s" in text
+        (path / "prometheus.yaml").write_text(text)
+        (path / "rules").mkdir()
+        for rules in (ROOT / "metrics/prometheus/rules").glob("*.yaml"):      # evaluated each second, or this would take minutes
+            (path / "rules" / rules.name).write_text(re.sub(r"^    interval: \w+\n", "", rules.read_text(), flags=re.M))
+        self.log = path / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(["prometheus", f"--config.file={path / 'prometheus.yaml'}", f"--storage.tsdb.path={path / 'data'}",
+                                             "--web.listen-address=127.0.0.1:0"], stdout=log, stderr=log)
+        try:
+            self.port = int(wait_until(self._listening, 20, "Prometheus to listen"))
+            wait_until(self._ready, 20, "Prometheus to be ready")
+            wait_until(lambda: self.instant('up{job="tollgate"} == 1'), 20, "the first scrape")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _listening(self):
+        assert self.process.poll() is None, self.log.read_text()
+        found = re.search(r'msg="Listening on" address=\S+?:(\d+)', self.log.read_text())
+        return found and found[1]
+
+    def _ready(self):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=5).status == 200
+        except urllib.error.URLError:
+            return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+        self.directory.cleanup()
+
+    def ask(self, path, **parameters):
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"{parameters.get('query')}\n{refused.read().decode()}") from refused
+
+    def instant(self, query, at=None):
+        """[(labels, value)]"""
+        data = self.ask("query", query=query, **({"time": at} if at else {}))
+        if data["resultType"] == "scalar":
+            return [({}, float(data["result"][1]))]
+        return [(row["metric"], float(row["value"][1])) for row in data["result"]]
+
+    def range(self, query, start, end, step=1):
+        """[(labels, [(time, value)])]"""
+        data = self.ask("query_range", query=query, start=start, end=end, step=step)
+        return [(row["metric"], [(float(t), float(v)) for t, v in row["values"]]) for row in data["result"]]
+
+    def scalar(self, query, at=None):
+        rows = self.instant(query, at)
+        assert len(rows) == 1, f"{query}: {rows}"
+        return rows[0][1]
+
+
+class Load:
+    """The script: what each client sends in turn, until the time is over."""
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+
+    def chat(self, team, prompt, model="auto", **more):
+        return self.gateway.chat(prompt, model=model, headers={"authorization": f"Bearer {KEYS[team]}"}, **more)
+
+    def one_round(self, team, n):
+        self.chat(team, SIMPLE[n % len(SIMPLE)])
+        self.chat(team, HARD[n % len(HARD)], stream=True)
+        self.chat(team, SIMPLE[n % len(SIMPLE)], stream=True, max_tokens=12)
+        self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
+        if n % 5 == 0:
+            self.chat(team, "[[sim-fault: garbage]]", model="managed/large")
+            self.gateway.chat("Hello", headers={"authorization": "Bearer wrong"})
+            self.gateway.request("POST", "/v1/embeddings", {"model": "managed/embed", "input": "some text"}, {"authorization": f"Bearer {KEYS[team]}"})
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        failures = []
+
+        def client(team):
+            n = 0
+            try:
+                while time.monotonic() < end:
+                    self.one_round(team, n)
+                    n += 1
+            except Exception as failure:    # told to the test, which runs in another thread
+                failures.append(failure)
+
+        clients = [threading.Thread(target=client, args=(team,)) for team in ("red", "red", "blue")]
+        for each in clients:
+            each.start()
+        for each in clients:
+            each.join()
+        assert not failures, failures
+
+
+class Stack:
+    """Everything at rest again after the load: Prometheus has seen the last of it, and the ledger holds all."""
+
+    def __enter__(self):
+        self.gateway = Gateway(config()).start()
+        try:
+            load = Load(self.gateway)
+            for team in KEYS:
+                load.one_round(team, 0)      # so that series which appear with their first count exist before the first scrape
+            self._settled()
+            self.before = self.books()
+            self.prometheus = Prometheus(self.gateway.admin_port)
+            try:
+                self._scraped_again()
+                self.start = time.time()
+                load.run(LOAD_SECONDS)
+                self._settled()
+                self._scraped_again()
+                self.end = time.time()
+                self.after = self.books()
+            except BaseException:
+                self.prometheus.stop()
+                raise
+        except BaseException:
+            self.gateway.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.prometheus.stop()
+        self.gateway.stop()
+        self.gateway.directory.cleanup()
+
+    def books(self):
+        by = {dimension: costs(self.gateway, "--by", dimension)["rows"] for dimension in ("team", "target", "route", "tier")}
+        return {"total": costs(self.gateway, "--baselines")["total"], **by}
+
+    def _settled(self):
+        wait_until(lambda: self.gateway.metrics()["tollgate_ledger_requests_waiting"][frozenset()] == 0, 20, "the ledger to have all")
+
+    def _scraped_again(self):
+        query = 'scrape_samples_scraped{job="tollgate"}'
+        began = time.time()
+        wait_until(lambda: any(t > began + 2 * SCRAPE_SECONDS for _, values in self.prometheus.range(query, began, time.time() + 1, 0.1)
+                               for t, _ in values if t < time.time()), 20, "two more scrapes")
+
+    @property
+    def seconds(self):
+        return round(self.end - self.start)
