@@ -6,6 +6,8 @@
 // is idle, timers are deadlines of the wheel, and a handle keeps the options of its URL.
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,7 @@
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
 #include "backends/socket_poll.hpp"
+#include "config/address.hpp"
 
 namespace tollgate {
 
@@ -99,6 +102,9 @@ class CurlTransfer final : public Transfer {
   void detach() noexcept;
   void wake() { wake_.wake(); }
   void set_lasting_options(const std::string& url, bool get);
+  void set_air_gap();
+  static curl_socket_t open_socket(void* refused, curlsocktype purpose, curl_sockaddr* address);
+  static int before_request(void* refused, char* primary_ip, char* local_ip, int primary_port, int local_port);
   [[nodiscard]] Error failure() const;
 
   CurlTransport& transport_;
@@ -110,6 +116,7 @@ class CurlTransfer final : public Transfer {
   AnswerHead head_;
   bool head_complete_ = false, done_ = false, paused_ = false;
   CURLcode code_ = CURLE_OK;
+  bool outside_refused_ = false;               // air gap: an address was not private
   std::optional<Fault> aborted_;
   std::string received_, given_;               // double buffer: curl fills one while the caller looks at the other
   Wakeup wake_;
@@ -295,15 +302,45 @@ void CurlTransfer::set_lasting_options(const std::string& url, bool get) {
   set(CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   if (const char* const authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);  // NOLINT(concurrency-mt-unsafe): nobody sets it
   set(get ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+  if (endpoint_.private_only) set_air_gap();
+}
+
+// No proxy, no connection to an address that is not private (asked with what the name resolved to, by the same call that would
+// connect), and no request on a connection that was made without this check.
+void CurlTransfer::set_air_gap() {
+  const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_NOPROXY, "*");
+  set(CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::open_socket);
+  set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
+}
+
+curl_socket_t CurlTransfer::open_socket(void* refused, curlsocktype, curl_sockaddr* address) {
+  const void* bytes = nullptr;
+  if (address->family == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(&address->addr)->sin_addr;
+  if (address->family == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr;
+  if (bytes != nullptr && is_private_ip(address->family, bytes)) {
+    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  }
+  *static_cast<bool*>(refused) = true;
+  return CURL_SOCKET_BAD;
+}
+
+int CurlTransfer::before_request(void* refused, char* primary_ip, char*, int, int) {
+  if (is_private_ip(std::string_view(primary_ip))) return CURL_PREREQFUNC_OK;
+  *static_cast<bool*>(refused) = true;
+  return CURL_PREREQFUNC_ABORT;
 }
 
 void CurlTransfer::prepare(const Call& call) {
   const bool v6 = endpoint_.host.find(':') != std::string::npos;
   const bool get = call.method == "GET";
+  const std::string_view mark = endpoint_.private_only ? "air-gap " : "";   // handles carry the options of what they are kept by
   url_.append(endpoint_.tls ? "https://" : "http://").append(v6 ? "[" : "").append(endpoint_.host).append(v6 ? "]:" : ":");
   url_.append(std::to_string(endpoint_.port)).append(endpoint_.prefix).append(call.path);
   bool is_new = false;
   const std::string url = url_;
+  url_.insert(0, mark);
   if (get) url_.clear();                      // its handle is not kept: probes are few
   handle_ = transport_.take_handle(url_, is_new);
   if (is_new) set_lasting_options(url, get);
@@ -317,6 +354,10 @@ void CurlTransfer::prepare(const Call& call) {
   header("x-request-id", call.request_id);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
+  if (endpoint_.private_only) {
+    set(CURLOPT_OPENSOCKETDATA, &outside_refused_);
+    set(CURLOPT_PREREQDATA, &outside_refused_);
+  }
   set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEDATA, this);
@@ -371,6 +412,9 @@ Error CurlTransfer::failure() const {
   };
   if (aborted_ == Fault::upstream_timeout) return say(Fault::upstream_timeout, "no answer within its time limit");
   if (aborted_) return say(*aborted_, "call ended from this side");
+  if (outside_refused_) {
+    return say(Fault::upstream_unreachable, "air_gap is on and its name does not resolve to a private address: nothing was sent");
+  }
   const std::string_view what = message_[0] != '\0' ? std::string_view(message_) : std::string_view(curl_easy_strerror(code_));
   curl_off_t connected = 0;
   curl_easy_getinfo(handle_, CURLINFO_PRETRANSFER_TIME_T, &connected);

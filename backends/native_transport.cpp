@@ -16,6 +16,7 @@
 #include "backends/deadline_wheel.hpp"
 #include "backends/response_parser.hpp"
 #include "backends/socket_poll.hpp"
+#include "config/address.hpp"
 
 namespace tollgate {
 
@@ -31,6 +32,12 @@ constexpr auto as_result = asio::as_tuple(use_task);
 
 using Clock = std::chrono::steady_clock;
 using boost::system::error_code;
+
+bool is_private_endpoint(const asio::ip::tcp::endpoint& endpoint) {
+  const asio::ip::address address = endpoint.address();
+  if (address.is_v4()) return is_private_ip(AF_INET, address.to_v4().to_bytes().data());
+  return is_private_ip(AF_INET6, address.to_v6().to_bytes().data());
+}
 
 struct Connection {
   explicit Connection(SocketPoll& poll) : socket(poll) {}
@@ -56,7 +63,8 @@ class NativeTransport final : public Transport {
     for (auto& [key, peer] : peers_) peer.idle.clear();
   }
 
-  Peer& peer_of(const Endpoint& endpoint) { return peers_[{endpoint.host, endpoint.port}]; }
+  // Connections made without the air gap are no use within it.
+  Peer& peer_of(const Endpoint& endpoint) { return peers_[{endpoint.host, endpoint.port, endpoint.private_only}]; }
 
   // A kept connection on which something came was closed by the peer, or sent what nobody asked for.
   static bool is_stale(const Connection& connection) noexcept { return connection.socket.may_read(); }
@@ -94,7 +102,7 @@ class NativeTransport final : public Transport {
     if (any) transport.sweep_.set(sweep_interval);
   }
 
-  std::map<std::pair<std::string, std::uint16_t>, Peer> peers_;  // nodes are stable: transfers keep a Peer&
+  std::map<std::tuple<std::string, std::uint16_t, bool>, Peer> peers_;  // nodes are stable: transfers keep a Peer&
   Deadline sweep_;
 };
 
@@ -188,6 +196,12 @@ Task<Result<void>> NativeTransfer::resolve() {
     if (failed) co_return failure(failed, Fault::upstream_unreachable);
     peer_.addresses.clear();
     for (const auto& entry : found) peer_.addresses.push_back(entry.endpoint());
+  }
+  if (endpoint_.private_only) {
+    std::erase_if(peer_.addresses, [](const asio::ip::tcp::endpoint& each) { return !is_private_endpoint(each); });
+    if (peer_.addresses.empty()) {
+      co_return error(Fault::upstream_unreachable, "air_gap is on and its name does not resolve to a private address: nothing was sent");
+    }
   }
   peer_.resolved_at = Clock::now();
   co_return success();

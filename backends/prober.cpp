@@ -40,7 +40,7 @@ class ThreadedProber final : public Prober {
     for (std::size_t i = 0; i < config->backends.size(); ++i) {
       const Backend& backend = config->backends[i];
       if (backend.dialect != DialectName::vllm) continue;       // only engines offer a health path
-      Result<Endpoint> endpoint = parse_endpoint(backend);
+      Result<Endpoint> endpoint = parse_endpoint(backend, config->air_gap);
       if (!endpoint) continue;                                  // said where the snapshot is made
       auto probed = std::make_shared<Probed>();
       probed->endpoint = std::move(endpoint.value());

@@ -34,8 +34,9 @@ Result<void> parse_authority(const Backend& backend, std::string_view authority,
 
 }  // namespace
 
-Result<Endpoint> parse_endpoint(const Backend& backend) {
+Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
   Endpoint endpoint;
+  endpoint.private_only = private_only;
   endpoint.backend = backend.name;
   endpoint.timeouts = backend.timeouts;
   std::string_view rest = backend.url;

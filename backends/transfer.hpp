@@ -30,9 +30,10 @@ struct Endpoint {
   std::string prefix;                          ///< path prefix of the url, no slash at its end
   std::vector<std::pair<std::string, std::string>> headers;  ///< sent with every call: authorization, …
   Timeouts timeouts;
+  bool private_only = false;                   ///< air gap: connect to private addresses only, whatever the name resolves to; no proxy
 };
-/// "http://host:port/prefix" taken apart. Errors name what is wrong.
-[[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend);
+/// "http://host:port/prefix" taken apart. Errors name what is wrong. `private_only` is Config::air_gap, for every connection that is made.
+[[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only);
 
 /// What is sent. All views must stay valid until the answer's head has arrived or the Transfer is gone.
 struct Call {

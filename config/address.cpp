@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 namespace tollgate {
@@ -166,6 +167,24 @@ bool is_loopback(std::string_view host) {
   if (host == "localhost") return true;
   if (const auto ip = ip4_of(host)) return is_loopback(*ip);
   if (const auto ip = ip6_of(host)) return is_loopback(*ip);
+  return false;
+}
+
+bool is_private_ip(int family, const void* bytes) noexcept {
+  if (family == AF_INET) {
+    Ip4 address{};
+    std::memcpy(address.data(), bytes, address.size());
+    return is_private(address);
+  }
+  if (family != AF_INET6) return false;
+  Ip6 address{};
+  std::memcpy(address.data(), bytes, address.size());
+  return is_private(address);
+}
+
+bool is_private_ip(std::string_view text) {
+  if (const auto ip = ip4_of(text)) return is_private(*ip);
+  if (const auto ip = ip6_of(text)) return is_private(*ip);
   return false;
 }
 

@@ -24,6 +24,12 @@ struct BackendUrl {
 
 /// 127.0.0.0/8, ::1, "localhost".
 [[nodiscard]] bool is_loopback(std::string_view host);
+/// A resolved address, as the system will connect to it: loopback, 10/8, 172.16/12, 192.168/16, fc00::/7, and IPv4 of those
+/// mapped into IPv6. Nothing else: no link-local, no name. `family` is AF_INET with 4 bytes or AF_INET6 with 16.
+[[nodiscard]] bool is_private_ip(int family, const void* bytes) noexcept;
+/// The same for its text ("10.1.2.3", "fd00::1"); false for what is no address.
+[[nodiscard]] bool is_private_ip(std::string_view text);
+
 /// What `air_gap` lets through: loopback, 10/8, 172.16/12, 192.168/16, fc00::/7, "localhost", names that end in
 /// .internal, .local or .lan, and names without a dot. Link-local addresses are out: cloud machines find their metadata
 /// service there.

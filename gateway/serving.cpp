@@ -14,7 +14,7 @@ Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generat
 Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board) {
   auto serving = std::make_shared<Serving>(std::move(config));
   for (const Backend& backend : serving->config->backends) {
-    TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend));
+    TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend, serving->config->air_gap));
     serving->endpoints.push_back(std::move(endpoint));
   }
   for (const Target& target : serving->config->targets) serving->health.push_back(&board.of(target.id));

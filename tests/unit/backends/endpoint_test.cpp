@@ -14,21 +14,21 @@ Backend backend_at(std::string url) {
 }
 
 TEST(Endpoint, UrlsAreTakenApart) {
-  const Endpoint plain = parse_endpoint(backend_at("http://gpu-a:8000")).value();
+  const Endpoint plain = parse_endpoint(backend_at("http://gpu-a:8000"), false).value();
   EXPECT_EQ(plain.host, "gpu-a");
   EXPECT_EQ(plain.port, 8000);
   EXPECT_FALSE(plain.tls);
-  const Endpoint tls = parse_endpoint(backend_at("https://api.openai.com/v1/")).value();
+  const Endpoint tls = parse_endpoint(backend_at("https://api.openai.com/v1/"), false).value();
   EXPECT_TRUE(tls.tls);
   EXPECT_EQ(tls.port, 443);
   EXPECT_EQ(tls.prefix, "") << "paths begin with /v1 themselves";
-  EXPECT_EQ(parse_endpoint(backend_at("https://h/openai/v1")).value().prefix, "/openai");
-  EXPECT_EQ(parse_endpoint(backend_at("http://[::1]:81/x")).value().host, "::1");
+  EXPECT_EQ(parse_endpoint(backend_at("https://h/openai/v1"), false).value().prefix, "/openai");
+  EXPECT_EQ(parse_endpoint(backend_at("http://[::1]:81/x"), false).value().host, "::1");
 }
 
 TEST(Endpoint, WhatCannotBeIsRefused) {
   for (const char* url : {"", "gpu:8000", "ftp://h", "http://", "http://h:0", "http://h:99999", "http://h:x", "http://u:p@h", "http://h/?q=1", "http://[::1"}) {
-    const Result<Endpoint> endpoint = parse_endpoint(backend_at(url));
+    const Result<Endpoint> endpoint = parse_endpoint(backend_at(url), false);
     ASSERT_FALSE(endpoint) << url;
     EXPECT_NE(endpoint.error().message.find("backend 'b'"), std::string::npos);
   }
@@ -37,7 +37,7 @@ TEST(Endpoint, WhatCannotBeIsRefused) {
 TEST(Endpoint, TheKeyIsSentAndNeverShown) {
   Backend backend = backend_at("http://h");
   backend.api_key = Secret("sk-1");
-  const Endpoint endpoint = parse_endpoint(backend).value();
+  const Endpoint endpoint = parse_endpoint(backend, false).value();
   ASSERT_EQ(endpoint.headers.size(), 1U);
   EXPECT_EQ(endpoint.headers.front().second, "Bearer sk-1");
 }
