@@ -6,6 +6,7 @@
 #include "config/address.hpp"
 #include "config/draft.hpp"
 #include "config/glob.hpp"
+#include "config/rules.hpp"
 #include "config/spelling.hpp"
 
 namespace tollgate {
@@ -115,6 +116,7 @@ void check(Draft& draft) {
   check_listeners(draft);
   check_air_gap(draft);
   check_constraint_labels(draft);
+  draft.config.rules = Names::global().intern(rules_text(draft.config));
 }
 
 const Target* Config::find_target(std::string_view id) const noexcept {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "config/names.hpp"
+#include "config/pii_kind.hpp"
 #include "config/result.hpp"
 #include "config/secret.hpp"
 #include "config/token_prices.hpp"
@@ -28,6 +29,8 @@
 namespace tollgate {
 
 using std::chrono::milliseconds;
+
+class Keywords;
 
 struct ListenAddress {
   std::string host;          ///< an IP address, as written
@@ -173,7 +176,19 @@ struct Condition {
   std::optional<double> complexity_from, complexity_below;          ///< from <= score < below
   std::optional<std::int64_t> input_tokens_from, input_tokens_below;  ///< estimated
   std::optional<bool> tools, images, json_output, stream;
+  PiiKinds pii;                                      ///< one of these stands in the conversation; none: not asked
+  std::shared_ptr<const Keywords> keywords;          ///< one of these words stands in it; nullptr: not asked
 };
+
+/// What a constraint does with the requests it covers.
+enum class ConstraintAction : std::uint8_t {
+  constrain,   ///< only targets that satisfy `require` may get them
+  reject,      ///< nobody may
+  mask         ///< targets that satisfy `require` get them as they are, others with what `when.pii` found replaced
+};
+[[nodiscard]] std::string_view name_of(ConstraintAction action) noexcept;
+/// The ledger says which constraints covered a request in one word of bits.
+inline constexpr std::size_t constraints_max = 64;
 
 /// A filter that no attempt may escape: where `when` holds, only targets that satisfy `require` remain.
 struct Constraint {
@@ -181,6 +196,8 @@ struct Constraint {
   Condition when;
   std::optional<Trust> trust;
   std::map<std::string, std::vector<std::string>> labels;  ///< label → accepted values
+  ConstraintAction action = ConstraintAction::constrain;
+  bool restore = false;                              ///< mask: the answer gets the values back before the client sees it
 };
 
 enum class Choose : std::uint8_t { cheapest, first };
@@ -216,6 +233,9 @@ struct Config {
   TierBounds tiers;
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address
+  /// The constraints and where each backend stands, as the ledger keeps them beside what they covered (config/rules.hpp); none:
+  /// there are no constraints.
+  NameId rules{};
   std::string source;                                ///< path, for messages
   std::string sha256;                                ///< of the file's text, hex
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "config/draft.hpp"
+#include "config/keywords.hpp"
 #include "config/spelling.hpp"
 
 namespace tollgate {
@@ -108,6 +109,53 @@ void load_bool(MapReader& when, std::string_view key, std::optional<bool>& out) 
   if (value.present()) out = value.flag();
 }
 
+/// `true`, a kind, or a list of kinds.
+void load_pii(const Cursor& place, Condition& condition) {
+  if (!place.present()) return;
+  static const std::vector<std::string> words = [] {
+    std::vector<std::string> all{"true", "secret"};
+    for (std::size_t i = 0; i < pii_kind_count; ++i) all.emplace_back(name_of(static_cast<PiiKind>(i)));
+    return all;
+  }();
+  for (const Cursor& item : place.one_or_more()) {
+    const auto index = item.one_of(words);
+    if (!index) continue;
+    if (*index == 0 && place.is_list()) item.report("true stands alone: it means every kind but ip");
+    condition.pii |= *index == 0 ? usual_pii_kinds : pii_kinds_named(words[*index]).value_or(PiiKinds());
+  }
+}
+
+void load_keywords(const Cursor& place, Condition& condition) {
+  if (!place.present()) return;
+  constexpr std::size_t keywords_max = 10'000, keyword_bytes_max = 200;
+  std::vector<std::string> words;
+  for (const Cursor& item : place.one_or_more()) {
+    const auto word = item.text();
+    if (!word) continue;
+    const bool blank_ends = word->front() == ' ' || word->back() == ' ';
+    if (blank_ends || word->size() > keyword_bytes_max) {
+      item.report(fmt::format("a keyword neither begins nor ends with a blank and has at most {} bytes", keyword_bytes_max));
+      continue;
+    }
+    words.push_back(*word);
+  }
+  if (words.size() > keywords_max) place.report(fmt::format("at most {} keywords can be given", keywords_max));
+  if (!words.empty()) condition.keywords = std::make_shared<const Keywords>(words);
+}
+
+/// What the constraint does, and what goes with it.
+void load_action(MapReader& section, Constraint& constraint) {
+  section.choice("action", constraint.action,
+                 {{"constrain", ConstraintAction::constrain}, {"reject", ConstraintAction::reject}, {"mask", ConstraintAction::mask}});
+  const Cursor restore = section.at("restore");
+  if (restore.present()) constraint.restore = restore.flag().value_or(false);
+  const bool masks = constraint.action == ConstraintAction::mask;
+  if (restore.present() && !masks) restore.report("only a constraint with action: mask restores; remove it");
+  if (masks && !constraint.when.pii.any()) {
+    section.cursor().report("action: mask needs when.pii: the kinds whose values are masked");
+  }
+}
+
 void load_requirement(const Cursor& place, Constraint& constraint) {
   if (!place.present()) return;
   const auto entries = place.entries();
@@ -172,6 +220,8 @@ Condition load_condition(const Cursor& place, const Draft& draft) {
   load_bool(when, "images", condition.images);
   load_bool(when, "json_output", condition.json_output);
   load_bool(when, "stream", condition.stream);
+  load_pii(when.at("pii"), condition);
+  load_keywords(when.at("keywords"), condition);
   return condition;
 }
 
@@ -184,10 +234,21 @@ void load_constraints(MapReader& root, Draft& draft) {
     Constraint constraint;
     constraint.name = load_name(section, taken, "constraint").value_or(NameId::none);
     constraint.when = load_condition(section.at("when"), draft);
-    load_requirement(section.required("require"), constraint);
+    load_action(section, constraint);
+    if (constraint.action == ConstraintAction::constrain) {
+      load_requirement(section.required("require"), constraint);
+    } else {
+      const Cursor require = section.at("require");
+      load_requirement(require, constraint);
+      if (require.present() && constraint.action == ConstraintAction::reject)
+        require.report("action: reject refuses the request whatever the target; remove require");
+      if (!require.present() && constraint.action == ConstraintAction::mask) constraint.trust = Trust::internal;
+    }
     draft.config.constraints.push_back(std::move(constraint));
     draft.constraint_places.push_back(place);
   }
+  if (draft.config.constraints.size() > constraints_max)
+    constraints.report(fmt::format("at most {} constraints can be given; put values of one header or team into one list", constraints_max));
 }
 
 void load_routes(MapReader& root, Draft& draft) {

@@ -16,7 +16,8 @@ bool matches_everything(const Condition& when) {
   const bool callers = when.models.empty() && when.headers.empty() && when.teams.empty() && when.keys.empty();
   const bool bands = !when.tiers && !when.complexity_from && !when.complexity_below && !when.input_tokens_from &&
                      !when.input_tokens_below;
-  return callers && bands && !when.tools && !when.images && !when.json_output && !when.stream;
+  const bool text = !when.pii.any() && !when.keywords;
+  return callers && bands && text && !when.tools && !when.images && !when.json_output && !when.stream;
 }
 
 bool satisfies(const Constraint& constraint, const Backend& backend) {
@@ -80,14 +81,67 @@ void remark_on_routes(const Config& config, std::vector<std::string>& remarks) {
   }
 }
 
-void remark_on_constraints(const Config& config, std::vector<std::string>& remarks) {
+template <class T>
+bool disjoint(const std::vector<T>& a, const std::vector<T>& b) {
+  return !a.empty() && !b.empty() &&
+         std::none_of(a.begin(), a.end(), [&](const T& each) { return std::find(b.begin(), b.end(), each) != b.end(); });
+}
+
+/// Whether no usual request meets both: other callers, other models, other values of a header.
+bool exclusive(const Condition& a, const Condition& b) {
+  const auto has_pattern = [](const std::string& model) { return model.find('*') != std::string::npos; };
+  const bool patterns = std::any_of(a.models.begin(), a.models.end(), has_pattern) ||
+                        std::any_of(b.models.begin(), b.models.end(), has_pattern);
+  if (disjoint(a.teams, b.teams) || disjoint(a.keys, b.keys) || (!patterns && disjoint(a.models, b.models))) return true;
+  if (a.tiers && b.tiers && (*a.tiers & *b.tiers) == 0) return true;
+  const auto opposite = [](std::optional<bool> x, std::optional<bool> y) { return x && y && *x != *y; };
+  if (opposite(a.tools, b.tools) || opposite(a.images, b.images) || opposite(a.json_output, b.json_output) ||
+      opposite(a.stream, b.stream))
+    return true;
+  return std::any_of(a.headers.begin(), a.headers.end(), [&](const Condition::Header& one) {
+    return std::any_of(b.headers.begin(), b.headers.end(), [&](const Condition::Header& other) {
+      return one.name == other.name && disjoint(one.any_of, other.any_of);
+    });
+  });
+}
+
+/// Constraints that leave nothing: alone, two together, or to a route.
+void remark_on_requirements(const Config& config, std::vector<std::string>& remarks) {
+  const auto any_backend = [&](const auto& fits) { return std::any_of(config.backends.begin(), config.backends.end(), fits); };
+  std::vector<const Constraint*> fulfillable;
   for (const Constraint& constraint : config.constraints) {
-    const bool satisfied = std::any_of(config.backends.begin(), config.backends.end(),
-                                       [&](const Backend& b) { return satisfies(constraint, b); });
-    if (!satisfied)
+    if (constraint.action != ConstraintAction::constrain) continue;
+    if (!any_backend([&](const Backend& b) { return satisfies(constraint, b); })) {
       remarks.push_back(fmt::format("no backend satisfies constraint {}: every request it applies to is refused",
                                     text(constraint.name)));
+      continue;
+    }
+    for (const Constraint* other : fulfillable) {
+      if (exclusive(constraint.when, other->when)) continue;
+      if (!any_backend([&](const Backend& b) { return satisfies(constraint, b) && satisfies(*other, b); }))
+        remarks.push_back(fmt::format("no backend satisfies both constraint {} and constraint {}: every request that both apply to is refused",
+                                      text(other->name), text(constraint.name)));
+    }
+    fulfillable.push_back(&constraint);
   }
+  for (const Route& route : config.routes) {
+    for (const Constraint* constraint : fulfillable) {
+      const bool any = std::any_of(route.among.begin(), route.among.end(), [&](std::size_t target) {
+        return satisfies(*constraint, config.backend_of(config.targets[target]));
+      });
+      if (!any && !exclusive(route.when, constraint->when))
+        remarks.push_back(fmt::format("route {} has no target that satisfies constraint {}: its requests that the constraint applies to are refused",
+                                      text(route.name), text(constraint->name)));
+    }
+  }
+}
+
+void remark_on_constraints(const Config& config, std::vector<std::string>& remarks) {
+  for (const Constraint& constraint : config.constraints) {
+    if (constraint.action == ConstraintAction::reject && matches_everything(constraint.when))
+      remarks.push_back(fmt::format("constraint {} rejects every request: it has no conditions", text(constraint.name)));
+  }
+  remark_on_requirements(config, remarks);
 }
 
 void remark_on_addresses(const Config& config, std::vector<std::string>& remarks) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "router/matcher.hpp"
+#include "router/screening.hpp"
 
 namespace tollgate {
 
@@ -15,28 +16,75 @@ bool satisfies(const Backend& backend, const Constraint& constraint) noexcept {
   });
 }
 
+bool ActiveConstraints::satisfied_by(const Target& target, const Constraint& constraint) const noexcept {
+  return target.backend < config_.backends.size() && satisfies(config_.backend_of(target), constraint);
+}
+
 const Constraint* ActiveConstraints::forbids(const Target& target) const noexcept {
-  if (active_.empty()) return nullptr;
   for (const Constraint* constraint : active_) {
-    if (target.backend >= config_.backends.size() || !satisfies(config_.backend_of(target), *constraint))
-      return constraint;
+    const bool masks = constraint->action == ConstraintAction::mask && readable_;
+    if (constraint->action == ConstraintAction::reject || (!masks && !satisfied_by(target, *constraint))) return constraint;
   }
   return nullptr;
 }
 
+MaskOrder ActiveConstraints::masks(const Target& target) const noexcept {
+  MaskOrder order;
+  for (const Constraint* constraint : active_) {
+    if (constraint->action != ConstraintAction::mask || satisfied_by(target, *constraint)) continue;
+    order.kinds |= constraint->when.pii;
+    order.restore = order.restore || constraint->restore;
+  }
+  return order;
+}
+
+const Constraint* ActiveConstraints::rejects() const noexcept {
+  const auto found = std::find_if(active_.begin(), active_.end(), [](const Constraint* constraint) {
+    return constraint->action == ConstraintAction::reject;
+  });
+  return found == active_.end() ? nullptr : *found;
+}
+
 ActiveConstraints constraints_on(const RequestFacts& facts, const Config& config) {
   ActiveConstraints active(config);
+  if (config.constraints.empty()) return active;
+  const Screening own(*facts.chat, {});
+  RequestFacts with = facts;
+  if (with.screening == nullptr) with.screening = &own;
   for (const Constraint& constraint : config.constraints) {
-    if (matches(constraint.when, facts)) active.add(constraint);
+    if (matches(constraint.when, with)) active.add(constraint);
   }
+  active.set_readable(with.screening->readable());  // known when every condition has read what it asks about
   return active;
 }
 
+Permission permits(const RequestFacts& facts, const Config& config, const Target& target) {
+  if (config.constraints.empty()) return {};
+  const ActiveConstraints active = constraints_on(facts, config);
+  Permission permission;
+  if (const Constraint* const constraint = active.forbids(target); constraint != nullptr) {
+    // Forbidden stays forbidden, also by a constraint whose name is missing.
+    permission.forbidden_by = constraint->name != NameId::none ? constraint->name : target.id;
+  }
+  permission.mask = active.masks(target);
+  return permission;
+}
+
 NameId forbidden_by(const RequestFacts& facts, const Config& config, const Target& target) {
-  const Constraint* const constraint = constraints_on(facts, config).forbids(target);
-  if (constraint == nullptr) return NameId::none;
-  // Config load gives every constraint a name; should one come without, it must forbid all the same.
-  return constraint->name != NameId::none ? constraint->name : target.id;
+  return permits(facts, config, target).forbidden_by;
+}
+
+MaskOrder mask_order(const RequestFacts& facts, const Config& config, const Target& target) {
+  return permits(facts, config, target).mask;
+}
+
+std::uint64_t covered_by(const RequestFacts& facts, const Config& config) {
+  std::uint64_t covered = 0;
+  for (const Constraint* constraint : constraints_on(facts, config)) {
+    const auto index = static_cast<std::size_t>(constraint - config.constraints.data());
+    if (index < constraints_max) covered |= std::uint64_t{1} << index;
+  }
+  return covered;
 }
 
 }  // namespace tollgate

@@ -16,15 +16,25 @@ namespace tollgate {
 class ActiveConstraints {
  public:
   explicit ActiveConstraints(const Config& config) noexcept : config_(config) {}
+  /// False: a part of the request is not text that could be read.
+  void set_readable(bool readable) noexcept { readable_ = readable; }
   void add(const Constraint& constraint) { active_.push_back(&constraint); }
-  /// The first constraint, in the order written, that forbids the target; nullptr if none does.
+  /// The first constraint, in the order written, that forbids the target; nullptr if none does. One that masks forbids a target
+  /// that does not satisfy it only if the request cannot be read, for then it cannot be masked.
   [[nodiscard]] const Constraint* forbids(const Target& target) const noexcept;
+  /// What must be masked on the way to the target.
+  [[nodiscard]] MaskOrder masks(const Target& target) const noexcept;
+  /// The first that rejects; nullptr if none does.
+  [[nodiscard]] const Constraint* rejects() const noexcept;
   [[nodiscard]] auto begin() const noexcept { return active_.begin(); }
   [[nodiscard]] auto end() const noexcept { return active_.end(); }
   [[nodiscard]] bool empty() const noexcept { return active_.empty(); }
 
  private:
+  [[nodiscard]] bool satisfied_by(const Target& target, const Constraint& constraint) const noexcept;
+
   const Config& config_;
+  bool readable_ = true;
   boost::container::small_vector<const Constraint*, 8> active_;
 };
 

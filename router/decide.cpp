@@ -9,6 +9,7 @@
 #include "router/constraints.hpp"
 #include "router/forecast.hpp"
 #include "router/routes.hpp"
+#include "router/screening.hpp"
 
 namespace tollgate {
 namespace {
@@ -43,7 +44,9 @@ class Decision {
   }
 
   Result<Plan> decide() {
-    may_take_it();
+    const ActiveConstraints active = constraints_on(facts_, config_);
+    if (const Constraint* const rejects = active.rejects()) return rejected(*rejects);
+    may_take_it(active);
     if (left_.empty()) return nothing_allowed();
     can_do_it();
     if (left_.empty()) return nothing_able();
@@ -54,8 +57,7 @@ class Decision {
   }
 
  private:
-  void may_take_it() {
-    const ActiveConstraints active = constraints_on(facts_, config_);
+  void may_take_it(const ActiveConstraints& active) {
     if (active.empty()) return;
     keep([&](std::size_t index) {
       const Constraint* const forbids = active.forbids(config_.targets[index]);
@@ -109,6 +111,21 @@ class Decision {
   }
   void rule_out(std::size_t index, Why why, NameId constraint = {}) {
     plan_.ruled_out.push_back({&config_.targets[index], why, constraint});
+  }
+
+  /// Names the constraint and the kinds that were found, never a value.
+  Error rejected(const Constraint& constraint) const {
+    std::string message = "constraint " + std::string(text(constraint.name)) + " rejects this request";
+    if (facts_.screening != nullptr && !facts_.screening->readable()) {
+      message += ": it holds a part that cannot be read, such as token numbers or a file";
+    } else if (constraint.when.pii.any() && facts_.screening != nullptr) {
+      message += ": it holds " + text_of(facts_.screening->kinds() & constraint.when.pii) + "; remove it and send the request again";
+    } else if (constraint.when.keywords) {
+      message += ": it holds a word that the constraint lists";
+    }
+    Error error = fail(Fault::constraint_unsatisfied, std::move(message), facts_.chat->surface == Surface::chat ? "messages" : "");
+    error.code = "constraint_rejected";
+    return error;
   }
 
   Error nothing_allowed() const {

@@ -8,6 +8,7 @@
 #include "router/complexity.hpp"
 #include "router/constraints.hpp"
 #include "router/forecast.hpp"
+#include "router/screening.hpp"
 #include "router/wording.hpp"
 
 namespace tollgate {
@@ -61,12 +62,32 @@ void add_complexity(std::string& out, const RequestFacts& facts) {
   }
 }
 
+/// Whether any condition asks for what the text holds.
+bool screens(const Config& config) {
+  const auto asks = [](const auto& rule) { return rule.when.pii.any(); };
+  return std::any_of(config.constraints.begin(), config.constraints.end(), asks) ||
+         std::any_of(config.routes.begin(), config.routes.end(), asks);
+}
+
 void add_constraints(std::string& out, const RequestFacts& facts, const Config& config) {
   std::string names;
   for (const Constraint* constraint : constraints_on(facts, config)) {
     names.append(names.empty() ? "" : ", ").append(text(constraint->name));
+    if (constraint->action != ConstraintAction::constrain) names.append(" (").append(name_of(constraint->action)).append("s)");
+  }
+  if (facts.screening != nullptr && screens(config)) {
+    const PiiKinds kinds = facts.screening->kinds();
+    out += "found        " + (!facts.screening->readable() ? "a part that cannot be read: counts as holding everything"
+                              : kinds.any() ? text_of(kinds) : std::string("no personal data, no secrets")) + "\n";
   }
   out += "constraints  " + (names.empty() ? "none apply" : names) + "\n";
+}
+
+/// ", masked": what a step's target is sent.
+std::string sent_text(const RequestFacts& facts, const Config& config, const Target& target) {
+  const MaskOrder order = mask_order(facts, config, target);
+  if (!order.kinds.any()) return "";
+  return "; sent with " + text_of(order.kinds) + " masked" + (order.restore ? ", restored in the answer" : "");
 }
 
 std::size_t widest_target(const Plan& plan) {
@@ -76,7 +97,7 @@ std::size_t widest_target(const Plan& plan) {
   return width;
 }
 
-void add_plan(std::string& out, const Plan& plan) {
+void add_plan(std::string& out, const RequestFacts& facts, const Config& config, const Plan& plan) {
   out.append("route        ").append(text(plan.route)).append("\n");
   const std::size_t width = widest_target(plan);
   std::string label = "targets      ";
@@ -84,7 +105,7 @@ void add_plan(std::string& out, const Plan& plan) {
     const Step& step = plan.steps[i];
     out += label + std::to_string(i + 1) + "  " + padded(text(step.target->id), width) + "  " +
            padded(step.forecast_known ? "$" + decimal_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) +
-           "\n";
+           sent_text(facts, config, *step.target) + "\n";
     label.assign(label.size(), ' ');
   }
   label = "ruled out    ";
@@ -125,7 +146,7 @@ nlohmann::ordered_json request_json(const ChatView& chat) {
           {"stream", chat.stream}};
 }
 
-void add_plan_json(nlohmann::ordered_json& root, const Plan& plan) {
+void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, const Config& config, const Plan& plan) {
   root["route"] = text(plan.route);
   root["steps"] = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -136,6 +157,9 @@ void add_plan_json(nlohmann::ordered_json& root, const Plan& plan) {
                              {"forecast_usd", std::move(forecast)},
                              {"why", name_of(step.why)},
                              {"reason", reason_text(plan, i)}});
+    if (const MaskOrder order = mask_order(facts, config, *step.target); order.kinds.any()) {
+      root["steps"].back()["masked"] = {{"kinds", text_of(order.kinds)}, {"restored", order.restore}};
+    }
   }
   root["ruled_out"] = nlohmann::ordered_json::array();
   for (const RuledOut& ruled : plan.ruled_out) {
@@ -153,7 +177,7 @@ std::string explain_text(const RequestFacts& facts, const Config& config, const 
   add_complexity(out, facts);
   add_constraints(out, facts, config);
   if (plan) {
-    add_plan(out, plan.value());
+    add_plan(out, facts, config, plan.value());
   } else {
     out += "refused      " + plan.error().message + "\n";
   }
@@ -164,11 +188,17 @@ std::string explain_json(const RequestFacts& facts, const Config& config, const 
   nlohmann::ordered_json root;
   root["request"] = request_json(*facts.chat);
   root["complexity"] = complexity_json(facts);
+  if (facts.screening != nullptr && screens(config)) {
+    root["found"] = nlohmann::ordered_json::array();
+    for (std::size_t i = 0; i < pii_kind_count; ++i) {
+      if (facts.screening->kinds().has(static_cast<PiiKind>(i))) root["found"].push_back(name_of(static_cast<PiiKind>(i)));
+    }
+  }
   root["constraints"] = nlohmann::ordered_json::array();
   for (const Constraint* constraint : constraints_on(facts, config))
     root["constraints"].push_back(text(constraint->name));
   if (plan) {
-    add_plan_json(root, plan.value());
+    add_plan_json(root, facts, config, plan.value());
   } else {
     root["refused"] = {{"message", plan.error().message}, {"param", plan.error().param}};
   }

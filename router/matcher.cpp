@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "config/keywords.hpp"
 #include "router/forecast.hpp"
+#include "router/screening.hpp"
 
 namespace tollgate {
 namespace {
@@ -64,6 +66,19 @@ bool matches_size(const Condition& when, const ChatView& chat) noexcept {
   return !when.input_tokens_below || tokens < *when.input_tokens_below;
 }
 
+/// What the text holds; asked last, for only this costs more than a comparison.
+bool matches_text(const Condition& when, const RequestFacts& facts) {
+  if (!when.pii.any() && !when.keywords) return true;
+  if (facts.screening == nullptr) {
+    const Screening screening(*facts.chat, {});
+    RequestFacts with = facts;
+    with.screening = &screening;
+    return matches_text(when, with);
+  }
+  if (when.pii.any() && !(facts.screening->kinds() & when.pii).any()) return false;
+  return !when.keywords || facts.screening->mentions(*when.keywords);
+}
+
 }  // namespace
 
 bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
@@ -102,8 +117,10 @@ bool matches(const Condition& when, const RequestFacts& facts) noexcept {
     return false;
   }
   if (!matches_complexity(when, facts.complexity) || !matches_size(when, chat)) return false;
-  return std::all_of(when.headers.begin(), when.headers.end(),
-                     [&facts](const Condition::Header& wanted) { return matches_header(wanted, facts.headers); });
+  const bool headers =
+      std::all_of(when.headers.begin(), when.headers.end(),
+                  [&facts](const Condition::Header& wanted) { return matches_header(wanted, facts.headers); });
+  return headers && matches_text(when, facts);
 }
 
 }  // namespace tollgate

@@ -27,6 +27,8 @@ struct Complexity {
 [[nodiscard]] Complexity classify(const ChatView& chat, const TierBounds& bounds) noexcept;
 inline constexpr std::size_t classify_bytes_max = 16 * 1024;
 
+class Screening;
+
 struct HeaderField {
   std::string_view name, value;   ///< name in any case
 };
@@ -37,6 +39,7 @@ struct RequestFacts {
   Complexity complexity;
   std::span<const HeaderField> headers;
   NameId team{}, key{};
+  const Screening* screening = nullptr;   ///< what stands in the text (router/screening.hpp); without it the chat's texts are read anew
 };
 
 enum class Why : std::uint8_t {
@@ -70,8 +73,29 @@ struct Plan {
 
 [[nodiscard]] Result<Plan> decide(const RequestFacts& facts, const Config& config, std::span<const TargetState> states);
 
-/// Asked again before every attempt: does any constraint forbid this target for this request? The constraint's name, or none.
+/// The kinds whose values must be replaced in the bytes that go to a target (router/mask.hpp); none: it gets the original.
+struct MaskOrder {
+  PiiKinds kinds;
+  bool restore = false;         ///< put them back in the answer
+};
+/// What the constraints say of one request at one target.
+struct Permission {
+  NameId forbidden_by{};        ///< the constraint that keeps the request from the target in any form; none: none does
+  MaskOrder mask;               ///< what must be masked on the way there
+  /// The target may see the request's bytes as they came.
+  explicit operator bool() const noexcept { return forbidden_by == NameId::none && !mask.kinds.any(); }
+};
+/// THE question before anything of a request leaves for a target: asked once more before every attempt of whatever kind (first tries,
+/// retries, fallbacks, spill-over, cascades, hedges, shadow evaluations, judges, caches), never remembered from an earlier one.
+///   - An attempt of the plan goes through Exchange::forward, which asks and masks.
+///   - Every other call sends the request, or anything derived from it, only `if (permits(facts, config, target))`: it does not mask.
+/// `facts.screening` must be that of the request (it answers also when the text is gone; what it was never asked then counts as found).
+[[nodiscard]] Permission permits(const RequestFacts& facts, const Config& config, const Target& target);
+/// Its parts, where only one is wanted.
 [[nodiscard]] NameId forbidden_by(const RequestFacts& facts, const Config& config, const Target& target);
+[[nodiscard]] MaskOrder mask_order(const RequestFacts& facts, const Config& config, const Target& target);
+/// Which constraints cover the request: bit i is Config::constraints[i].
+[[nodiscard]] std::uint64_t covered_by(const RequestFacts& facts, const Config& config);
 
 /// A step in words, for the x-tollgate-reason header and logs: "cheapest of 2 that can: $0.000012 against $0.0031". Printable ASCII.
 [[nodiscard]] std::string reason_text(const Plan& plan, std::size_t step);

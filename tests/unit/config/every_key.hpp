@@ -131,6 +131,10 @@ constraints:
   - name: phi-stays-home
     when: {header: {x-data-class: phi}}
     require: {trust: internal, region: [eu, ch]}
+  - name: personal-data-masked
+    when: {pii: [email, card, secret], keywords: [confidential, "vertraulich"]}
+    action: mask
+    restore: true
 routes:
   - name: auto
     when:

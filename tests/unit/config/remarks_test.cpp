@@ -54,6 +54,35 @@ TEST(Remarks, AConstraintThatNothingSatisfiesIsNamed) {
               Contains(HasSubstr("no backend satisfies constraint c")));
 }
 
+TEST(Remarks, TwoConstraintsThatTogetherLeaveNothingAreNamed) {
+  const auto with = [](const std::string& a, const std::string& b) {
+    return remarks("version: 1\nbackends:\n"
+                   "  home: {dialect: vllm, url: \"http://gpu\", trust: internal, labels: {region: us}, "
+                   "pool: {billing: dedicated, gpus: 1, usd_per_gpu_hour: 2}, models: {m: {}}}\n"
+                   "  away: {dialect: openai, api_key: k, labels: {region: eu}, models: {gpt-4o: {}}}\n"
+                   "constraints: [{name: a, " + a + "}, {name: b, " + b + "}]\n");
+  };
+  EXPECT_THAT(with("require: {trust: internal}", "when: {pii: true}, require: {region: eu}"),
+              ::testing::ElementsAre(HasSubstr("no backend satisfies both constraint a and constraint b")));
+  EXPECT_THAT(with("require: {trust: internal}", "when: {pii: true}, require: {region: us}"), IsEmpty());
+  EXPECT_THAT(with("when: {header: {x-region: us}}, require: {region: us}", "when: {header: {x-region: eu}}, require: {region: eu}"),
+              IsEmpty());
+}
+
+TEST(Remarks, ARouteWithoutATargetForAConstraintIsNamed) {
+  const auto with = [](const std::string& when) {
+    return remarks("version: 1\nbackends:\n"
+                   "  home: {dialect: vllm, url: \"http://gpu\", trust: internal, "
+                   "pool: {billing: dedicated, gpus: 1, usd_per_gpu_hour: 2}, models: {m: {}}}\n"
+                   "  away: {dialect: openai, api_key: k, models: {gpt-4o: {}}}\n"
+                   "constraints: [{name: c, when: {" + when + "}, require: {trust: internal}}]\n"
+                   "routes: [{name: one, when: {model: best, header: {x-class: open}}, among: away/*}, {name: two, when: {model: auto}}]\n");
+  };
+  EXPECT_THAT(with("pii: true"), ::testing::ElementsAre(HasSubstr("route one has no target that satisfies constraint c")));
+  EXPECT_THAT(with("header: {x-class: phi}"), IsEmpty());
+  EXPECT_THAT(with("model: auto"), IsEmpty());
+}
+
 TEST(Remarks, PromptsInTheOpenAreNamed) {
   EXPECT_THAT(remarks("version: 1\nbackends: {a: {dialect: openai, url: \"http://api.example.com\", api_key: k, "
                       "models: {m: {}}}}\n"),
