@@ -9,9 +9,12 @@
 #include <string>
 
 #include "backends/backends.hpp"
+#include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
+#include "router/mask.hpp"
 #include "router/router.hpp"
+#include "router/screening.hpp"
 
 namespace tollgate {
 
@@ -44,6 +47,7 @@ class Exchange {
   // forward.cpp
   Task<Result<void>> forward();
   Task<Result<void>> attempt(const Step& step);
+  Result<void> prepare_mask(const MaskOrder& order);
   Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
   Task<Result<AnswerHead>> start_call(const Step& step);
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
@@ -60,6 +64,7 @@ class Exchange {
   Task<Result<void>> pump(StreamReader& reader);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
   void note_progress(StreamReader& reader);
+  Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
   void send_stream_error(const Error& error);
   void append_tollgate_headers(std::string& lines, bool with_cost) const;
@@ -81,6 +86,17 @@ class Exchange {
   MonoTime read_at_;                         // the whole request was there
   ChatView chat_;
   ClientBody body_map_;
+  std::optional<Screening> screening_;       // what the text holds, for constraints and routes
+  /// The request as targets outside a masking constraint get it; made when the first of them is asked.
+  struct MaskedRequest {
+    Masked masked;
+    PiiKinds kinds;
+    ChatView chat;
+    ClientBody map;
+  };
+  std::unique_ptr<MaskedRequest> masked_;
+  bool masks_ = false;                       // the attempt under way, or the last, is sent masked_
+  std::unique_ptr<Restorer> restorer_;       // of that attempt, if its answer gets the values back
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;

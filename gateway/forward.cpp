@@ -21,8 +21,10 @@ Task<Result<void>> Exchange::forward() {
   unsigned attempts = 0;
   for (std::size_t next = 0; next < plan_->steps.size() && attempts < config.attempts_max; ++next) {
     const Step& step = plan_->steps[next];
-    if (forbidden_by(facts(), config, *step.target) != NameId::none) continue;
+    const Permission permission = permits(facts(), config, *step.target);
+    if (permission.forbidden_by != NameId::none) continue;
     if (!serving_->health_of(*step.target).admit(std::chrono::steady_clock::now())) continue;
+    TOLLGATE_CO_TRY(prepare_mask(permission.mask));
     step_ = next;
     ++attempts;
     const Result<void> outcome = co_await attempt(step);
@@ -35,10 +37,27 @@ Task<Result<void>> Exchange::forward() {
   co_return last;
 }
 
+// What the next target may see of the request: all of it, or its masked form.
+Result<void> Exchange::prepare_mask(const MaskOrder& order) {
+  masks_ = order.kinds.any();
+  restorer_.reset();
+  if (!masks_) return success();
+  if (!masked_ || masked_->kinds != order.kinds) {
+    auto made = std::make_unique<MaskedRequest>();
+    made->kinds = order.kinds;
+    made->masked = mask(body_, order.kinds, body_map_.model_value.of(body_), ChatParser::padding);
+    TOLLGATE_TRY(reactor_.parser().parse(made->masked.body, surface_, made->chat, made->map));
+    masked_ = std::move(made);
+  }
+  if (order.restore) restorer_ = std::make_unique<Restorer>(masked_->masked.swaps);
+  return success();
+}
+
 Task<Result<void>> Exchange::attempt(const Step& step) {
   const Target& target = *step.target;
   TargetHealth& health = serving_->health_of(target);
   health.in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (masks_) reactor_.books().will_mask(*record_);
   reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
   attempt_open_ = true;
   AttemptEnd end;
@@ -96,7 +115,7 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   const Endpoint& endpoint = serving_->endpoints[step.target->backend];
   const Dialect& dialect = dialect_of(backend.dialect);
   WireBody wire;
-  TOLLGATE_CO_TRY(dialect.write(body_map_, *step.target, wire));
+  TOLLGATE_CO_TRY(dialect.write(masks_ ? masked_->map : body_map_, *step.target, wire));
   Call call;
   call.path = dialect.path(surface_);
   call.body = std::span<const std::string_view>(wire.pieces.data(), wire.pieces.size());

@@ -73,6 +73,19 @@ void add_costs(CLI::App& app, CostsOptions& options, int& code) {
   command->callback([&options, &code] { code = costs(options); });
 }
 
+void add_prove(CLI::App& app, ProveOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("prove", "List every attempt that a constraint covered and where it went; exit 1 if one went outside");
+  add_config(*command, options.config);
+  command->add_option("--ledger", options.ledger, "The ledger's file, instead of the one the configuration names");
+  command->add_option("--constraint", options.constraint, "The constraint's name")->required();
+  command->add_option("--since", options.since, "Requests that arrived at or after: 90d, 24h, 2026-11-01")->capture_default_str();
+  command->add_option("--until", options.until, "Requests that arrived before")->capture_default_str();
+  command->add_flag("--all", options.all, "List attempts of which nothing was recorded as well, such as those before the constraint was there");
+  CLI::Option* json = command->add_flag("--json", options.json, "Print as JSON");
+  command->add_flag("--csv", options.csv, "Print as CSV; the closing line goes to standard error")->excludes(json);
+  command->callback([&options, &code] { code = prove(options); });
+}
+
 void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
   command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
@@ -166,6 +179,8 @@ int run(int argc, char** argv) {
 
   CostsOptions costs_options;
   add_costs(app, costs_options, code);
+  ProveOptions prove_options;
+  add_prove(app, prove_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
 

@@ -27,11 +27,12 @@ Task<Result<void>> Exchange::whole(const Dialect& dialect, AttemptEnd& end) {
     const Result<std::string_view> bytes = co_await transfer_->read();
     if (!bytes) co_return bytes.error();
     answered_at_ = std::chrono::steady_clock::now();
-    if (body.empty() && transfer_->ended()) co_return reply_whole(dialect, bytes.value(), end);   // in place: nothing is copied
+    if (body.empty() && transfer_->ended() && !restorer_) co_return reply_whole(dialect, bytes.value(), end);   // in place: nothing is copied
     if (bytes.value().empty()) break;
     if (body.size() + bytes.value().size() > answer_bytes_max) co_return fail(Fault::upstream_garbage, "the upstream's answer is larger than 64 MiB");
     body.append(bytes.value());
   }
+  if (restorer_) body = restorer_->whole(body);
   body.reserve(body.size() + ChatParser::padding);
   co_return reply_whole(dialect, body, end);
 }
@@ -82,6 +83,7 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
   const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
   append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));
   append_header(lines, "x-tollgate-reason", reason_text(*plan_, step_));
+  if (masks_) append_header(lines, "x-tollgate-masked", std::to_string(masked_->masked.swaps.size()));
   if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
 }
 
@@ -96,6 +98,8 @@ Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
   end_attempt(end);
   Pieces out;
   if (reader.holding()) reader.release(cost_text_ == "unknown" ? "null" : std::string_view(cost_text_), out);
+  std::string restored;
+  TOLLGATE_CO_TRY(restore(out, true, restored));
   if (!send_events(std::span<const std::string_view>(out.data(), out.size()), true)) co_return fail(Fault::client_gone, "");
   co_return success();
 }
@@ -103,6 +107,7 @@ Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
 Task<Result<void>> Exchange::pump(StreamReader& reader) {
   const ServerConfig& limits = serving_->config->server;
   Pieces out;
+  std::string restored;
   for (;;) {
     const Result<std::string_view> bytes = co_await transfer_->read();
     if (!bytes) co_return bytes.error();
@@ -115,6 +120,7 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
       fed = reader.feed(bytes.value(), out);
     }
     if (first_token_us_ == 0 && reader.content_seen()) first_token_us_ = unix_micros();
+    TOLLGATE_CO_TRY(restore(out, false, restored));
     if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) co_return fail(Fault::client_gone, "");
     if (!fed) {
       error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status;
@@ -125,6 +131,19 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
     if (client_.has_backlog() && !co_await client_.flush(limits.write_timeout)) co_return fail(Fault::client_gone, "");
     if (limits.keepalive_comment.count() > 0) silence_.set(limits.keepalive_comment);
   }
+}
+
+// Whole events on their way to the client get masked values back; `memory` holds them.
+Result<void> Exchange::restore(Pieces& events, bool at_end, std::string& memory) {
+  if (!restorer_) return success();
+  std::string bytes;
+  for (const std::string_view piece : events) bytes.append(piece);
+  memory.clear();
+  TOLLGATE_TRY(restorer_->events(bytes, memory));
+  if (at_end) restorer_->finish(memory);
+  events.clear();
+  if (!memory.empty()) events.push_back(memory);
+  return success();
 }
 
 void Exchange::note_progress(StreamReader& reader) {
@@ -169,6 +188,8 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     body_ = std::string();               // no other target can be asked any more: the request's text has done its work
     chat_.texts.clear();
     chat_.texts.shrink_to_fit();
+    if (screening_) screening_->forget_text();
+    if (masked_) masked_->masked.body = std::string();
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();

@@ -82,14 +82,20 @@ Task<Result<void>> Exchange::infer() {
   if (!take_slot()) {
     TOLLGATE_CO_TRY(co_await wait_for_slot());
   }
+  screening_.emplace(chat_, body_);
   complexity_ = classify(chat_, serving_->config->tiers);
   const MonoTime now = std::chrono::steady_clock::now();
+  if (const NameId rules = serving_->config->rules; rules != NameId::none) {
+    reactor_.books().covered(*record_, rules, covered_by(facts(), *serving_->config));
+  }
   TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   co_return co_await forward();
 }
 
-RequestFacts Exchange::facts() const { return {&chat_, complexity_, head_.fields(), caller_.team, caller_.key}; }
+RequestFacts Exchange::facts() const {
+  return {&chat_, complexity_, head_.fields(), caller_.team, caller_.key, screening_ ? &*screening_ : nullptr};
+}
 
 bool Exchange::take_slot() {
   const RequestOpened opened{id_,      arrived_us_,   serving_->recorded_model(chat_.model), caller_.team, caller_.key, surface_, chat_.stream,

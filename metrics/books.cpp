@@ -103,6 +103,18 @@ void ReactorBooks::decided(OpenRequest& request, NameId route, float complexity,
   request.row.route = route;
 }
 
+// Believed once `rules` is set.
+void ReactorBooks::covered(OpenRequest& request, NameId rules, std::uint64_t covered) noexcept {
+  request.row.covered = covered;
+  then();
+  request.row.rules = rules;
+}
+
+void ReactorBooks::will_mask(OpenRequest& request) noexcept {
+  request.row.masked = static_cast<std::uint8_t>(request.row.masked | (1U << request.row.attempts));
+  then();
+}
+
 // The attempt counts from the last store on; before that the row ends with the one before it.
 void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
                                  std::string_view service_tier) noexcept {

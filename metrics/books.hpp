@@ -18,6 +18,8 @@ class ReactorBooks final : public Books {
   OpenRequest* open(const RequestOpened& opened) noexcept override;
   bool can_record() const noexcept override { return ledger_.writable(); }
   void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept override;
+  void covered(OpenRequest& request, NameId rules, std::uint64_t covered) noexcept override;
+  void will_mask(OpenRequest& request) noexcept override;
   void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
                      std::string_view service_tier = {}) noexcept override;
   void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept override;

@@ -99,6 +99,16 @@ ALTER TABLE attempt ADD COLUMN output_audio_pusd INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempt ADD COLUMN output_image_pusd INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+constexpr const char* schema_4 = R"sql(
+-- Which constraints covered a request: one row per request that was decided while there were constraints.
+CREATE TABLE coverage (
+  request INTEGER PRIMARY KEY,
+  rules INTEGER NOT NULL,           -- a name: the constraints and where each backend stood, as JSON
+  covered INTEGER NOT NULL,         -- bit i: constraint i of those covered it
+  masked INTEGER NOT NULL           -- bit i: attempt i + 1 was sent masked text
+) STRICT;
+)sql";
+
 /// The kinds of charges, as their columns are named.
 constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
                                         "request",     "gpu",                "reasoning",   "web_search",
@@ -195,7 +205,7 @@ std::string daily_view() {
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }

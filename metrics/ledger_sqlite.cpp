@@ -164,7 +164,8 @@ Result<void> SqliteLedger::prepare() {
       {&insert_name_, "INSERT INTO name(text) VALUES(?) ON CONFLICT DO NOTHING"},
       {&find_name_, "SELECT id FROM name WHERE text=?"},
       {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"},
-      {&insert_baseline_, "INSERT OR IGNORE INTO baseline VALUES(?,?,?)"}};
+      {&insert_baseline_, "INSERT OR IGNORE INTO baseline VALUES(?,?,?)"},
+      {&insert_coverage_, "INSERT OR IGNORE INTO coverage VALUES(?,?,?,?)"}};
   for (const auto& [statement, sql] : wanted) {
     if (sqlite3_prepare_v3(connection_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, nullptr) !=
         SQLITE_OK) {
@@ -296,6 +297,12 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
   if (sqlite3_changes(connection_.get()) == 0) return false;
   for (std::size_t i = 0; i < row.attempts; ++i) {
     TOLLGATE_TRY(insert_attempt(row, settled.attempts[i]));
+  }
+  if (row.rules != NameId::none) {
+    TOLLGATE_TRY(const std::int64_t rules, ledger_id(row.rules));
+    bind(insert_coverage_.handle,
+         {static_cast<std::int64_t>(row.id), rules, static_cast<std::int64_t>(row.covered), row.masked});
+    TOLLGATE_TRY(step(insert_coverage_, "write"));
   }
   return true;
 }

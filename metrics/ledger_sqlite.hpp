@@ -104,7 +104,8 @@ class SqliteLedger {
     void operator()(sqlite3* connection) const noexcept;
   };
   std::unique_ptr<sqlite3, Closer> connection_;
-  Statement insert_request_, insert_attempt_, insert_rare_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_;
+  Statement insert_request_, insert_attempt_, insert_rare_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_,
+      insert_coverage_;
   std::vector<std::int64_t> ids_;                // process NameId → ledger id
   std::size_t ids_durable_ = 0;                  // of which a rollback cannot take any more
   std::array<std::int64_t, 256> results_{};      // RowResult → ledger id; -1: not looked up yet

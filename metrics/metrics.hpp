@@ -70,6 +70,10 @@ class Books {
   [[nodiscard]] virtual bool can_record() const noexcept = 0;
   /// What was decided; before the first attempt.
   virtual void decided(OpenRequest& request, NameId route, float complexity, Tier tier) noexcept = 0;
+  /// Which constraints cover it, and the Config::rules they are of; before the first attempt.
+  virtual void covered(OpenRequest& request, NameId rules, std::uint64_t covered) noexcept = 0;
+  /// The next attempt is sent masked text.
+  virtual void will_mask(OpenRequest& request) noexcept = 0;
   /// Starts attempt row.attempts + 1 (at most attempts_per_request_max) and the pool's clock for it.
   /// Its prices are those of now, in the service tier that the request asks for ("": the standard one).
   virtual void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,

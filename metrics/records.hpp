@@ -78,6 +78,9 @@ struct RequestRow {
   std::uint8_t attempts = 0;
   bool recovered = false;                ///< settled at a restart from what was known
   std::int32_t input_bytes = 0;          ///< of the body
+  NameId rules{};                        ///< Config::rules it was decided by; none: there were no constraints
+  std::uint64_t covered = 0;             ///< which of them covered it, in their order
+  std::uint8_t masked = 0;               ///< bit i: attempt i + 1 was sent masked text
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 

@@ -83,7 +83,7 @@ bool charge_is_sane(const Charge& charge) noexcept {
 /// money are as good as any other's.
 bool names_possible(const RequestRow& row) noexcept {
   const auto possible = [](NameId id) { return static_cast<std::uint32_t>(id) < Names::names_max; };
-  return possible(row.model) && possible(row.route) && possible(row.team) && possible(row.key) && possible(row.target);
+  return possible(row.model) && possible(row.route) && possible(row.team) && possible(row.key) && possible(row.target) && possible(row.rules);
 }
 
 bool enums_known(const RequestRow& row) noexcept {

@@ -96,6 +96,16 @@ struct ReconcileOptions {
 /// A provider's exports against the ledger, difference by difference.
 int reconcile(const ReconcileOptions& options);
 
+struct ProveOptions {
+  std::string config, ledger;        ///< as above
+  std::string constraint;
+  std::string since = "90d", until = "now";
+  bool all = false;                  ///< list the attempts that were not recorded as well
+  bool json = false, csv = false;
+};
+/// Every attempt that a constraint covered and where it went, read from the ledger.
+int prove(const ProveOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 /// The exit code of a command that `error` ended: a finding if the user's input is wrong, else io_failure.

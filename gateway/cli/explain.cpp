@@ -9,6 +9,7 @@
 #include "gateway/cli/commands.hpp"
 #include "gateway/parse_chat.hpp"
 #include "router/explain.hpp"
+#include "router/screening.hpp"
 
 namespace tollgate::cli {
 
@@ -59,7 +60,8 @@ int explain(const ExplainOptions& options) {
     while (value.starts_with(' ')) value.remove_prefix(1);
     headers.push_back({view.substr(0, colon), value});
   }
-  RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none};
+  const Screening screening(chat, *body);
+  RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none, &screening};
   const Result<Plan> plan = decide(facts, *config.value(), {});
   std::printf("%s\n", (options.json ? explain_json(facts, *config.value(), plan) : explain_text(facts, *config.value(), plan)).c_str());
   return plan ? ok : finding;
