@@ -2,7 +2,10 @@
 // The folder's public header. Knows: wire protocols, upstream connections, health, the simulator. Knows nothing of: who is calling,
 // routes, money beyond Usage.
 
+#include <functional>
+
 #include "backends/dialect.hpp"
+#include "backends/engine_board.hpp"
 #include "backends/health.hpp"
 #include "backends/task.hpp"
 #include "backends/transfer.hpp"
@@ -24,5 +27,15 @@ class Prober {
   virtual void watch(const ConfigPtr& config) = 0;   ///< replaces what is watched; any thread
 };
 [[nodiscard]] std::unique_ptr<Prober> start_prober(HealthBoard& board, std::chrono::milliseconds interval);
+
+/// Reads the metrics of every backend that is_scraped(), each at its interval, on its own thread, and tells the board.
+class EngineScraper {
+ public:
+  virtual ~EngineScraper() = default;                ///< stops and joins
+  virtual void watch(const ConfigPtr& config) = 0;   ///< replaces what is watched; any thread
+};
+/// Called on the scraper's thread when a backend's metrics cannot be read, once per reason: backend, what is wrong.
+using ScrapeFailed = std::function<void(const std::string&, const std::string&)>;
+[[nodiscard]] std::unique_ptr<EngineScraper> start_scraper(EngineBoard& board, ScrapeFailed told);
 
 }  // namespace tollgate

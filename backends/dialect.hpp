@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/engine_timings.hpp"
 #include "config/config.hpp"
 #include "metrics/usage.hpp"
 
@@ -37,13 +38,16 @@ struct ClientBody {
   bool include_usage = false;     ///< the client set stream_options.include_usage
   bool continuous_usage = false;  ///< … and continuous_usage_stats
   bool wants_cost = false;        ///< `usage: {include: true}`
+  Span include_metrics_value;     ///< of a client that says include_metrics itself
+  bool include_metrics = false;   ///< … and wants the engine's own timings
+  bool ask_metrics = false;       ///< of this attempt: the backend is asked for them (EngineConfig::per_request_metrics)
 };
 
 /// The body for one attempt: pieces that view the client's body, and the snippets put in between (owned here).
 struct WireBody {
   Pieces pieces;
   std::size_t bytes = 0;
-  boost::container::small_vector<std::string, 2> owned;  ///< reserved before use, never grown: pieces view into it
+  boost::container::small_vector<std::string, 3> owned;  ///< reserved before use, never grown: pieces view into it
   WireBody() = default;
   WireBody(const WireBody&) = delete;
   WireBody& operator=(const WireBody&) = delete;
@@ -75,6 +79,8 @@ class StreamReader {
   /// appends them with `"cost": cost_usd` put into the usage object (an empty text leaves it out).
   [[nodiscard]] virtual bool holding() const noexcept = 0;
   virtual void release(std::string_view cost_usd, Pieces& out) = 0;
+  /// The engine's own timings of this answer, if it was asked for them and gave them.
+  [[nodiscard]] virtual const EngineTimings& timings() const noexcept = 0;
   /// Heap and object memory in use, for the per-stream budget.
   [[nodiscard]] virtual std::size_t memory_bytes() const noexcept = 0;
 };
@@ -88,6 +94,8 @@ struct Answer {
   std::string_view service_tier; ///< that served it, as the answer names it (a view of the body); "": it does not say
   std::uint64_t content_bytes = 0;
   std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in the body; 0: no usage object
+  EngineTimings timings;         ///< of the top-level `metrics`, if there is one
+  std::size_t metrics_begin = 0, metrics_end = 0;  ///< that member with one neighbouring comma; equal: it is not there
 };
 
 class Dialect {

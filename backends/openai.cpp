@@ -159,6 +159,15 @@ bool add_choices(sj::value value, std::uint64_t& bytes) {
   return true;
 }
 
+// Where the engine's own timings stand, and what they say.
+void read_metrics(std::string_view body, Answer& answer) {
+  const std::optional<MemberSpan> member = find_member(body, "metrics");
+  if (!member) return;
+  answer.timings = read_timings(body.substr(member->value, member->end - member->value));
+  answer.metrics_begin = member->cut_begin;
+  answer.metrics_end = member->cut_end;
+}
+
 // Where an error stands that is one: `null`, false and {} are none.
 bool tells_error(const nlohmann::json& body) {
   if (!body.is_object()) return false;
@@ -197,10 +206,11 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   if (parser().iterate(body.data(), body.size(), body.size() + simdjson::SIMDJSON_PADDING).get(document) || document.get_object().get(object)) {
     return fail(Fault::upstream_garbage, "the upstream answered 200 with something that is not a JSON object");
   }
-  bool has_error = false;
+  bool has_error = false, has_metrics = false;
   const bool valid = each_member(object, [&](std::string_view name, sj::value value) {
     if (name == "choices") return add_choices(value, answer.content_bytes);
     if (name == "error") has_error = true;
+    if (name == "metrics") has_metrics = true;
     if (name == "service_tier") answer.service_tier = unquoted(value.raw_json_token());
     if (name != "usage") return true;
     sj::object usage;
@@ -219,6 +229,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   }
   const char* behind = nullptr;
   if (!valid || !document.current_location().get(behind)) return fail(Fault::upstream_garbage, std::string(invalid));
+  if (has_metrics) read_metrics(body, answer);
   if (usage_text.empty()) return answer;
   if (const auto usage = parse_usage(usage_text, surface != Surface::embeddings)) {
     answer.usage = *usage;
@@ -253,6 +264,8 @@ OpenAiStreamReader::OpenAiStreamReader(const ClientBody& client, bool continuous
       wants_cost_(client.wants_cost),
       one_choice_(client.choices <= 1),
       upstream_continuous_(continuous),
+      reads_metrics_(client.ask_metrics || client.include_metrics),
+      strips_metrics_(client.ask_metrics && !client.include_metrics),
       usage_(client.choices, continuous) {}
 
 Result<void> OpenAiStreamReader::feed(std::string_view bytes, Pieces& out) {
@@ -283,10 +296,23 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
     std::replace(joined.begin(), joined.end(), '\n', ' ');
     return take(joined_.emplace_front("data: " + joined + "\n\n"), out);
   }
+  if (reads_metrics_ && contains(data, "\"metrics\"") && take_metrics(data, out)) return;
   note_content(data);
   const std::optional<UsageMember> member = find_usage(data);
   if (!member) return append(out, raw);
   take_usage(raw, data, *member, out);
+}
+
+bool OpenAiStreamReader::take_metrics(std::string_view data, Pieces& out) {
+  const std::optional<MemberSpan> member = find_member(data, "metrics");
+  if (!member) return false;
+  const EngineTimings timings = read_timings(data.substr(member->value, member->end - member->value));
+  if (timings.known()) timings_ = timings;
+  if (!strips_metrics_) return false;
+  std::string event = "data: ";
+  event.append(data.substr(0, member->cut_begin)).append(data.substr(member->cut_end)).append("\n\n");
+  take(joined_.emplace_front(std::move(event)), out);
+  return true;
 }
 
 // `json` lies in `raw`, so offsets of one are offsets of the other.

@@ -40,6 +40,7 @@ class OpenAiStreamReader final : public StreamReader {
   [[nodiscard]] std::uint64_t content_bytes() const noexcept override { return content_bytes_; }
   [[nodiscard]] bool holding() const noexcept override { return !held_.empty(); }
   void release(std::string_view cost_usd, Pieces& out) override;
+  [[nodiscard]] const EngineTimings& timings() const noexcept override { return timings_; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept override;
 
  private:
@@ -49,9 +50,13 @@ class OpenAiStreamReader final : public StreamReader {
   /// Passes an error event on in OpenAI's form. False: it is none.
   bool pass_error_on(std::string_view json, Pieces& out);
   void hold(std::string_view raw, std::size_t usage_close);
+  /// Reads the engine's timings off an event; takes them out if the client did not ask. True: it did, the event is passed on anew.
+  bool take_metrics(std::string_view data, Pieces& out);
 
   const bool include_usage_, continuous_usage_, wants_cost_;   // what the client asked for
   const bool one_choice_, upstream_continuous_;
+  const bool reads_metrics_, strips_metrics_;
+  EngineTimings timings_;
   bool complete_ = false, content_seen_ = false, finish_seen_ = false, error_seen_ = false;
   std::uint64_t content_bytes_ = 0;
   SseSplitter splitter_;

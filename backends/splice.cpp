@@ -78,9 +78,9 @@ std::string json_quoted(std::string_view text) {
 }
 
 void splice(const ClientBody& client, std::string_view upstream_model, StreamUsage wish, WireBody& out) {
-  out.owned.reserve(2);
+  out.owned.reserve(3);
   out.owned.push_back(json_quoted(upstream_model));
-  std::array<Edit, 3> edits{};
+  std::array<Edit, 4> edits{};
   std::size_t count = 0;
   edits[count++] = {client.model_value.offset, client.model_value.length, 0};
   if (client.usage_member.present()) edits[count++] = {client.usage_member.offset, client.usage_member.length, none};
@@ -94,6 +94,11 @@ void splice(const ClientBody& client, std::string_view upstream_model, StreamUsa
       edits[count++] = {client.after_brace, 0, 1};
     }
     out.owned.push_back(std::move(options));
+  }
+  if (client.ask_metrics && !client.include_metrics) {
+    const Span said = client.include_metrics_value;   // false or null
+    edits[count++] = {said.present() ? said.offset : client.after_brace, said.length, out.owned.size()};
+    out.owned.emplace_back(said.present() ? "true" : "\"include_metrics\":true,");
   }
   std::sort(edits.begin(), edits.begin() + static_cast<std::ptrdiff_t>(count), [](const Edit& a, const Edit& b) {
     return a.offset != b.offset ? a.offset < b.offset : a.length < b.length;   // what is put in goes before what is cut out there

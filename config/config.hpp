@@ -103,6 +103,16 @@ struct Pool {
   /// Kept as numerator over `rate_denominator` so that nothing is rounded before it is charged.
   Int128 rate_picodollars = 0;                       ///< per rate_denominator hours
   std::int64_t rate_denominator = 1;
+  std::int64_t saturation_tokens_per_second = 0;     ///< what it serves when it is full, prompt and answer together; 0: learned
+};
+
+/// Whether and how a backend's engine is asked what it does (its Prometheus exposition).
+struct EngineConfig {
+  enum class Metrics : std::uint8_t { automatic, on, off };
+  Metrics metrics = Metrics::automatic;              ///< automatic: of the dialect vllm, and whatever has a pool
+  std::string path = "/metrics";                     ///< behind the url, without its "/v1"
+  milliseconds interval{2'000};
+  bool per_request_metrics = false;                  ///< ask for the engine's own timings of every request (vLLM 0.25 or later)
 };
 
 struct Timeouts {
@@ -133,8 +143,15 @@ struct Backend {
   Trust trust = Trust::external;
   std::map<std::string, std::string> labels;
   std::optional<Pool> pool;
+  EngineConfig engine;
   Timeouts timeouts;
   bool curl = false;                                 ///< true: always libcurl; else plain http goes through the native client
+
+  /// Its engine's metrics are read: asked for, or there is hardware of one's own behind it.
+  [[nodiscard]] bool is_scraped() const noexcept {
+    if (engine.metrics != EngineConfig::Metrics::automatic) return engine.metrics == EngineConfig::Metrics::on;
+    return dialect == DialectName::vllm || pool.has_value();
+  }
 };
 
 enum class Surface : std::uint8_t { chat, completions, embeddings };

@@ -35,6 +35,7 @@ void load_auth(MapReader& root, Draft& draft);
 void load_backends(MapReader& root, Draft& draft);
 void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///< `models:` of one backend
 void load_pool(const Cursor& place, Backend& backend);                       ///< `pool:` of one backend
+void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);

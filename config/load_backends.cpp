@@ -127,6 +127,7 @@ void load_backend(const std::string& name, const Cursor& place, Draft& draft) {
   section.choice("trust", backend.trust, {{"internal", Trust::internal}, {"external", Trust::external}});
   load_labels(section.at("labels"), backend);
   load_pool(section.at("pool"), backend);
+  load_engine(section.at("engine"), backend);
   load_timeouts(MapReader(section.at("timeouts")), backend.timeouts);
   constexpr std::pair<std::string_view, bool> transports[] = {{"auto", false}, {"curl", true}};
   section.choice("transport", backend.curl, transports);

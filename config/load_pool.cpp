@@ -104,6 +104,7 @@ void load_pool(const Cursor& place, Backend& backend) {
   section.text("gpu", pool.gpu);
   const Cursor gpus = section.required("gpus");
   if (gpus.present()) pool.gpus = gpus.integer(1, 10'000).value_or(0);
+  section.integer("saturation_tokens_per_second", pool.saturation_tokens_per_second, 1, 1'000'000'000);
   const auto operations = amount_or_none(section.at("ops_usd_per_month"), month_max);
   HourlyRate rate;
   const bool loaded = kind && (*kind == 0 ? load_dedicated(section, pool, rate) : load_owned(section, rate));

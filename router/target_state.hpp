@@ -19,6 +19,9 @@ struct TargetState {
   std::chrono::microseconds first_token_mean{0};     ///< 0: not known
   const TokenPrices* prices_now = nullptr;           ///< where the target's prices depend on the time: those that hold; of the same snapshot
   Usd loaded_usd_per_million_tokens{};               ///< pools: bill over tokens served so far; 0: not known yet
+  // As the engine itself said when last asked, all its clients together; -1: not known.
+  std::int32_t engine_running = -1, engine_waiting = -1;
+  float kv_cache_usage = -1;                         ///< 0 to 1; not money
 };
 
 }  // namespace tollgate

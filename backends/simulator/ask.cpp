@@ -280,7 +280,7 @@ Result<void> refuse_arguments(const Json& body, DialectName personality) {
   static constexpr std::array only_vllm{
       "ignore_eos",     "min_tokens",         "top_k",         "min_p",    "repetition_penalty",
       "stop_token_ids", "structured_outputs", "chat_template", "priority", "cache_salt",
-      "usage"};
+      "usage",          "include_metrics"};
   if (personality == DialectName::openai) {
     for (const char* name : only_vllm)
       if (body.contains(name)) {
@@ -299,6 +299,7 @@ Result<void> refuse_arguments(const Json& body, DialectName personality) {
 Result<void> read_generation(const Json& body, DialectName personality, Ask& ask) {
   TOLLGATE_TRY(refuse_arguments(body, personality));
   TOLLGATE_TRY(read_stream_options(body, personality, ask));
+  TOLLGATE_TRY(ask.include_metrics, read_bool(body, "include_metrics"));
   TOLLGATE_TRY(const auto choices, read_count(body, "n", 1, choices_max));
   ask.choices = choices.value_or(1);
   TOLLGATE_TRY(ask.max_tokens, read_count(body, "max_completion_tokens", 1, 1'000'000'000));

@@ -39,6 +39,7 @@ struct Ask {
   Surface surface = Surface::chat;
   std::string model;
   bool stream = false, include_usage = false, continuous_usage = false;
+  bool include_metrics = false;  ///< the engine's own timings, in the answer
   std::uint32_t choices = 1;
   std::optional<std::uint32_t> max_tokens;
   std::uint32_t min_tokens = 0;

@@ -56,6 +56,13 @@ struct EngineState {
   std::uint64_t requests = 0, connections_open = 0, faults = 0;
 };
 
+/// Whose names /metrics uses.
+enum class MetricNames : std::uint8_t { vllm, vllm_old, sglang, llamacpp, tgi, trtllm };
+
+/// The same under the names of other engines and of vLLM before 0.9; other_metrics.cpp.
+[[nodiscard]] std::string other_exposition(MetricNames names, const Counters& counters, const EngineState& state,
+                                           std::string_view model);
+
 /// The text of /metrics: vLLM's series, and the simulator's own truth as `sim:` series.
 [[nodiscard]] std::string exposition(const Counters& counters, const EngineState& state, std::string_view model);
 

@@ -264,8 +264,10 @@ UsageCounts Exchange::usage() const {
 void Exchange::on_finished(SequenceId id) {
   const auto choice = static_cast<std::uint32_t>(id - first_sequence_);
   progress_[choice].finished = true;
-  if (const SequenceTruth* truth = service_.truth(id))
+  if (const SequenceTruth* truth = service_.truth(id)) {
     add_truth(record_, *truth, choice % std::max(ask_->choices, 1U) == 0);
+    note_timings(*truth);
+  }
   --unfinished_;
   if (ask_->stream) {
     UsageCounts counts;
@@ -286,7 +288,7 @@ void Exchange::finish_whole() {
     const std::uint32_t own = answers_vllm() ? 1024 : 1536;
     body = embeddings_body(*ask_, ask_->dimensions == 0 ? own : ask_->dimensions, wire_->usage_object(usage()));
   } else {
-    body = wire_->whole(answers_, usage());
+    body = wire_->whole(answers_, usage(), metrics_);
   }
   answer_whole(200, "application/json", std::move(body));
 }
@@ -376,7 +378,7 @@ void Exchange::emit(std::string_view json) {
 void Exchange::emit_done() {
   if (ask_->include_usage && plan_.usage != UsageFault::none) {
     std::string json;
-    wire_->append_usage(json, usage());
+    wire_->append_usage(json, usage(), metrics_);
     emit(json);
   }
   if (silent_ || ended_) return;
@@ -440,6 +442,21 @@ void Exchange::add_truth(Record& record, const SequenceTruth& truth, bool first_
   record.queue_seconds = std::max(record.queue_seconds, seconds(left_queue - truth.arrived));
   if (truth.first_token.count() >= 0 && !record.ttft_seconds)
     record.ttft_seconds = seconds(truth.first_token - truth.arrived);
+}
+
+/// As vLLM gives them: time to the first token without the queue, null for more than one sequence.
+void Exchange::note_timings(const SequenceTruth& truth) {
+  if (!ask_->include_metrics || ask_->surface == Surface::embeddings) return;
+  metrics_ = "null";
+  if (progress_.size() != 1 || truth.first_token.count() < 0 || truth.admitted.count() < 0) return;
+  const auto ms = [](EngineTime time) { return std::chrono::duration<double, std::milli>(time).count(); };
+  const EngineTime last = truth.finished.count() < 0 ? service_.engine_now() : truth.finished;
+  const double generation = ms(last - truth.first_token);
+  const double intervals = std::max(truth.generated, 2U) - 1.0;
+  metrics_ = fmt::format(
+      R"({{"time_to_first_token_ms":{},"generation_time_ms":{},"queue_time_ms":{},"mean_itl_ms":{},"tokens_per_second":{}}})",
+      ms(truth.first_token - truth.admitted), generation, ms(truth.admitted - truth.arrived), generation / intervals,
+      generation > 0 ? fmt::format("{}", intervals * 1000 / generation) : "null");
 }
 
 Record Exchange::truth_now() {

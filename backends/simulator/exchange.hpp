@@ -65,6 +65,7 @@ class Exchange {
   void put_body(std::string_view bytes, bool chunk);
   void end(bool keep_alive);
   void add_truth(Record& record, const SequenceTruth& truth, bool first_of_prompt) const;
+  void note_timings(const SequenceTruth& truth);
   void settle(std::string_view finish_reason, bool aborted);
   [[nodiscard]] UsageCounts usage() const;
   [[nodiscard]] const UsageCounts* running(std::uint32_t choice, UsageCounts& counts) const;
@@ -85,6 +86,7 @@ class Exchange {
   SequenceId first_sequence_ = 0;  // of progress_.size() in a row; 0: none submitted
   std::size_t unfinished_ = 0;
   std::unique_ptr<Timer> delay_;
+  std::string metrics_;  // the engine's own timings of the answer, if they were asked for
 
   std::uint32_t events_ = 0;
   std::size_t body_sent_ = 0;

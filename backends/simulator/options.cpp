@@ -48,6 +48,15 @@ Result<void> read_listen(const std::string& text, Options& options) {
   return success();
 }
 
+MetricNames names_of(std::string_view word) noexcept {
+  constexpr std::pair<std::string_view, MetricNames> known[] = {
+      {"vllm-old", MetricNames::vllm_old}, {"sglang", MetricNames::sglang}, {"llamacpp", MetricNames::llamacpp},
+      {"tgi", MetricNames::tgi},           {"trtllm", MetricNames::trtllm}};
+  for (const auto& [name, names] : known)
+    if (name == word) return names;
+  return MetricNames::vllm;
+}
+
 /// A range that errors speak of, but help does not: its columns stay readable.
 template <class Number>
 CLI::Validator within(Number min, Number max) {
@@ -88,7 +97,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   Options& options = line.options;
   std::string listen = "127.0.0.1:0";
   std::vector<std::string> models;
-  std::string personality = "vllm";
+  std::string personality = "vllm", names = "vllm";
   bool no_prefix_cache = false, anonymous = false;
 
   CLI::App app(description, "tollgate sim");
@@ -103,6 +112,10 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   app.add_option("--model", models, "Model name it answers to; repeat it for more (default: simulated-model)")
       ->type_name("NAME");
   add_engine_flags(app, options);
+  app.add_option("--metrics-as", names, "Whose names /metrics uses: vllm, vllm-old, sglang, llamacpp, tgi or trtllm")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"vllm", "vllm-old", "sglang", "llamacpp", "tgi", "trtllm"}).description(""))
+      ->type_name("NAME");
   app.add_flag("--no-prefix-cache", no_prefix_cache, "Compute each prompt anew");
   app.add_option("--seed", options.engine.seed, "Another seed, other answers")->capture_default_str();
   app.add_option("--time-scale", options.time_scale, "10: everything ten times as fast")
@@ -131,6 +144,7 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     options.more_models.assign(models.begin() + 1, models.end());
   }
   options.engine.personality = personality == "openai" ? DialectName::openai : DialectName::vllm;
+  options.metric_names = names_of(names);
   options.prefix_cache = !no_prefix_cache;
   options.announce_simulated = !anonymous;
   return line;

@@ -314,6 +314,9 @@ std::string Service::metrics() {
   state.requests = requests_;
   state.connections_open = connections_.size();
   state.faults = faults_;
+  if (options_.metric_names != MetricNames::vllm) {
+    return other_exposition(options_.metric_names, engine_.counters(), state, options_.model);
+  }
   return exposition(engine_.counters(), state, options_.model);
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/simulator/counters.hpp"
 #include "config/config.hpp"
 
 namespace tollgate::simulator {
@@ -39,6 +40,7 @@ struct Options {
   bool announce_simulated = true;       ///< `system_fingerprint: "simulated"` and header x-simulated: true
   std::string api_key;                  ///< when set, others get 401
   Faults faults;
+  MetricNames metric_names = MetricNames::vllm;  ///< whose names /metrics uses
 };
 
 class Simulator {

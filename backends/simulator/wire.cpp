@@ -196,9 +196,11 @@ void Wire::append_finish(std::string& out, std::uint32_t choice, std::string_vie
   close(out, reason, running);
 }
 
-void Wire::append_usage(std::string& out, const UsageCounts& usage) const {
+void Wire::append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics) const {
   const std::string object = usage_object(usage);
-  out.append(prefix_).append("],\"usage\":").append(object.empty() ? "null" : object).append("}");
+  out.append(prefix_).append("],\"usage\":").append(object.empty() ? "null" : object);
+  if (!metrics.empty()) out.append(",\"metrics\":").append(metrics);
+  out += '}';
 }
 
 std::string Wire::usage_object(const UsageCounts& true_usage, bool details) const {
@@ -233,7 +235,7 @@ std::string Wire::usage_object(const UsageCounts& true_usage, bool details) cons
   return out + "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}";
 }
 
-std::string Wire::whole(std::span<const Answer> answers, const UsageCounts& usage) const {
+std::string Wire::whole(std::span<const Answer> answers, const UsageCounts& usage, std::string_view metrics) const {
   Json body{{"id", identity_.id},
             {"object", object_of(identity_.surface, false)},
             {"created", identity_.created},
@@ -241,6 +243,7 @@ std::string Wire::whole(std::span<const Answer> answers, const UsageCounts& usag
             {"choices", Json::array()}};
   for (std::size_t i = 0; i < answers.size(); ++i) body["choices"].push_back(choice_of(identity_, i, answers[i]));
   if (const std::string object = usage_object(usage); !object.empty()) body["usage"] = Json::parse(object);
+  if (!metrics.empty()) body["metrics"] = Json::parse(metrics);
   if (identity_.personality == DialectName::openai) body["service_tier"] = "default";
   if (!identity_.fingerprint.empty()) body["system_fingerprint"] = identity_.fingerprint;
   return body.dump();

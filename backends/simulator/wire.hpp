@@ -42,12 +42,14 @@ class Wire {
   void append_arguments(std::string& out, std::uint32_t choice, std::size_t index, std::string_view piece,
                         const UsageCounts* running) const;
   void append_finish(std::string& out, std::uint32_t choice, std::string_view reason, const UsageCounts* running) const;
-  void append_usage(std::string& out, const UsageCounts& usage) const;
+  /// `metrics`: the object of the engine's own timings, or null; "" none were asked for.
+  void append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics = {}) const;
   /// Chunks carry "usage":null where they carry no count: what include_usage does.
   void set_null_usage(bool on) noexcept { null_usage_ = on; }
 
   /// A whole answer.
-  [[nodiscard]] std::string whole(std::span<const Answer> answers, const UsageCounts& usage) const;
+  [[nodiscard]] std::string whole(std::span<const Answer> answers, const UsageCounts& usage,
+                                  std::string_view metrics = {}) const;
   /// The usage object, as the fault has it; "" if it is left out. A running count has no details.
   [[nodiscard]] std::string usage_object(const UsageCounts& usage, bool details = true) const;
   [[nodiscard]] const Identity& identity() const noexcept { return identity_; }

@@ -213,6 +213,26 @@ TEST(OpenAiStream, EveryFormIsTheSameAtEverySplit) {
   }
 }
 
+// vLLM gives its timings on the chunk that has the usage.
+TEST(OpenAiStream, TimingsThatTheClientDidNotAskForAreReadAndTakenOutAtEverySplit) {
+  std::string timed = last;
+  timed.insert(timed.size() - 3, R"(,"metrics":{"time_to_first_token_ms":12.5,"generation_time_ms":300,"queue_time_ms":0,"mean_itl_ms":null})");
+  const std::string stream = role + word + stop + timed + done;
+  ClientBody client;
+  client.include_usage = client.continuous_usage = client.ask_metrics = true;
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    const Read read = read_split(client, stream, cut);
+    ASSERT_TRUE(read.fed && read.finished) << cut;
+    ASSERT_EQ(read.text, role + word + stop + last + done) << cut;
+    EXPECT_EQ(read.reader->timings().first_token, std::chrono::microseconds(12'500));
+    EXPECT_EQ(read.reader->timings().generation, std::chrono::milliseconds(300));
+    EXPECT_EQ(read.reader->timings().queue, std::chrono::microseconds(0));
+  }
+  client.include_metrics = true;
+  EXPECT_EQ(read_split(client, stream, 9).text, stream);
+  EXPECT_TRUE(read_split(client, stream, 9).reader->timings().known());
+}
+
 Result<Answer> answer_of(std::string body) {
   body.reserve(body.size() + 64);
   return dialect_of(DialectName::openai).read_answer(Surface::chat, body);
@@ -228,6 +248,19 @@ TEST(OpenAiAnswer, TellsUsageAndWhereCostBelongs) {
   with.insert(answer.value().usage_close, ",\"cost\":1");
   EXPECT_EQ(nlohmann::json::parse(with)["usage"]["cost"], 1);
   EXPECT_GE(answer.value().content_bytes, 5U);
+}
+
+TEST(OpenAiAnswer, TellsTheEnginesTimingsAndWhereTheyStand) {
+  const std::string body = R"({"metrics":{"time_to_first_token_ms":7,"x":"}"},"choices":[{"message":{"content":"the \"metrics\": 1"}}]})";
+  const Result<Answer> answer = answer_of(body);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer.value().timings.first_token, std::chrono::milliseconds(7));
+  EXPECT_FALSE(answer.value().timings.generation);
+  std::string without = body;
+  without.erase(answer.value().metrics_begin, answer.value().metrics_end - answer.value().metrics_begin);
+  EXPECT_EQ(without, R"({"choices":[{"message":{"content":"the \"metrics\": 1"}}]})");
+  const Result<Answer> plain = answer_of(R"({"choices":[{"message":{"metrics":{"queue_time_ms":1}}}],"metrics":null})");
+  EXPECT_FALSE(plain.value().timings.known());
 }
 
 TEST(OpenAiAnswer, WithoutUsageNothingIsInvented) {

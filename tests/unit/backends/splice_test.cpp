@@ -53,6 +53,27 @@ TEST(Splice, StreamsAskForUsageAndKeepTheClientsOtherOptions) {
   EXPECT_EQ(spliced(client, "m", {true, false}), R"({"stream_options":{"include_usage":true},"model":"m"})");
 }
 
+TEST(Splice, AsksForTheEnginesTimingsOnce) {
+  const std::string plain = R"({"model":"auto"})";
+  ClientBody client = body_of(plain, false);
+  client.ask_metrics = true;
+  EXPECT_EQ(spliced(client, "m", {true, true}), R"({"include_metrics":true,"model":"m"})");
+  const std::string refused = R"({"model":"auto","include_metrics": false})";
+  client = body_of(refused, false);
+  client.ask_metrics = true;
+  client.include_metrics_value = find(refused, "false");
+  EXPECT_EQ(spliced(client, "m", {true, true}), R"({"model":"m","include_metrics": true})");
+  const std::string wanted = R"({"model":"auto","include_metrics":true})";
+  client = body_of(wanted, false);
+  client.ask_metrics = client.include_metrics = true;
+  EXPECT_EQ(spliced(client, "m", {true, true}), R"({"model":"m","include_metrics":true})");
+  const std::string stream = R"({"model":"auto","stream":true})";
+  client = body_of(stream, true);
+  client.ask_metrics = true;
+  EXPECT_EQ(nlohmann::json::parse(spliced(client, "m", {true, false})),
+            nlohmann::json::parse(R"({"include_metrics":true,"stream_options":{"include_usage":true},"model":"m","stream":true})"));
+}
+
 // Law: parsed, the result is the original with exactly the wanted changes, whatever the order and white space of the members.
 TEST(Splice, ChangesNothingElseInAnyBody) {
   const unsigned seed = test_seed();

@@ -57,7 +57,8 @@ backends:
     api_key: ${SECRET}
     trust: internal
     labels: {region: eu}
-    pool: {billing: dedicated, gpu: H100, gpus: 2, usd_per_gpu_hour: "2.49", ops_usd_per_month: "2000"}
+    pool: {billing: dedicated, gpu: H100, gpus: 2, usd_per_gpu_hour: "2.49", ops_usd_per_month: "2000", saturation_tokens_per_second: 9000}
+    engine: {metrics: on, path: /prometheus/metrics, interval_seconds: 0.5, per_request_metrics: true}
     timeouts: {connect_seconds: 0.25, first_byte_seconds: 10, silence_seconds: 20, total_seconds: 30}
     transport: curl
     models:

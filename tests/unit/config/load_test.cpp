@@ -76,6 +76,28 @@ TEST(Load, EveryKeyArrivesWhereItBelongs) {
   EXPECT_EQ(text(config->keys[1].team), "default");
 }
 
+TEST(Load, WhatIsAskedOfTheEngine) {
+  const ConfigPtr config = loaded(testing::every_key, {{"SECRET", "sk-abc"}, {"KEY_FILE", testing::credential_file()}});
+  const Backend& home = config->backends[0];
+  EXPECT_EQ(home.engine.metrics, EngineConfig::Metrics::on);
+  EXPECT_EQ(home.engine.path, "/prometheus/metrics");
+  EXPECT_EQ(home.engine.interval, 500ms);
+  EXPECT_TRUE(home.engine.per_request_metrics);
+  EXPECT_EQ(home.pool->saturation_tokens_per_second, 9000);
+}
+
+TEST(Load, EnginesOfVllmAndOfPoolsAreReadUnlessSwitchedOff) {
+  Backend backend;
+  EXPECT_FALSE(backend.is_scraped());
+  backend.pool.emplace();
+  EXPECT_TRUE(backend.is_scraped());
+  backend.engine.metrics = EngineConfig::Metrics::off;
+  EXPECT_FALSE(backend.is_scraped());
+  backend = Backend{};
+  backend.dialect = DialectName::vllm;
+  EXPECT_TRUE(backend.is_scraped());
+}
+
 TEST(Load, BackendsAndTargetsAreReadInOrder) {
   const ConfigPtr config = loaded(testing::every_key, {{"SECRET", "sk-abc"}, {"KEY_FILE", testing::credential_file()}});
   ASSERT_EQ(config->backends.size(), 3U);
