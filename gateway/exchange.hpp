@@ -53,6 +53,8 @@ class Exchange {
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
   void judge(TargetHealth& health, const Result<void>& outcome);
   void end_attempt(AttemptEnd& end);
+  [[nodiscard]] EngineLoad::Ticket enter_engine(const Target& target) const;
+  void leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const;
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
   static void client_left(void* self);
   static void out_of_time(void* self);
@@ -64,6 +66,7 @@ class Exchange {
   Task<Result<void>> pump(StreamReader& reader);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
   void note_progress(StreamReader& reader);
+  void note_timings(const EngineTimings& timings) const;
   Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
   void send_stream_error(const Error& error);

@@ -1,9 +1,11 @@
 // The attempts: the plan's targets in order, until one answers. The only place that tries again.
 
+#include <algorithm>
 #include <chrono>
 
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
+#include "metrics/pricing.hpp"
 
 namespace tollgate {
 
@@ -61,14 +63,31 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
   attempt_open_ = true;
   AttemptEnd end;
+  const EngineLoad::Ticket ticket = enter_engine(target);
   Result<void> outcome = co_await answer_from(step, end);
   transfer_.reset();                     // an unfinished call is cut off here: the upstream stops working for nobody
   health.in_flight.fetch_sub(1, std::memory_order_relaxed);
   if (!outcome && client_.gone()) outcome = fail(Fault::client_gone, "");
   judge(health, outcome);
   if (!outcome) end.result = RowResult::of(outcome.error().fault);
+  leave_engine(target, ticket, end);
   end_attempt(end);
   co_return outcome;
+}
+
+// What the engine calls a request is one sequence: n of them for each prompt. Prompts given as token ids are not counted here.
+EngineLoad::Ticket Exchange::enter_engine(const Target& target) const {
+  const std::size_t prompts = surface_ == Surface::chat ? 1 : chat_.texts.size();
+  const auto sequences = static_cast<std::uint32_t>(std::max<std::size_t>(prompts, 1) * static_cast<std::size_t>(chat_.choices));
+  return serving_->engines[target.backend]->load.begin(sequences, prompts > 0);
+}
+
+// Exact: the usage is what the engine's own counters must say of it. It counts the prompt once for each of n choices, the usage once;
+// and it refused what it answered with a 4xx.
+void Exchange::leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const {
+  const bool refused = end.http_status / 100 == 4 || nothing_sent(end.result);
+  const bool exact = refused || (end.usage_source == UsageSource::exact && chat_.choices == 1);
+  serving_->engines[target.backend]->load.end(ticket, refused ? Usage{} : end.usage, exact);
 }
 
 void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
@@ -115,6 +134,8 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   const Endpoint& endpoint = serving_->endpoints[step.target->backend];
   const Dialect& dialect = dialect_of(backend.dialect);
   WireBody wire;
+  body_map_.ask_metrics = backend.engine.per_request_metrics && surface_ != Surface::embeddings;
+  if (masks_) masked_->map.ask_metrics = body_map_.ask_metrics;
   TOLLGATE_CO_TRY(dialect.write(masks_ ? masked_->map : body_map_, *step.target, wire));
   Call call;
   call.path = dialect.path(surface_);

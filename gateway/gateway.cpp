@@ -89,7 +89,9 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  scraper_.reset();
   prober_.reset();
+  engine_watch_.reset();
   reactors_.clear();
   accounts_.reset();
   simulators_.clear();
@@ -112,6 +114,12 @@ Result<void> Gateway::start() {
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
   report_recovery(accounts_->recovery());
   prober_ = start_prober(board_, probe_interval);
+  engine_watch_ = std::make_unique<EngineWatch>(*accounts_);
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { engine_watch_->collect(*serving_, families); });
+  scraper_ = start_scraper(engines_, [](const std::string& backend, const std::string& why) {
+    log_event(LogLevel::warn, "the engine's metrics cannot be read; its load, its token counts and foreign traffic are not known",
+              {{"backend", backend}, {"why", why}});
+  });
   holder_ = std::make_unique<ConfigHolder>(loaded, path_, process_environment());
   TOLLGATE_TRY(adopt(loaded));
 
@@ -153,10 +161,11 @@ Result<ConfigPtr> Gateway::with_simulators(const ConfigPtr& loaded) {
 
 Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
-  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_));
   TOLLGATE_TRY(accounts_->adopt(filled));
   serving_ = std::move(serving);
   prober_->watch(filled);
+  scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
   return success();
 }
@@ -188,6 +197,7 @@ int Gateway::wait() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);   // before they are let in: one may be waiting already
   asio::co_spawn(control_, handle_signals(), ended);
   asio::co_spawn(control_, watch_file(), ended);
+  asio::co_spawn(control_, watch_engines(), ended);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
@@ -240,6 +250,16 @@ Task<void> Gateway::watch_file() {
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
     if (!draining_ && watch_.poll()) static_cast<void>(reload(ReloadCause::file_changed));
+  }
+}
+
+Task<void> Gateway::watch_engines() {
+  Timer timer(control_.get_executor());
+  for (;;) {
+    engine_watch_->tick(*serving_, std::chrono::steady_clock::now());
+    timer.expires_after(EngineWatch::interval);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
   }
 }
 

@@ -21,6 +21,7 @@
 #include "backends/simulator/simulator.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
+#include "gateway/engine_watch.hpp"
 #include "gateway/reactor.hpp"
 #include "metrics/metrics.hpp"
 
@@ -51,6 +52,7 @@ class Gateway {
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
+  [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
   [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
@@ -62,6 +64,7 @@ class Gateway {
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
   Task<void> handle_signals();
   Task<void> watch_file();
+  Task<void> watch_engines();
   void begin_drain();
   Task<void> stop_when_drained();
   void collect(std::vector<prometheus::MetricFamily>& families) const;
@@ -71,11 +74,14 @@ class Gateway {
   std::atomic<bool> draining_{false};
   std::unique_ptr<ConfigHolder> holder_;
   HealthBoard board_;
+  EngineBoard engines_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;
   std::unique_ptr<Accounts> accounts_;
   ServingPtr serving_;
   std::unique_ptr<Prober> prober_;
+  std::unique_ptr<EngineScraper> scraper_;
+  std::unique_ptr<EngineWatch> engine_watch_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::thread> threads_;
   asio::io_context control_{1};

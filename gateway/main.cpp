@@ -109,6 +109,17 @@ void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
   command->callback([&options, &code] { code = healthcheck(options); });
 }
 
+void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("pools", "Ask the running gateway what its pools cost, how full they are, and what their engines say");
+  add_config(*command, options.config);
+  command->add_option("--url", options.url, "Its admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
+  command->add_option("--timeout-seconds", options.timeout_seconds, "How long to wait for the answer")
+      ->check(CLI::Range(0.01, 300.0))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "Print all that is known, as JSON");
+  command->callback([&options, &code] { code = pools(options); });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
   app.require_subcommand(1);
@@ -133,6 +144,9 @@ int run(int argc, char** argv) {
 
   HealthcheckOptions healthcheck_options;
   add_healthcheck(app, healthcheck_options, code);
+
+  PoolsOptions pools_options;
+  add_pools(app, pools_options, code);
 
   NewKeyOptions key_options;
   CLI::App* keys_command = app.add_subcommand("keys", "API keys of the gateway's clients");

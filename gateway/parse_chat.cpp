@@ -96,7 +96,7 @@ Role role_of(std::string_view role) {
 }
 
 enum class Member : std::uint8_t {
-  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, service_tier, other
+  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, service_tier, include_metrics, other
 };
 
 Member member_of(std::string_view key) {
@@ -104,7 +104,8 @@ Member member_of(std::string_view key) {
       {"model", Member::model}, {"messages", Member::messages}, {"prompt", Member::prompt}, {"input", Member::input},
       {"stream", Member::stream}, {"stream_options", Member::stream_options}, {"max_tokens", Member::max_tokens},
       {"max_completion_tokens", Member::max_completion_tokens}, {"n", Member::n}, {"tools", Member::tools}, {"service_tier", Member::service_tier},
-      {"functions", Member::functions}, {"response_format", Member::response_format}, {"usage", Member::usage}};
+      {"functions", Member::functions}, {"response_format", Member::response_format}, {"usage", Member::usage},
+      {"include_metrics", Member::include_metrics}};
   for (const auto& [name, member] : known) {
     if (name == key) return member;
   }
@@ -163,6 +164,7 @@ class Pass {
       case Member::functions: return tools(value, "functions");
       case Member::response_format: return response_format(value);
       case Member::usage: return usage(value, key_at);
+      case Member::include_metrics: return include_metrics(value);
       case Member::service_tier: return service_tier(value);
       case Member::other: return success();
     }
@@ -268,6 +270,19 @@ class Pass {
     std::string_view raw;
     if (object.reset().error() || object.raw_json().get(raw)) return wrong_type("stream_options", "an object");
     client_.stream_options_value = span_of(trim_end(raw));
+    return success();
+  }
+
+  // vLLM's own: whether the answer is to carry the engine's timings. What is no boolean is left for the upstream to judge.
+  Result<void> include_metrics(sj::value& value) {
+    sj::json_type type{};
+    bool wanted = true;
+    const bool plain = !value.type().get(type) && (type == sj::json_type::boolean || type == sj::json_type::null);
+    if (plain) {
+      client_.include_metrics_value = span_of(trim_end(value.raw_json_token()));
+      if (value.get_bool().get(wanted)) wanted = false;
+    }
+    client_.include_metrics = wanted;
     return success();
   }
 

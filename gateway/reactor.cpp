@@ -173,7 +173,12 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     const TargetHealth& health = *serving.health[i];
     state.in_flight = health.in_flight.load(std::memory_order_relaxed);
     state.availability = !health.reachable() ? Availability::unreachable : health.usable(now) ? Availability::up : Availability::breaker_open;
+    const EngineLoad& engine = serving.engines[targets[i].backend]->load;
+    state.engine_running = engine.running.load(std::memory_order_relaxed);
+    state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);
+    state.kv_cache_usage = engine.kv_cache_usage.load(std::memory_order_relaxed);
     if (!refresh) continue;
+    state.loaded_usd_per_million_tokens = Usd{engine.loaded_picodollars_per_million.load(std::memory_order_relaxed)};
     const Books::Learned learned = books_.learned(targets[i].id);
     state.input_bytes_per_token = learned.input_bytes_per_token;
     state.output_tokens_mean = learned.output_tokens_mean;

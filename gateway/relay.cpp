@@ -1,5 +1,6 @@
 // The answer's bytes, upstream to client: a whole answer in one write, a stream as it comes.
 
+#include <algorithm>
 #include <chrono>
 
 #include "config/decimal.hpp"
@@ -49,6 +50,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
   end_attempt(end);
+  note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
   }
@@ -56,23 +58,37 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   if (body_map_.wants_cost && answer.usage_close != 0) cost = ",\"cost\":" + (cost_text_ == "unknown" ? "null" : cost_text_);
   std::string lines;
   append_tollgate_headers(lines, true);
+  // Two places where the body is not passed on as it came: the cost goes in, timings that the client did not ask for go out.
+  const bool strip = body_map_.ask_metrics && !body_map_.include_metrics;
+  const std::size_t cut = strip ? answer.metrics_begin : body.size(), cut_end = strip ? answer.metrics_end : body.size();
+  const std::size_t put = cost.empty() ? body.size() : answer.usage_close;
+  const std::size_t first = std::min(cut, put), second = std::max(cut, put);
+  const auto piece = [&](std::size_t from, std::size_t to) { return asio::const_buffer(body.data() + from, to - from); };
   ReplyHead head;
-  head.length = body.size() + cost.size();
+  head.length = body.size() + cost.size() - (cut_end - cut);
   head.keep_alive = keeps_alive();
   head.request_id = id_text_.view();
   head.extra = lines;
   std::string text;
   text.reserve(640);
   append_head(text, head, reactor_.date(arrived_us_ / 1'000'000));
-  const std::size_t cut = cost.empty() ? body.size() : answer.usage_close;
-  const std::array<asio::const_buffer, 4> buffers{asio::buffer(text), asio::const_buffer(body.data(), cut), asio::buffer(cost),
-                                                  asio::const_buffer(body.data() + cut, body.size() - cut)};
+  const bool cost_first = put <= cut;
+  const std::array<asio::const_buffer, 6> buffers{asio::buffer(text),
+                                                  piece(0, first),
+                                                  asio::buffer(cost_first ? std::string_view(cost) : std::string_view{}),
+                                                  piece(cost_first ? first : cut_end, second),
+                                                  asio::buffer(cost_first ? std::string_view{} : std::string_view(cost)),
+                                                  piece(cost_first ? cut_end : second, body.size())};
   replied_ = true;
   status_ = 200;
   const bool sent = client_.send_soon(buffers);
   first_byte_at_ = std::chrono::steady_clock::now();
   if (!sent) return fail(Fault::client_gone, "");
   return success();
+}
+
+void Exchange::note_timings(const EngineTimings& timings) const {
+  if (timings.known()) serving_->timings[serving_->index_of(*plan_->steps[step_].target)]->observe(timings);
 }
 
 void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const {
@@ -158,6 +174,7 @@ void Exchange::note_progress(StreamReader& reader) {
 void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) {
   std::tie(end.usage, end.usage_source) = reader.usage();
   end.first_token_us = first_token_us_;
+  note_timings(reader.timings());
   end.service_tier = reader.service_tier();
   if (end.usage_source == UsageSource::none) {
     end.usage = estimated(reader.content_bytes());

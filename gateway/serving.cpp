@@ -11,13 +11,15 @@ std::atomic<std::uint64_t> generations{0};
 
 Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config) {}
 
-Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board) {
+Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines) {
   auto serving = std::make_shared<Serving>(std::move(config));
   for (const Backend& backend : serving->config->backends) {
     TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend, serving->config->air_gap));
     serving->endpoints.push_back(std::move(endpoint));
+    serving->engines.push_back(&engines.of(backend.name));
   }
   for (const Target& target : serving->config->targets) serving->health.push_back(&board.of(target.id));
+  for (const Target& target : serving->config->targets) serving->timings.push_back(&engines.timings_of(target.id));
   for (const std::string& name : serving->config->virtual_models) {
     serving->virtual_models.push_back({name, Names::global().intern(name)});
   }

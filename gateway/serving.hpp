@@ -13,7 +13,7 @@ namespace tollgate {
 
 struct Serving {
   /// `config` with the urls of simulated backends filled in. Errors: an endpoint that cannot be.
-  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board);
+  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board, EngineBoard& engines);
 
   explicit Serving(ConfigPtr from);
   ConfigPtr config;
@@ -21,6 +21,8 @@ struct Serving {
   KeyTable keys;
   std::vector<Endpoint> endpoints;                 ///< per backend
   std::vector<TargetHealth*> health;               ///< per target; owned by the board
+  std::vector<EngineState*> engines;               ///< per backend; likewise
+  std::vector<TimingsSeen*> timings;               ///< per target; likewise
   struct VirtualModel {
     std::string_view name;                         ///< of the config
     NameId id;

@@ -4,6 +4,7 @@
 
 #include "metrics/books.hpp"
 #include "metrics/exporter.hpp"
+#include "metrics/foreign_time.hpp"
 #include "metrics/recovery.hpp"
 
 namespace tollgate {
@@ -49,7 +50,17 @@ class AllBooks final : public Accounts {
     (void)outcome;  // ledger() says it
   }
 
-  std::vector<PoolStatus> pools() const override { return pools_.status(clock_()); }
+  std::vector<PoolStatus> pools() const override {
+    std::vector<PoolStatus> all = pools_.status(clock_());
+    for (PoolStatus& pool : all) foreign_.split(pool);
+    return all;
+  }
+
+  void set_foreign(NameId pool, bool runs) override {
+    for (const PoolStatus& status : pools_.status(clock_())) {
+      if (status.pool == pool) foreign_.set(pool, runs, status);
+    }
+  }
 
   LedgerStatus ledger() const override {
     LedgerStatus status = ledger_.status();
@@ -87,6 +98,7 @@ class AllBooks final : public Accounts {
   const MonoClock clock_;
   const Recovery recovery_;
   Pools pools_;
+  ForeignTime foreign_;
   LedgerThread ledger_;
   std::vector<std::unique_ptr<ReactorBooks>> books_;  // fixed after start()
 

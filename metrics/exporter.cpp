@@ -237,11 +237,14 @@ void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<
   {
     Family cost(families, Series::pool_cost);
     for (const PoolStatus& pool : pools) {
-      const auto [attributed, idle] =
-          pools_[pool.pool].cost.publish(pool.attributed.picodollars(), pool.idle.picodollars());
+      PoolMemory& memory = pools_[pool.pool];
+      const auto [attributed, rest] =
+          memory.cost.publish(pool.attributed.picodollars(), pool.idle.picodollars());
+      const auto [idle, foreign] = memory.idle_cost.publish(rest, pool.foreign.picodollars());
       const std::string_view name = label_text(pool.pool);
       cost.add(usd(attributed), {name, "attributed"});
       cost.add(usd(idle), {name, "idle"});
+      cost.add(usd(foreign), {name, "foreign"});
       cost.add(usd(pool.cold_start), {name, "cold_start"});
       cost.add(usd(pool.rounding), {name, "rounding"});
     }
@@ -249,10 +252,12 @@ void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<
   {
     Family time(families, Series::pool_gpu_seconds);
     for (const PoolStatus& pool : pools) {
-      const auto [busy, idle] =
-          pools_[pool.pool].gpu_time.publish(pool.busy_gpu_time.count(), pool.idle_gpu_time.count());
+      PoolMemory& memory = pools_[pool.pool];
+      const auto [busy, rest] = memory.gpu_time.publish(pool.busy_gpu_time.count(), pool.idle_gpu_time.count());
+      const auto [idle, foreign] = memory.idle_gpu_time.publish(rest, pool.foreign_gpu_time.count());
       time.add(seconds_of_micros(busy), {label_text(pool.pool), "busy"});
       time.add(seconds_of_micros(idle), {label_text(pool.pool), "idle"});
+      time.add(seconds_of_micros(foreign), {label_text(pool.pool), "foreign"});
     }
   }
   {

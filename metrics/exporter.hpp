@@ -52,7 +52,7 @@ class Exporter {
   void add_pools(std::vector<prometheus::MetricFamily>& families, const std::vector<PoolStatus>& pools);
 
   struct PoolMemory {
-    NeverFalling cost, gpu_time;
+    NeverFalling cost, gpu_time, idle_cost, idle_gpu_time;
   };
   std::mutex mutex_;
   std::map<NameId, PoolMemory> pools_;

@@ -104,7 +104,8 @@ class Books {
 struct PoolStatus {
   NameId pool;
   UsdSum billed, attributed, idle, cold_start, rounding;   ///< attributed: settled charges + what runs have accrued so far
-  GpuTime busy_gpu_time, idle_gpu_time;
+  UsdSum foreign;                          ///< while only work ran that did not pass here; not in idle
+  GpuTime busy_gpu_time, idle_gpu_time, foreign_gpu_time;
   std::int64_t in_flight = 0;
   double busy_ratio = 0;                   ///< share of the last five minutes with work in flight (BusyWindow)
 };
@@ -158,6 +159,9 @@ class Accounts {
   /// so; the rows stay in their slots). Any thread but a reactor's.
   virtual void flush() = 0;
   [[nodiscard]] virtual std::vector<PoolStatus> pools() const = 0;
+  /// Whether the pool's engine is doing work that did not pass here; holds until it is said otherwise. Idle time from now on is
+  /// `foreign` while it is. Any thread.
+  virtual void set_foreign(NameId pool, bool runs) = 0;
   [[nodiscard]] virtual LedgerStatus ledger() const = 0;
   /// What start() found; for the log.
   [[nodiscard]] virtual const Recovery& recovery() const noexcept = 0;

@@ -51,16 +51,62 @@ AdminReply readyz(Gateway& gateway) {
                                   {"targets", targets(*serving)}});
 }
 
+Json price(const std::optional<Usd>& usd) { return usd ? Json(decimal_text(*usd)) : Json(); }
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
+}
+
+// What is not known is null, never 0.
+void add_engine(Json& entry, const PoolView& view) {
+  const PoolPrices& prices = view.prices;
+  entry["foreign_requests"] = or_null(view.foreign_requests);
+  entry["usd_per_million_tokens"] = {{"marginal", price(prices.marginal)},
+                                     {"busy", price(prices.busy)},
+                                     {"loaded", price(prices.loaded)},
+                                     {"busy_since_start", price(prices.busy_since_start)},
+                                     {"loaded_since_start", price(prices.loaded_since_start)}};
+  entry["tokens_per_second"] = or_null(prices.tokens_per_second);
+  entry["load_ratio"] = or_null(prices.load_ratio);
+  entry["saturation"] = {{"tokens_per_second", prices.saturation_source == SaturationSource::none ? Json() : Json(prices.saturation_tokens_per_second)},
+                         {"source", name_of(prices.saturation_source)}};
+}
+
+Json engine(const EngineStatus& status) {
+  if (!status.scraped) return Json();
+  const auto tokens = [](const TokenAccount& account) {
+    if (!account.known) return Json();
+    return Json{{"engine", account.engine}, {"own", account.own}, {"foreign", account.foreign}, {"unexplained", account.unexplained},
+                {"drift_ratio", or_null(account.drift_ratio())}};
+  };
+  const std::chrono::duration<double> age = std::chrono::steady_clock::now() - status.last_success;
+  return {{"kind", status.kind.empty() ? Json() : Json(status.kind)},
+          {"age_seconds", status.last_success == std::chrono::steady_clock::time_point{} ? Json() : Json(age.count())},
+          {"error", status.error.empty() ? Json() : Json(status.error)},
+          {"running", or_null(status.running)},
+          {"waiting", or_null(status.waiting)},
+          {"kv_cache_usage", or_null(status.kv_cache_usage)},
+          {"foreign_requests", or_null(status.foreign_requests)},
+          {"restarts", status.restarts},
+          {"prompt_tokens", tokens(status.prompt)},
+          {"generation_tokens", tokens(status.generation)}};
+}
+
 AdminReply pools(Gateway& gateway) {
   Json all = Json::array();
   for (const PoolStatus& pool : gateway.accounts().pools()) {
-    all.push_back(Json{{"pool", text(pool.pool)},
-                   {"billed_usd", decimal_text(pool.billed)},
-                   {"attributed_usd", decimal_text(pool.attributed)},
-                   {"idle_usd", decimal_text(pool.idle)},
-                   {"cold_start_usd", decimal_text(pool.cold_start)},
-                   {"rounding_usd", decimal_text(pool.rounding)},
-                   {"in_flight", pool.in_flight}});
+    Json entry{{"pool", text(pool.pool)},
+               {"billed_usd", decimal_text(pool.billed)},
+               {"attributed_usd", decimal_text(pool.attributed)},
+               {"idle_usd", decimal_text(pool.idle)},
+               {"foreign_usd", decimal_text(pool.foreign)},
+               {"cold_start_usd", decimal_text(pool.cold_start)},
+               {"rounding_usd", decimal_text(pool.rounding)},
+               {"in_flight", pool.in_flight},
+               {"busy_ratio", pool.busy_ratio}};
+    add_engine(entry, gateway.engine_watch().pool(pool.pool));
+    all.push_back(std::move(entry));
   }
   return json(200, {{"pools", all}});
 }
@@ -68,12 +114,14 @@ AdminReply pools(Gateway& gateway) {
 AdminReply backends(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
   Json all = Json::array();
-  for (const Backend& backend : serving->config->backends) {
+  for (std::size_t i = 0; i < serving->config->backends.size(); ++i) {
+    const Backend& backend = serving->config->backends[i];
     all.push_back({{"backend", text(backend.name)},
                    {"url", backend.url},
                    {"simulated", backend.simulated.has_value()},
                    {"trust", backend.trust == Trust::internal ? "internal" : "external"},
-                   {"labels", backend.labels}});
+                   {"labels", backend.labels},
+                   {"engine", engine(serving->engines[i]->status())}});
   }
   return json(200, {{"backends", all}, {"targets", targets(*serving)}});
 }
@@ -86,8 +134,8 @@ AdminReply reload(Gateway& gateway) {
 
 AdminReply index(Gateway& gateway) {
   std::string page = "Tollgate, admin port\n\n/metrics              Prometheus\n/healthz              the process runs\n"
-                     "/readyz               requests can be served and recorded\n/admin/v1/backends    backends and targets\n"
-                     "/admin/v1/pools       what each pool was billed, and for what\nPOST /-/reload        read the configuration again\n\n";
+                     "/readyz               requests can be served and recorded\n/admin/v1/backends    backends and targets, and what their engines say\n"
+                     "/admin/v1/pools       what each pool was billed, and for what; what a million tokens cost\nPOST /-/reload        read the configuration again\n\n";
   page += "configuration " + gateway.config()->source + ", sha256 " + gateway.config()->sha256 + "\n";
   return {200, "text/plain; charset=utf-8", page, {}};
 }

@@ -34,6 +34,15 @@ struct HealthcheckOptions {
 /// Whether the gateway that runs here can serve.
 int healthcheck(const HealthcheckOptions& options);
 
+struct PoolsOptions {
+  std::string config;
+  std::string url;               ///< the admin port's address; "" asks the configuration for it
+  double timeout_seconds = 3;
+  bool json = false;
+};
+/// What the running gateway knows of its hardware and engines now.
+int pools(const PoolsOptions& options);
+
 struct NewKeyOptions {
   std::string name, team;
   bool json = false;

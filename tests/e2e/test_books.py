@@ -167,7 +167,7 @@ def test_ledger_metrics_headers_and_pools_agree_exactly_after_a_mixed_load_with_
         for state in (pool, pool_now):
             assert state["in_flight"] == 0
             assert Decimal(state["attributed_usd"]) == attributed
-            assert sum(Decimal(state[f"{part}_usd"]) for part in ("attributed", "idle", "cold_start", "rounding")) == Decimal(state["billed_usd"])
+            assert sum(Decimal(state[f"{part}_usd"]) for part in ("attributed", "idle", "foreign", "cold_start", "rounding")) == Decimal(state["billed_usd"])
         assert attributed > 0
 
 

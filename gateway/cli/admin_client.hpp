@@ -1,0 +1,22 @@
+#pragma once
+// For commands that ask the gateway that runs: where its admin port is, and what it answers.
+
+#include <string>
+
+namespace tollgate::cli {
+
+struct AdminPort {
+  std::string config;  ///< asked for the address, unless …
+  std::string url;     ///< … this is it
+};
+/// The address, without a slash at its end. Said why if the code is not ok.
+[[nodiscard]] int find_admin_port(const AdminPort& options, std::string& url);
+
+struct AdminAnswer {
+  long status = 0;
+  std::string body;
+  std::string failure;  ///< not empty: there was no answer
+};
+[[nodiscard]] AdminAnswer ask_admin_port(const std::string& url, double seconds);
+
+}  // namespace tollgate::cli
