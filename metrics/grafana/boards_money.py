@@ -1,5 +1,6 @@
 """The dashboards about money: Spend and Pools."""
 
+from boards_engine import load, truth
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed, gap_colors, graph, increase, or_zero, rate, series,
                     stat, table, thresholds)
 
@@ -162,12 +163,13 @@ def pools():
         graph("Busy ratio and break-even", break_even_says + " Below its dashed line a pool costs more than it saves.",
               [(busy("$__rate_interval"), "{{pool}} busy"), (break_even("1h"), "{{pool}} break-even")], "percentunit", high=1,
               overrides=[dashed(".* break-even", RED)]),
-        graph("Cost per hour, by whose it is", "Stacked: attributed to requests, idle, cold start. It adds up to the pools' price.",
+        graph("Cost per hour, by whose it is", "Stacked: attributed to requests, idle, foreign (only work that did not pass here), cold start. It adds up to "
+              "the pools' price.",
               [(f"3600 * {rate(COST, BUT_ROUNDING, 'state')}", "{{state}}")], "currencyUSD", stacked=True,
-              overrides=[gap_colors("attributed", GREEN), gap_colors("idle", RED), gap_colors("cold_start", ORANGE)]),
-        graph("GPUs", "GPU seconds per second, busy (a request in flight) and idle.",
+              overrides=[gap_colors("attributed", GREEN), gap_colors("idle", RED), gap_colors("foreign", YELLOW), gap_colors("cold_start", ORANGE)]),
+        graph("GPUs", "GPU seconds per second, busy (a request in flight), idle, and foreign (only work that did not pass here).",
               [(rate("tollgate_pool_gpu_seconds_total", 'pool=~"$pool"', "state"), "{{state}}")], "short", stacked=True,
-              overrides=[gap_colors("busy", GREEN), gap_colors("idle", GREY)]),
+              overrides=[gap_colors("busy", GREEN), gap_colors("idle", GREY), gap_colors("foreign", YELLOW)]),
         graph("In flight", "Attempts in flight on each pool; past concurrency_max a pool counts as saturated.",
               [(f"sum by (pool) ({series('tollgate_pool_in_flight', IN_POOL)})", "{{pool}}")], "short"),
         graph("Tokens per second", "Input and output, by pool.", [(f"{pool_tokens('$__rate_interval')} and on (pool) {billed('$__rate_interval')}", "{{pool}}")], "short"),
@@ -183,4 +185,4 @@ def pools():
               [(f"3600 * {rate(SPEND, OF_POOLS, 'target')}", "{{target}}")], "currencyUSD", stacked=True),
     ]
     return board("pools", "Hardware that is paid for by time: who used it, what stood idle, and whether it pays.", ["pool", "baseline"],
-                 [("Now", now), ("Use", use), ("Price of a token", price)])
+                 [("Now", now), ("Use", use), ("Price of a token", price), ("What the engines say", load()), ("Whether it agrees", truth())])

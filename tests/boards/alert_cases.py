@@ -51,6 +51,16 @@ def parts(billed, idle, attributed):
             **of("tollgate_pool_cost_usd_total", attributed, pool="gpu", state="attributed")}
 
 
+def drifting(unexplained):
+    return {**of("tollgate_engine_unexplained_tokens", unexplained, backend="gpu", type="generation"),
+            **of("tollgate_engine_tokens_total", "20000x60", backend="gpu", type="generation")}
+
+
+def scrapes(failed):
+    """Of 30 a minute."""
+    return {**of("tollgate_engine_scrapes_total", "0+30x50", backend="gpu"), **of("tollgate_engine_scrape_failures_total", failed, backend="gpu")}
+
+
 def economics(tokens, baseline, samples, billed=1.0, managed=0.0, tokens_of="gpu/llama", billed_from=0):
     """Per step: USD billed for the pool, USD at the managed target, tokens of one target, USD at the baseline."""
     gap = f"_x{billed_from} " if billed_from else ""
@@ -87,6 +97,8 @@ CASES = {
     "TollgateRequestsDamaged": ("1m", "5m", of("tollgate_ledger_recovered_requests", "2x10", state="damaged"),
                                 {**of("tollgate_ledger_recovered_requests", "0x10", state="damaged"), **of("tollgate_ledger_recovered_requests", "9x10", state="open")}),
     "TollgateBooksDisagree": ("1m", "25m", parts("0+1x30", "0+0.5x30", "0+0.4x30"), parts("0+1x30", "0+0.5x30", "0+0.5x30")),
+    "TollgateTokenDrift": ("1m", "50m", drifting("600x60"), drifting("190x60")),
+    "TollgateEngineNotRead": ("1m", "40m", scrapes("0+30x50"), scrapes("0+15x50")),
     "TollgateUnpricedTraffic": ("1m", "20m", of("tollgate_unpriced_requests_total", "0x10 1x10", target="managed/large"),
                                 of("tollgate_unpriced_requests_total", "4x20", target="managed/large")),
     "TollgatePricesStale": ("1m", "70m", of("tollgate_price_book_stale", "1x80"), of("tollgate_price_book_stale", "1x30 0x50")),

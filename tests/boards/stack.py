@@ -25,7 +25,8 @@ HARD = ["Prove by induction that the sum of the first n odd numbers is a square,
 
 def config():
     keys = "".join(f'    - {{name: {team}-app, team: {team}, sha256: "{hashlib.sha256(key.encode()).hexdigest()}"}}\n' for team, key in KEYS.items())
-    return CONFIG + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n"
+    timed = CONFIG.replace("models:\n      llama:", "engine: {interval_seconds: 0.5, per_request_metrics: true}\n    models:\n      llama:")
+    return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n"
 
 
 def costs(gateway, *arguments):
