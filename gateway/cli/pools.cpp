@@ -51,7 +51,7 @@ void print_bill(const Json& pools) {
     table.column("USD " + line, true);
   }
   table.column("in flight", true);
-  table.column("foreign", true);
+  table.column("foreign now", true);
   std::vector<std::vector<std::string>> rows;
   for (const Json& pool : pools) {
     std::vector<std::string>& row = rows.emplace_back();
@@ -90,11 +90,28 @@ void print_prices(const Json& pools) {
   table.print();
 }
 
+/// Both sides of an engine's token counts together; what it does not tell is left out.
+struct TokenSums {
+  std::int64_t engine = 0, foreign = 0, unexplained = 0;
+  bool known = false;
+  void add(const Json& side) {
+    if (side.is_null()) return;
+    known = true;
+    engine += side["engine"].get<std::int64_t>();
+    foreign += side["foreign"].get<std::int64_t>();
+    unexplained += side["unexplained"].get<std::int64_t>();
+  }
+  [[nodiscard]] std::string share(std::int64_t part) const {
+    if (!known || engine == 0) return std::string(unknown);
+    return fmt::format("{:.1f}%", static_cast<double>(part) * 100 / static_cast<double>(engine));
+  }
+};
+
 void print_engines(const Json& backends) {
   TextTable table;
   for (const char* const heading : {"backend", "engine"}) table.column(heading, false);
   for (const char* const heading :
-       {"running", "waiting", "cache", "foreign", "foreign tokens", "drift in", "drift out"})
+       {"running", "waiting", "cache", "foreign now", "tokens served", "foreign", "unexplained"})
     table.column(heading, true);
   std::string failures;
   bool any = false;
@@ -103,15 +120,13 @@ void print_engines(const Json& backends) {
     if (engine.is_null()) continue;
     any = true;
     const std::string name = backend["backend"].get<std::string>();
-    const Json &prompt = engine["prompt_tokens"], &generation = engine["generation_tokens"];
-    const auto drift = [](const Json& side) {
-      return side.is_null() ? std::string(unknown) : percent(side["drift_ratio"]);
-    };
+    TokenSums tokens;
+    tokens.add(engine["prompt_tokens"]);
+    tokens.add(engine["generation_tokens"]);
     table.row({name, engine["kind"].is_string() ? engine["kind"].get<std::string>() : std::string(unknown),
                count(engine["running"]), count(engine["waiting"]), percent(engine["kv_cache_usage"]),
-               count(engine["foreign_requests"]),
-               generation.is_null() ? std::string(unknown) : count(generation["foreign"]), drift(prompt),
-               drift(generation)});
+               count(engine["foreign_requests"]), tokens.known ? std::to_string(tokens.engine) : std::string(unknown),
+               tokens.share(tokens.foreign), tokens.share(tokens.unexplained)});
     if (engine["error"].is_string())
       failures += fmt::format("note: {} cannot be read: {}\n", name, engine["error"].get<std::string>());
   }
