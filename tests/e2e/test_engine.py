@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -182,6 +183,64 @@ def test_an_engine_that_cannot_be_read_is_unknown_and_said_so_once():
             gateway.write_config(gateway.config_path.read_text().replace("engine: {", "engine: {metrics: off, "))
             gateway.admin("/-/reload", "POST")
             assert engine_of(gateway) is None
+
+
+@contextlib.contextmanager
+def page_server(answer):
+    """Answers every connection by answer(socket); says how to reach it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+        def talk(connection):
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                answer(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def silent(connection):
+    connection.recv(1)
+
+
+def trickling(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+    while True:
+        connection.sendall(b"#")
+        time.sleep(0.05)
+
+
+def endless(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        connection.sendall(b"# nothing\n" * 10000)
+
+
+def broken_off(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nvllm:num_requests_running 3\n")
+
+
+def web_page(connection):
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\nconnection: close\r\n\r\n<html>hi</html>")
+
+
+@pytest.mark.parametrize("answer, said", [(silent, ""), (trickling, ""), (endless, "8 MiB"), (broken_off, ""), (web_page, "HTML")])
+def test_a_page_that_is_none_holds_nothing_up(answer, said):
+    with page_server(answer) as url, Gateway(OUTSIDE.format(url=url, engine="interval_seconds: 0.2")) as gateway:
+        engine = wait_for_engine(gateway, lambda e: e["error"], "the failure")
+        assert said in engine["error"] and engine["running"] is None, engine
+        wait_until(lambda: total(gateway.metrics()["tollgate_engine_scrape_failures_total"]) >= 2, 10, "it to be tried again")
+        began = time.monotonic()
+        assert gateway.stop() == 0, gateway.log()
+        assert time.monotonic() - began < 5, "a scrape under way does not hold up the end"
 
 
 def test_an_engine_that_begins_anew_loses_no_count():
