@@ -1,7 +1,10 @@
 """The engine's own word: what it says of its load and its tokens, whose they are, and what they cost."""
 
+import concurrent.futures
 import contextlib
 import json
+import os
+import random
 import socket
 import subprocess
 import threading
@@ -120,6 +123,47 @@ def test_work_that_did_not_pass_the_gateway_is_foreign_and_not_idle():
         assert total(metrics["tollgate_pool_gpu_seconds_total"], state="foreign") > 4
         time.sleep(0.5)
         assert pool_of(gateway)["foreign_usd"] == pool["foreign_usd"]       # idle again, not foreign for ever
+
+
+def test_in_mixed_traffic_every_token_is_ours_or_foreign_and_none_is_both():
+    seed = int(os.environ.get("TOLLGATE_SEED", random.randrange(1 << 31)))
+    print("TOLLGATE_SEED", seed)
+    ours, theirs, lock = [], [], threading.Lock()
+    with Gateway(GATEWAY_CONFIG) as gateway:
+        wait_for_engine(gateway, lambda engine: engine["generation_tokens"], "the first look at the engine")
+        end = time.monotonic() + 5
+
+        def ask(number):
+            dice = random.Random(seed + number)
+            while time.monotonic() < end:
+                tokens = dice.randrange(1, 200)
+                if number % 4 == 0:
+                    used, into = ask_past_the_gateway(gateway, tokens), theirs
+                else:
+                    status, _, body = gateway.chat(f"[[sim-tokens: {tokens}]]", model="gpu/llama")
+                    assert status == 200, body
+                    used, into = json.loads(body)["usage"], ours
+                with lock:
+                    into.append(used)
+                if dice.random() < 0.2:
+                    time.sleep(dice.random() / 2)
+
+        with concurrent.futures.ThreadPoolExecutor(8) as crowd:
+            done = [crowd.submit(ask, number) for number in range(8)]
+            while not all(each.done() for each in done):
+                engine, pool = engine_of(gateway), pool_of(gateway)
+                with lock:
+                    known = sum(used["completion_tokens"] for used in theirs)
+                # Of those that are being generated some may be counted, but never ours.
+                assert engine["generation_tokens"]["foreign"] <= known + 2 * 200, engine
+                assert sum(Decimal(pool[f"{line}_usd"]) for line in LINES) == Decimal(pool["billed_usd"])
+                time.sleep(0.1)
+            for each in done:
+                each.result()
+        for side, key in (("prompt_tokens", "prompt_tokens"), ("generation_tokens", "completion_tokens")):
+            expected = sum(used[key] for used in ours), sum(used[key] for used in theirs)
+            engine = wait_for_engine(gateway, lambda e: (e[side]["own"], e[side]["foreign"]) == expected, f"{side} to be {expected}")
+            assert engine[side]["unexplained"] == 0 and engine[side]["engine"] == sum(expected)
 
 
 @contextlib.contextmanager
