@@ -83,6 +83,7 @@ bool is_us_ssn(DigitSpan digits) noexcept {
   const std::uint64_t area = number(digits.first(3)), group = number(digits.subspan(3, 2)),
                       serial = number(digits.subspan(5, 4));
   if (area == 0 || area == 666 || group == 0 || serial == 0) return false;
+  if (std::all_of(digits.begin(), digits.end(), [&](std::uint8_t digit) { return digit == digits[0]; })) return false;
   return area < 900 || group >= 50;  // 9xx: taxpayer numbers
 }
 

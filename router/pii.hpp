@@ -47,6 +47,8 @@ namespace pii {
 std::size_t at_number(std::string_view text, std::size_t at, PiiSink& sink);
 /// At a character of keys, tokens and assignments: 'A' '_' '-' '.' '=' ':'.
 std::size_t at_secret_mark(std::string_view text, std::size_t at, PiiSink& sink);
+/// A value with the digit at `at` in it that a sentence calls a password: "the password is Blue-Fern-44".
+void find_said_password(std::string_view text, std::size_t at, PiiSink& sink);
 /// At '@'.
 std::size_t at_email(std::string_view text, std::size_t at, PiiSink& sink);
 
@@ -61,6 +63,8 @@ std::size_t at_email(std::string_view text, std::size_t at, PiiSink& sink);
 /// Whether a word may begin at `at`: no letter or digit stands before it. The `n` of a `\n` that is written out (JSON
 /// within JSON) is none.
 [[nodiscard]] bool begins_word(std::string_view text, std::size_t at) noexcept;
+/// Whether the words right before `at` call what follows a number to call.
+[[nodiscard]] bool called_before(std::string_view text, std::size_t at) noexcept;
 /// Words that tell what a number is, separated by '|' in lower case; by their first byte.
 class ContextWords {
  public:

@@ -332,13 +332,10 @@ class Rules {
     if (is_chilean_rut(number_.of(0, end), check)) report_at(PiiKind::national_id, number_.groups[0].begin, hyphen + 2);
   }
 
+  /// Words that hardly mean anything else; weaker ones must stand right before the number (called_before).
   static constexpr std::string_view phone_word_list =
-      "phone|telephone|tel|tel.|mobile|cell|fax|call|text "
-      "me|dial|whatsapp|telefon|telefonnummer|handy|handynummer|mobil|"
-      "mobilnummer|festnetz|rufnummer|anrufen|fon|téléphone|telephone|portable|appeler|appelez|appelle|teléfono|"
-      "telefono|móvil|movil|celular|"
-      "llamar|llama|cellulare|telefone|celular|telefoon|mobiel|电话|電話|手机|手機|携帯|联系方式|전화|휴대폰|телефон|"
-      "फ़ोन";
+      "phone|telephone|whatsapp|telefon|telefonnummer|handynummer|mobilnummer|rufnummer|téléphone|teléfono|telefono|"
+      "telefone|telefoon|телефон";
 
   // "+49 171 1234567"; "(212) 555-0143"; national forms with words before them or a form of their own.
   void phone() {
@@ -364,7 +361,8 @@ class Rules {
     if (done_) return;
     static const ContextWords phone_words(phone_word_list);
     const bool length_fits = count >= 7 && count <= 15 && ends_word_;
-    if (length_fits && !is_date() && words(0, phone_words)) report_at(PiiKind::phone, begin, number_.end);
+    if (length_fits && !is_date() && (words(0, phone_words) || called_before(text_, begin)))
+      report_at(PiiKind::phone, begin, number_.end);
   }
 
   /// Forms that hardly anything but a phone number has.
@@ -384,8 +382,12 @@ class Rules {
         form("4/8")) {  // German mobile
       return digit(0) == 0 && digit(1) == 1 && digit(2) >= 5 && digit(2) <= 7;
     }
-    if (form("5 6", true)) return digit(0) == 0 && digit(1) == 7;  // British mobile
-    if (form("3-4-4")) return digit(0) == 0 && digit(2) == 0;      // Japan, Korea
+    if (form("5 6", true)) return digit(0) == 0 && digit(1) == 7;    // British mobile
+    if (form("3 4 4", true)) return digit(0) == 0 && digit(1) == 2;  // British landlines
+    if (form("4 3 4", true)) return digit(0) == 0 && digit(1) == 1;
+    if (form("2-8")) return digit(0) == 0 && digit(1) == 6;                     // Dutch mobile
+    if (form("2)5-4") || form("2)4-4")) return digit(0) >= 1 && digit(2) >= 2;  // Brazil
+    if (form("3-4-4")) return digit(0) == 0 && digit(2) == 0;                   // Japan, Korea
     return false;
   }
 
@@ -426,6 +428,7 @@ class Rules {
 }  // namespace
 
 std::size_t at_number(std::string_view text, std::size_t at, PiiSink& sink) {
+  if (sink.wanted.has(PiiKind::password)) find_said_password(text, at, sink);
   const Number number = number_at(text, at);
   if (number.count == 0) return std::max(number.end, iban_at(text, at, sink));  // too long for all but an account
   const bool letter_before = at > 0 && is_letter(text[at - 1]);

@@ -144,8 +144,19 @@ std::size_t at_capital_a(std::string_view text, std::size_t at, PiiSink& sink) {
   return end;
 }
 
+/// "SG.", 22 characters, a point, 43 characters: of SendGrid.
+std::size_t at_sendgrid(std::string_view text, std::size_t at, PiiSink& sink) {
+  const std::size_t middle = run_end(text, at + 1, is_token);
+  if (middle - at < 17 || behind(text, middle) != '.' || !begins_word(text, at - 2)) return at + 1;
+  const std::size_t end = run_end(text, middle + 1, is_token);
+  if (end - middle < 17 || !is_generated(text.substr(middle + 1, end - middle - 1))) return at + 1;
+  sink.add(PiiKind::api_key, at - 2, end);
+  return end;
+}
+
 /// header.payload.signature in base64url, the first two JSON objects: "eyJ….eyJ…". The mark is the first point.
 std::size_t at_point(std::string_view text, std::size_t at, PiiSink& sink) {
+  if (at >= 2 && text[at - 1] == 'G' && text[at - 2] == 'S') return at_sendgrid(text, at, sink);
   if (text.substr(at + 1, 3) != "eyJ") return at + 1;
   const std::size_t from = at > token_bytes_max ? at - token_bytes_max : 0;
   std::size_t begin = at;
@@ -186,10 +197,10 @@ constexpr std::string_view password_names[] = {"password",   "passwd",     "pwd"
                                                "wachtwoord", "haslo",      "hasło",      "lösenord",   "пароль",
                                                "密码",       "密碼",       "パスワード", "비밀번호"};
 constexpr std::string_view token_names[] = {
-    "secret",     "token",       "apikey",     "api_key",       "api-key",         "api key",
-    "accesskey",  "access_key",  "access key", "secretkey",     "secret_key",      "secret key",
-    "privatekey", "private_key", "auth_key",   "credential",    "credentials",     "api-schlüssel",
-    "clave api",  "clé api",     "clé_api",    "authorization", "connectionstring"};
+    "secret",          "token",      "apikey",      "api_key",       "api-key",       "api key",         "accesskey",
+    "access_key",      "access key", "secretkey",   "secret_key",    "secret key",    "privatekey",      "private_key",
+    "auth_key",        "credential", "credentials", "api-schlüssel", "accountkey",    "account_key",     "account key",
+    "sharedaccesskey", "clave api",  "clé api",     "clé_api",       "authorization", "connectionstring"};
 
 constexpr Endings name_endings = [] {
   Endings endings;
@@ -258,14 +269,38 @@ bool is_secret_value(std::string_view value, NameOf name, bool quoted) noexcept 
   return mixture.bits >= 3.0 && (mixture.digits > 1 || mixture.uppers > 0);
 }
 
+/// The "KEY" before the mark at `at` is in capitals, as in names of environment variables.
+bool is_variable_key(std::string_view text, std::size_t at) noexcept {
+  while (at > 0 && !is_letter(text[at - 1])) --at;
+  return at >= 4 && text.substr(at - 4, 4) == "_KEY";
+}
+
+/// curl -u NAME:VALUE, --user NAME:VALUE; the mark is the ':'.
+std::size_t password_of_option(std::string_view text, std::size_t at, PiiSink& sink) {
+  std::size_t name = at;
+  while (name > 0 && at - name < 64 && (is_token(text[name - 1]) || text[name - 1] == '.')) --name;
+  if (name == at || name < 3) return at + 1;
+  std::string_view before = text.substr(0, name);
+  if (before.ends_with('"') || before.ends_with('\'')) before.remove_suffix(1);
+  const std::size_t option = before.ends_with("-u ") ? 3 : before.ends_with("--user ") ? 7 : 0;
+  if (option == 0 || (before.size() > option && is_token(before[before.size() - option - 1]))) return at + 1;
+  const std::size_t end = value_end(text, at + 1);
+  if (!is_secret_value(text.substr(at + 1, end - at - 1), NameOf::password, true)) return at + 1;
+  sink.add(PiiKind::password, at + 1, end);
+  return end;
+}
+
 /// NAME = VALUE, "NAME": "VALUE", NAME => VALUE, Authorization: Bearer VALUE.
 std::size_t at_assignment(std::string_view text, std::size_t at, PiiSink& sink) {
   if (text[at] == ':' && behind(text, at + 1) == '/') return at + 1;
   std::array<char, 32> folded;
   const std::string_view name_text = name_before(text, at, folded);
-  if (name_text.empty()) return at + 1;
-  const NameOf name = judge(name_text);
-  if (name == NameOf::nothing) return at + 1;
+  if (name_text.empty()) return text[at] == ':' ? password_of_option(text, at, sink) : at + 1;
+  NameOf name = judge(name_text);
+  // AZURE_OPENAI_KEY: any variable of that name, if what it holds is random.
+  const bool variable = name == NameOf::nothing && name_text.ends_with("_key") && is_variable_key(text, at);
+  if (name == NameOf::nothing && !variable) return at + 1;
+  if (variable) name = NameOf::token;
   std::size_t begin = at + 1;
   bool quoted = false;
   for (std::size_t skipped = 0; skipped < 6 && begin < text.size(); ++skipped, ++begin) {
@@ -278,7 +313,8 @@ std::size_t at_assignment(std::string_view text, std::size_t at, PiiSink& sink) 
   }
   std::size_t end = value_end(text, begin);
   while (end > begin && (text[end - 1] == '\\' || text[end - 1] == '.')) --end;
-  if (!is_secret_value(text.substr(begin, end - begin), name, quoted)) return at + 1;
+  const std::string_view value = text.substr(begin, end - begin);
+  if (!is_secret_value(value, name, quoted) || (variable && !is_generated(value))) return at + 1;
   // A key whose maker is known is an api_key, whatever it is called.
   PiiSink inner{PiiKinds(PiiKind::api_key) | PiiKind::jwt, nullptr, {}};
   for (std::size_t i = begin; i < end && !inner.found.any(); ++i) {
@@ -291,7 +327,47 @@ std::size_t at_assignment(std::string_view text, std::size_t at, PiiSink& sink) 
   return end;
 }
 
+/// " is ", " lautet ", "是": what may stand between the word and the value. Bytes of it that end before `at`; 0: none.
+std::size_t saying_before(std::string_view text, std::size_t at) noexcept {
+  static constexpr std::string_view sayings[] = {
+      " is ", " is: ", " was ",  " ist ", " ist: ", " lautet ", " lautet: ", " es ", " est ", " è ",
+      " é ",  " to ",  " jest ", " är ",  " 是",    "是",       "为",        "は",   "는 ",   "은 "};
+  const auto fits = [](char c) { return is_letter(c) || c == ':' || static_cast<unsigned char>(c) >= 0x80; };
+  if (at < 2 || (text[at - 1] == ' ' ? !fits(text[at - 2]) : static_cast<unsigned char>(text[at - 1]) < 0x80)) return 0;
+  for (const std::string_view each : sayings) {
+    if (text.substr(0, at).ends_with(each)) return each.size();
+  }
+  return 0;
+}
+
 }  // namespace
+
+void find_said_password(std::string_view text, std::size_t at, PiiSink& sink) {
+  constexpr std::size_t value_bytes_max = 40, stretch_bytes_max = 32;
+  std::size_t begin = at;
+  while (begin > 0 && at - begin < value_bytes_max && !ends_value(text[begin - 1]) &&
+         static_cast<unsigned char>(text[begin - 1]) < 0x80)
+    --begin;
+  std::size_t said = begin;
+  const bool quoted = said > 0 && (text[said - 1] == '"' || text[said - 1] == '\'' || text[said - 1] == '`');
+  if (quoted) --said;
+  const std::size_t saying = saying_before(text, said);
+  if (saying == 0) return;
+  const std::size_t stretch_end = said - saying;
+  std::size_t stretch = stretch_end;
+  while (stretch > 0 && stretch_end - stretch < stretch_bytes_max &&
+         std::string_view(".!?;,:\n").find(text[stretch - 1]) == std::string_view::npos)
+    --stretch;
+  static const ContextWords names(
+      "password|passwort|kennwort|passphrase|contraseña|mot de "
+      "passe|senha|wachtwoord|hasło|haslo|lösenord|пароль|密码|密碼|パスワード|비밀번호");
+  // The word must stand in this stretch: ContextWords looks no further back than the text it is given.
+  if (!names.stand_before(text.substr(stretch), stretch_end - stretch)) return;
+  std::size_t end = value_end(text, begin);
+  while (end > begin && text[end - 1] == '.' && !quoted) --end;
+  const std::string_view value = text.substr(begin, end - begin);
+  if (is_secret_value(value, NameOf::password, quoted)) sink.add(PiiKind::password, begin, end);
+}
 
 std::size_t at_secret_mark(std::string_view text, std::size_t at, PiiSink& sink) {
   switch (text[at]) {
