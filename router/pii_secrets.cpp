@@ -10,6 +10,9 @@ namespace tollgate::pii {
 namespace {
 
 constexpr std::size_t token_bytes_max = 4096;
+/// What is looked at before something counts as a secret; only then is its end searched for. So a text of nothing but
+/// marks costs no more than this for each.
+constexpr std::size_t probe_bytes_max = 256;
 constexpr std::size_t key_block_bytes_max = 64 * 1024;
 
 bool is_token(char c) noexcept { return is_alnum(c) || c == '_' || c == '-'; }
@@ -36,8 +39,9 @@ class Endings {
 };
 
 template <class Holds>
-std::size_t run_end(std::string_view text, std::size_t at, Holds holds) noexcept {
-  const std::size_t stop = std::min(text.size(), at + token_bytes_max);
+std::size_t run_end(std::string_view text, std::size_t at, Holds holds,
+                    std::size_t bytes_max = token_bytes_max) noexcept {
+  const std::size_t stop = std::min(text.size(), at + bytes_max);
   while (at < stop && holds(text[at])) ++at;
   return at;
 }
@@ -118,9 +122,11 @@ std::size_t at_prefix(std::string_view text, std::size_t at, PiiSink& sink) {
     const std::size_t begin = tail - prefix.text.size();
     if (text.substr(begin, prefix.text.size()) != prefix.text || !begins_word(text, begin)) continue;
     if (begin > 0 && (text[begin - 1] == '-' || text[begin - 1] == '_')) continue;
-    const std::size_t end = prefix.dashes ? run_end(text, tail, is_token) : run_end(text, tail, is_alnum);
+    const auto of_tail = [&](char c) { return is_alnum(c) || (prefix.dashes && is_token(c)); };
+    std::size_t end = run_end(text, tail, of_tail, probe_bytes_max);
     if (end - tail < prefix.tail_min) continue;
     if (prefix.generated && !is_generated(text.substr(tail, end - tail))) continue;
+    end = run_end(text, end, of_tail);
     sink.add(PiiKind::api_key, begin, end);
     return end;
   }
@@ -132,11 +138,12 @@ std::size_t at_capital_a(std::string_view text, std::size_t at, PiiSink& sink) {
   const std::string_view four = text.substr(at, 4);
   std::size_t end = at;
   if (four == "AIza") {
-    end = run_end(text, at, is_token);
+    end = run_end(text, at, is_token, 40);
     if (end - at != 39) return at + 1;
   } else {
     if (four != "AKIA" && four != "ASIA" && four != "ABIA" && four != "ACCA") return at + 1;
-    end = run_end(text, at, [](char c) { return is_upper(c) || is_digit(c); });
+    end = run_end(
+        text, at, [](char c) { return is_upper(c) || is_digit(c); }, 21);
     if (end - at != 20 || is_alnum(behind(text, end))) return at + 1;
   }
   if (!begins_word(text, at)) return at + 1;
@@ -252,15 +259,15 @@ bool begins_parameter(std::string_view text, std::size_t at) noexcept {
   return end > at + 1 && behind(text, end) == '=';
 }
 
-std::size_t value_end(std::string_view text, std::size_t at) noexcept {
-  const std::size_t stop = std::min(text.size(), at + token_bytes_max);
+std::size_t value_end(std::string_view text, std::size_t at, std::size_t bytes_max = probe_bytes_max) noexcept {
+  const std::size_t stop = std::min(text.size(), at + bytes_max);
   while (at < stop && !ends_value(text[at]) && !begins_parameter(text, at)) ++at;
   return at;
 }
 
 bool is_secret_value(std::string_view value, NameOf name, bool quoted) noexcept {
   const std::size_t size_min = name == NameOf::password ? 8 : 16;
-  if (value.size() < size_min || is_made_up(value)) return false;
+  if (value.size() < size_min || std::none_of(value.begin(), value.end(), is_digit) || is_made_up(value)) return false;
   if (value.find_first_of("({[$") != std::string_view::npos && !quoted) return false;  // code, or a variable
   if (value.starts_with('$') || value.starts_with('{') || value.starts_with("http")) return false;
   const Mixture mixture = mixture_of(value);
@@ -312,9 +319,11 @@ std::size_t at_assignment(std::string_view text, std::size_t at, PiiSink& sink) 
     if (text.substr(begin, scheme.size()) == scheme) begin += scheme.size();
   }
   std::size_t end = value_end(text, begin);
+  const std::size_t probed = end;
   while (end > begin && (text[end - 1] == '\\' || text[end - 1] == '.')) --end;
   const std::string_view value = text.substr(begin, end - begin);
   if (!is_secret_value(value, name, quoted) || (variable && !is_generated(value))) return at + 1;
+  if (probed - begin == probe_bytes_max) end = value_end(text, probed, token_bytes_max);
   // A key whose maker is known is an api_key, whatever it is called.
   PiiSink inner{PiiKinds(PiiKind::api_key) | PiiKind::jwt, nullptr, {}};
   for (std::size_t i = begin; i < end && !inner.found.any(); ++i) {

@@ -45,25 +45,46 @@ class PlainText {
   std::vector<Step> steps_;
 };
 
-/// Calls use(inside) for every JSON string in `json`, keys as well, with its quotes left out. Text that is not valid
-/// JSON is walked as far as quotes go: nothing is left out.
+/// Calls use(digits) for every long whole number in what stands between the strings of a JSON text: {"card": 4111…}.
 template <class Use>
-void each_json_string(std::string_view json, Use&& use) {
-  std::size_t at = 0;
-  while ((at = json.find('"', at)) != std::string_view::npos) {
-    const std::size_t begin = ++at;
+void each_long_number(std::string_view between, Use&& use) {
+  constexpr std::size_t digits_min = 9;  // shorter ones are nothing without words
+  if (between.size() < digits_min) return;
+  const auto of_number = [](char c) {
+    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
+  };
+  for (std::size_t at = 0; at < between.size();) {
+    std::size_t end = at;
+    bool whole = true;
+    for (; end < between.size() && of_number(between[end]); ++end)
+      whole = whole && between[end] >= '0' && between[end] <= '9';
+    if (whole && end - at >= digits_min) use(between.substr(at, end - at));
+    at = end + 1;
+  }
+}
+
+/// Calls string(inside) for every JSON string in `json`, keys as well, with its quotes left out, and number(digits) for
+/// every long number outside them, in their order. Text that is not valid JSON is walked as far as quotes go: nothing
+/// is left out.
+template <class OnString, class OnNumber>
+void each_json_text(std::string_view json, OnString&& string, OnNumber&& number) {
+  std::size_t at = 0, quote = 0;
+  while ((quote = json.find('"', at)) != std::string_view::npos) {
+    each_long_number(json.substr(at, quote - at), number);
+    const std::size_t begin = quote + 1;
     std::size_t end = begin;
     for (;;) {
       end = json.find('"', end);
-      if (end == std::string_view::npos) return use(json.substr(begin));
+      if (end == std::string_view::npos) return string(json.substr(begin));
       std::size_t slashes = 0;
       while (end - slashes > begin && json[end - slashes - 1] == '\\') ++slashes;
       if (slashes % 2 == 0) break;
       ++end;
     }
-    use(json.substr(begin, end - begin));
+    string(json.substr(begin, end - begin));
     at = end + 1;
   }
+  each_long_number(json.substr(at), number);
 }
 
 }  // namespace tollgate

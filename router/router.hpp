@@ -89,6 +89,7 @@ struct Permission {
 /// retries, fallbacks, spill-over, cascades, hedges, shadow evaluations, judges, caches), never remembered from an earlier one.
 ///   - An attempt of the plan goes through Exchange::forward, which asks and masks.
 ///   - Every other call sends the request, or anything derived from it, only `if (permits(facts, config, target))`: it does not mask.
+/// Either way the ledger row that holds the attempt has been given Books::covered(), or `tollgate prove` knows nothing of it.
 /// `facts.screening` must be that of the request (it answers also when the text is gone; what it was never asked then counts as found).
 [[nodiscard]] Permission permits(const RequestFacts& facts, const Config& config, const Target& target);
 /// Its parts, where only one is wanted.

@@ -66,7 +66,7 @@ void Screening::each_text(Use&& use) const {
       go_on = use(plain.view());
     }
   };
-  if (!body_.empty()) return each_json_string(body_, take);
+  if (!body_.empty()) return each_json_text(body_, take, take);
   for (const TextPart& part : chat_->texts) take(part.raw);
 }
 

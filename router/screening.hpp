@@ -1,6 +1,6 @@
 #pragma once
-// What stands in a request's text: personal data, secrets, keywords. Reads every string of the whole body (messages,
-// tool results, tool calls, tools, names, metadata), and only when a condition asks; the answer is kept, so that
+// What stands in a request's text: personal data, secrets, keywords. Reads every string and every long number of the
+// whole body (messages, tool results, tool calls, tools, names, metadata), and only when a condition asks; the answer is kept, so that
 // constraints can be asked again before every attempt, also when the body is gone.
 //
 //    const Screening screening(chat, body);      // looks at nothing yet

@@ -30,6 +30,7 @@ constexpr Planted planted[] = {{PiiKind::email, "jane.doe@firma.example"},
                                {PiiKind::phone, "+49 171 1234567"},
                                {PiiKind::national_id, "X3883170B"}};
 constexpr const char* keyword = "Projekt Falke";
+constexpr const char* bare_card = "5166131860913906";
 
 class Random {
  public:
@@ -95,9 +96,14 @@ Case random_case(Random& random) {
       R"({"model":"auto","messages":[{"role":"user","content":"%"}]})",
       R"({"model":"auto","messages":[{"role":"tool","content":"%"},{"role":"user","content":"x"}]})",
       R"({"model":"auto","messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":"%"}}]}]})",
-      R"({"messages":[{"role":"user","content":"x"}],"metadata":{"note":"%"},"model":"auto"})"};
+      R"({"messages":[{"role":"user","content":"x"}],"metadata":{"note":"%"},"model":"auto"})",
+      R"({"model":"auto","tools":[{"function":{"parameters":{"default":@,"x":"%"}}}],"messages":[]})"};
   made.body = frames[random.below(std::size(frames))];
   made.body.replace(made.body.find('%'), 1, text);
+  if (const std::size_t number = made.body.find(":@,"); number != std::string::npos) {  // a card as a bare number
+    made.body.replace(number + 1, 1, bare_card);
+    made.holds |= PiiKind::card;
+  }
   return made;
 }
 
@@ -129,6 +135,7 @@ std::string broken_by(const Case& made, const Target& target, const std::string&
       allowed = std::none_of(std::begin(planted), std::end(planted), [&](const Planted& one) {
         return constraint.when.pii.has(one.kind) && bytes.find(one.value) != std::string::npos;
       });
+      allowed = allowed && !(constraint.when.pii.has(PiiKind::card) && bytes.find(bare_card) != std::string::npos);
     }
     if (!allowed) return std::string(text(constraint.name));
   }
@@ -172,7 +179,8 @@ TEST(Guard, NoByteReachesATargetOutsideAConstraint) {
     // Shadow and judge calls come later, when the text is gone: permits() must know it still.
     screening.forget_text();
     for (const Target& target : config.targets) {
-      ASSERT_EQ(static_cast<bool>(permits(facts, config, target)), broken_by(made, target, made.body).empty()) << made.body;
+      ASSERT_EQ(static_cast<bool>(permits(facts, config, target)), broken_by(made, target, made.body).empty())
+          << made.body;
     }
     std::uint64_t covered = 0;
     for (std::size_t i = 0; i < config.constraints.size(); ++i) covered |= std::uint64_t{covers(made, i)} << i;
@@ -228,7 +236,8 @@ TEST(Guard, AFileInBase64CountsAsHoldingEverythingAndAPictureAsNothing) {
     EXPECT_TRUE(kinds_in(head + data)) << head;
   }
   EXPECT_TRUE(kinds_in("data:text/plain;base64,SGFsbG8="));
-  for (const char* const head : {"data:image/png;base64,", "data:audio/wav;base64,", "", "data:", "JVBERi is how PDF begins "})
+  for (const char* const head :
+       {"data:image/png;base64,", "data:audio/wav;base64,", "", "data:", "JVBERi is how PDF begins "})
     EXPECT_FALSE(kinds_in(head + data)) << head;
 }
 

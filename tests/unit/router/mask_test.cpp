@@ -37,6 +37,13 @@ TEST(Mask, EscapesAndJsonWithinJsonStayValid) {
   EXPECT_EQ(masked.swaps[0].original, "jane@b.de");
 }
 
+TEST(Mask, ANumberOutsideStringsBecomesAString) {
+  const Masked masked =
+      mask(R"({"card":4526018159083012,"n":[4526018159083013, 12],"c":"4526018159083012"})", both, {}, 0);
+  EXPECT_EQ(masked.body, R"({"card":"<CARD_1>","n":[4526018159083013, 12],"c":"<CARD_1>"})");
+  EXPECT_EQ(masked.swaps[0].original, "4526018159083012");
+}
+
 TEST(Mask, NothingFoundIsTheSameBytes) {
   const std::string body =
       R"({"model":"auto","messages":[{"role":"user","content":"hello \u00e4 \\ \" world"}], "x" : [1, 2.5e3]})";

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "pii_samples.hpp"
 #include "router/plain_text.hpp"
+#include "seed.hpp"
 
 namespace tollgate {
 namespace {
@@ -110,6 +112,80 @@ TEST(Pii, ReadsNothingBehindTheEnd) {
   }
 }
 
+TEST(Pii, LongSecretsAreFoundToTheirEnd) {
+  std::string value;
+  for (int i = 0; i < 100; ++i) value += "aB3dE7gH9" + std::to_string(i);
+  EXPECT_EQ(shown(found_in("client_secret=" + value + " x")), "[api_key:" + value + "] ");
+  EXPECT_EQ(shown(found_in("x sk-" + value + " x")), "[api_key:sk-" + value + "] ");
+}
+
+// Whatever the text: findings lie in it, rise, and do not overlap.
+TEST(Pii, RandomTextsGiveOrderedFindings) {
+  static constexpr const char* pieces[] = {"4526018159083012",
+                                           "4526 0181 5908 3012",
+                                           "-",
+                                           ".",
+                                           " ",
+                                           "@",
+                                           "a@b.de",
+                                           "password",
+                                           " is ",
+                                           "=",
+                                           ": ",
+                                           "SG.",
+                                           ".eyJ",
+                                           "eyJhbGciOi",
+                                           "-----BEGIN ",
+                                           "PRIVATE KEY-----",
+                                           "-----END ",
+                                           "DE16711471049746507529",
+                                           "DE16",
+                                           "密码",
+                                           "是",
+                                           "+49",
+                                           "(",
+                                           ")",
+                                           "/",
+                                           "sk-",
+                                           "ghp_",
+                                           "AKIA",
+                                           "AIza",
+                                           "aB3dE7gH9jK2mN5pQ8",
+                                           "-u ",
+                                           "1",
+                                           "22",
+                                           "333",
+                                           "4444",
+                                           "131052-308T",
+                                           "https://",
+                                           "_KEY",
+                                           "\"",
+                                           "'",
+                                           "&x=",
+                                           "\\n",
+                                           "tel",
+                                           "ä",
+                                           "\xF0"};
+  std::mt19937_64 random(testing::seed());
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text;
+    for (std::size_t i = random() % 24; i > 0; --i) text += pieces[random() % std::size(pieces)];
+    PlainText plain;
+    plain.assign(text);
+    std::vector<PiiFinding> findings;
+    PiiSink sink{PiiKinds::from_bits(~0U), &findings, {}};
+    find_pii(plain.view(), sink);
+    std::size_t before = 0;
+    for (const PiiFinding& found : findings) {
+      ASSERT_GE(found.begin, before) << text;
+      ASSERT_GT(found.end, found.begin) << text;
+      ASSERT_LE(found.end, plain.view().size()) << text;
+      before = found.end;
+    }
+    ASSERT_EQ(sink.found.any(), !findings.empty()) << text;
+  }
+}
+
 TEST(PlainText, MapsEveryOffsetBack) {
   const std::string raw = R"(aä\u00e4\n\ud83d\ude00)"
                           "\xEF\xBC\x91"
@@ -125,11 +201,17 @@ TEST(PlainText, MapsEveryOffsetBack) {
   EXPECT_EQ(raw.substr(plain.raw_offset(plain.view().find('1')), 3), "\xEF\xBC\x91");
 }
 
-TEST(PlainText, WalksEveryStringOfAJsonText) {
-  std::vector<std::string> strings;
-  each_json_string(R"({"a\"b":"c\\","d":[1,"e"],"f":"open)",
-                   [&](std::string_view inside) { strings.emplace_back(inside); });
-  EXPECT_EQ(strings, (std::vector<std::string>{R"(a\"b)", R"(c\\)", "d", "e", "f", "open"}));
+TEST(PlainText, WalksEveryStringAndLongNumberOfAJsonText) {
+  std::vector<std::string> walked;
+  const auto keep = [&](std::string_view each) { walked.emplace_back(each); };
+  each_json_text(
+      R"({"a\"b":"c\\","d":[1,"e",4526018159083012],"n":[0.123456789123,-123456789,123456789e3,123456789],"f":"open)",
+      keep, keep);
+  EXPECT_EQ(walked, (std::vector<std::string>{R"(a\"b)", R"(c\\)", "d", "e", "4526018159083012", "n", "123456789", "f",
+                                              "open"}));
+  walked.clear();
+  each_json_text("4526018159083012", keep, keep);
+  EXPECT_EQ(walked, (std::vector<std::string>{"4526018159083012"}));
 }
 
 }  // namespace

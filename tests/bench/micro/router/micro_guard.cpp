@@ -50,15 +50,16 @@ void screen(benchmark::State& state, std::string_view piece) {
 
 void screen_prose(benchmark::State& state) { screen(state, escaped(testing::article) + "\\n"); }
 void screen_code(benchmark::State& state) { screen(state, escaped(testing::code) + "\\n"); }
-void screen_chinese(benchmark::State& state) {
-  screen(state, "请分析这个分布式系统的设计，并逐步证明它的一致性。");
-}
+void screen_chinese(benchmark::State& state) { screen(state, "请分析这个分布式系统的设计，并逐步证明它的一致性。"); }
 void screen_table_of_numbers(benchmark::State& state) {
   screen(state, R"(10034567;12,50;2026-11-01;0.1234567 1700000000 4711\n)");
 }
 void screen_address_list(benchmark::State& state) {
   screen(state, R"(Eva Brandt, eva.brandt@firma.example, +49 171 1234567, DE58266869409447879091\n)");
 }
+/// Marks of secrets and nothing else: the worst that is known.
+void screen_marks(benchmark::State& state) { screen(state, state.range(1) == 0 ? "sk-" : "password="); }
+BENCHMARK(screen_marks)->Args({64 << 10, 0})->Args({64 << 10, 1})->Unit(benchmark::kMicrosecond);
 BENCHMARK(screen_prose)->Arg(1 << 10)->Arg(64 << 10)->Unit(benchmark::kMicrosecond);
 BENCHMARK(screen_code)->Arg(1 << 10)->Arg(64 << 10)->Unit(benchmark::kMicrosecond);
 BENCHMARK(screen_chinese)->Arg(1 << 10)->Arg(64 << 10)->Unit(benchmark::kMicrosecond);
