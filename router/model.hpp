@@ -4,7 +4,7 @@
 // says how it was trained and what it reaches.
 //
 //    const Model& model = base_model();
-//    float score = model.score(terms_of(features), features.lexical);     // about two microseconds
+//    float score = model.score(terms_of(features), features.lexical);
 //
 // There are two halves: the first trees judge bare questions, the other trees and the words all else. What they say is
 // bent onto the logits of the tiers (`levels`), then through the logistic function. Immutable, any thread, no heap
