@@ -180,6 +180,7 @@ int run(int argc, char** argv) {
   bool jsonl = false;
   classify_command->add_flag("--jsonl", jsonl, "JSON lines on standard input and output")->required();
   classify_command->add_option("-c,--config", classify_options.config, "Take the tier bounds from this configuration");
+  classify_command->add_flag("--terms", classify_options.terms, "Add the value of each of the model's terms");
   classify_command->callback([&] { code = classify(classify_options); });
 
   PriceOptions price_options;

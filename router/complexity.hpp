@@ -1,17 +1,18 @@
 #pragma once
-// Features → a score in [0,1]: a logistic model with weights set by hand, all in one table (complexity.cpp), so that
-// `explain` can say which of them mattered.
+// Features → a score in [0,1] by the trained model (router/model.hpp): how much a request needs a strong model.
 //
-//    float score = score_of(features);                 // the one function that a learned model replaces
+//    float score = score_of(features);
 //    for (const Part& part : parts_of(features)) …     // what each term added
 //
-// 0.5 is the place where one would begin to prefer a strong model. Pure, no heap, any thread.
+// 0.25, 0.5 and 0.75 are where the tiers of the labelled requests (docs/routing/complexity.md) meet. Pure, no heap, any
+// thread.
 
 #include <array>
 #include <string_view>
 
 #include "router/features.hpp"
 #include "router/router.hpp"
+#include "router/terms.hpp"
 
 namespace tollgate {
 
@@ -19,14 +20,17 @@ namespace tollgate {
 /// The band of a score: the highest tier whose lower bound it reaches.
 [[nodiscard]] Tier tier_of(float score, const TierBounds& bounds) noexcept;
 
-/// One term of the model for one request.
+/// What one term did to one request's score.
 struct Part {
   std::string_view name;  ///< printable ASCII
   float value = 0;        ///< of the term, mostly in [0,1]
-  float weight = 0;
-  [[nodiscard]] float adds() const noexcept { return value * weight; }  ///< to the logit
+  float weight = 0;       ///< what it added to the logit for this request
+  [[nodiscard]] float adds() const noexcept { return weight; }
 };
-inline constexpr std::size_t part_count = 34;
+inline constexpr std::size_t part_count = term_count + 1;  ///< the last one: the words themselves
+/// All that is added to typical_logit() to give the score's logit.
 [[nodiscard]] std::array<Part, part_count> parts_of(const Features& features) noexcept;
+/// The logit of a request of which nothing is known.
+[[nodiscard]] float typical_logit() noexcept;
 
 }  // namespace tollgate

@@ -88,7 +88,7 @@ struct Windows {
 };
 
 /// Folds the head and the tail of `texts` into `buffer` and scans them.
-Turn turn_of(const Texts& texts, Windows windows, char* buffer) {
+Turn turn_of(const Texts& texts, Windows windows, char* buffer, Lexical* lexical = nullptr) {
   Turn turn;
   const std::size_t size = size_of(texts);
   turn.bytes = size;
@@ -111,7 +111,7 @@ Turn turn_of(const Texts& texts, Windows windows, char* buffer) {
     });
   }
   std::fill_n(end, fold_padding, '\0');
-  scan({buffer, static_cast<std::size_t>(end - buffer), cut}, turn);
+  scan({buffer, static_cast<std::size_t>(end - buffer), cut}, turn, lexical);
   return turn;
 }
 
@@ -185,7 +185,7 @@ Features features_of(const ChatView& chat) noexcept {
   // readers may read behind.
   std::array<char, 2 * folded_max + 2 * fold_padding> buffer;
   constexpr Windows minor{minor_head_window_bytes, minor_tail_window_bytes};
-  features.now = turn_of(now, {head_window_bytes, tail_window_bytes}, buffer.data());
+  features.now = turn_of(now, {head_window_bytes, tail_window_bytes}, buffer.data(), &features.lexical);
   features.before = turn_of(before, minor, buffer.data());
   features.system = turn_of(system, minor, buffer.data());
 

@@ -24,6 +24,41 @@ inline constexpr std::size_t head_window_bytes = 1024, tail_window_bytes = 640;
 /// The same for the user turn before it and for the system prompt.
 inline constexpr std::size_t minor_head_window_bytes = 384, minor_tail_window_bytes = 192;
 
+/// How the instruction is written, whatever its words mean. A multiple-choice question is told apart into the question
+/// and its options.
+struct Shape {
+  std::uint16_t question_words = 0, option_words = 0;      ///< before and from the first option line
+  std::uint16_t distinct_words = 0, distinct_options = 0;  ///< of these, different ones, roughly
+  std::uint16_t shared_words = 0;                          ///< words of the options that the question or an earlier option has
+  std::uint16_t option_numbers = 0;
+  std::uint16_t long_words = 0;  ///< of nine letters and more
+  std::uint32_t letters = 0;     ///< in all words
+  std::uint16_t figures = 0;     ///< digits in all numbers
+  std::uint16_t decimals = 0;    ///< "3.5"
+  std::uint16_t late_numbers = 0;  ///< among the last twelve words of the question
+  std::uint16_t sentences = 0, commas = 0, colons = 0, brackets = 0, quotes = 0;
+  std::uint16_t operators = 0;  ///< = + * / ^ < > and backslashes
+  std::uint16_t money = 0;      ///< $ and %
+  std::uint16_t blanks = 0;     ///< underscores: something to fill in, or names in code
+  std::uint16_t characters = 0;  ///< Chinese and Japanese ones
+};
+
+/// Buckets of a lexical feature's hash.
+inline constexpr std::size_t lexical_buckets = 4096;
+
+/// Which words an instruction holds, each known only by a bucket: different words, and different pairs of words that stand side by
+/// side, the first of them as far as there is room.
+struct Lexical {
+  static constexpr std::size_t buckets_max = 96;
+  std::array<std::uint16_t, buckets_max> bucket{};
+  std::uint16_t count = 0;
+
+  void add(std::uint64_t hash) noexcept {
+    if (count < buckets_max) bucket[count++] = static_cast<std::uint16_t>(hash >> 52);
+  }
+};
+static_assert(lexical_buckets == 1U << (64 - 52));
+
 /// What one turn says. Counts stop at their type's end.
 struct Turn {
   std::array<std::uint8_t, mark_count> said{};    ///< words of each mark in the instruction
@@ -38,6 +73,7 @@ struct Turn {
   std::uint16_t code_fences = 0;
   std::uint16_t formulas = 0;      ///< LaTeX commands, mathematical symbols, powers
   std::uint32_t output_words = 0;  ///< "in 500 words", "3 pages"
+  Shape shape;                     ///< of the instruction
   Mark lead = Mark::none;          ///< the first task asked for
   bool leads_simple = false;       ///< the task, at the start or after a long text, is simple work
 
@@ -55,6 +91,7 @@ struct Features {
   Turn now;     ///< the last user turn
   Turn before;  ///< the user turn before it
   Turn system;
+  Lexical lexical;  ///< of the last user turn
   ByteCounts now_bytes, other_bytes;
   std::uint64_t text_bytes = 0;
   std::uint32_t messages = 0, user_messages = 0, tools = 0, tool_calls = 0, tool_results = 0, images = 0, audio = 0;

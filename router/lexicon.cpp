@@ -55,7 +55,8 @@ std::string_view name_of(Mark mark) noexcept {
   static constexpr std::array<std::string_view, mark_count> names = {
       "none",       "prove",  "reason",  "compare",    "design",     "debug",     "explain",
       "simple",     "create", "factual", "small_talk", "code",       "maths",     "expert",
-      "constraint", "step",   "deep",    "brief",      "unit_words", "unit_pages"};
+      "constraint", "step",   "deep",    "brief",      "unit_words", "unit_pages", "quantity",   "condition",
+      "negation",   "person", "calculate", "science",   "culture",    "statement"};
   return names[static_cast<std::size_t>(mark)];
 }
 

@@ -35,9 +35,17 @@ enum class Mark : std::uint8_t {
   deep,        ///< detailed, thorough
   brief,       ///< short, in one sentence
   unit_words,  ///< "words" in "500 words"
-  unit_pages   ///< "pages" in "3 pages"
+  unit_pages,  ///< "pages" in "3 pages"
+  quantity,    ///< each, twice, half, total: amounts that must be worked with
+  condition,   ///< if, when, suppose: a case is set up
+  negation,    ///< not, except, false
+  person,      ///< I, he, she: somebody acts
+  calculate,   ///< find, value, area: a result is to be worked out
+  science,     ///< physics and chemistry: quantities that obey laws
+  culture,     ///< films, sport, history: known or not, nothing to be worked out
+  statement    ///< statements, arguments and claims to be judged
 };
-inline constexpr std::size_t mark_count = 20;
+inline constexpr std::size_t mark_count = 28;
 [[nodiscard]] std::string_view name_of(Mark mark) noexcept;
 
 /// The first sixteen bytes of a word, zero-filled.
@@ -114,7 +122,7 @@ class Lexicon {
   [[nodiscard]] Mark find_characters(const char* at) const noexcept { return characters.find(word_at(at, stem_bytes)); }
   [[nodiscard]] bool is_latex(WordKey command) const noexcept { return latex.find(command) != Mark::none; }
 
-  WordTable<1400, 4096> words;
+  WordTable<2200, 8192> words;
   WordTable<300, 1024> stems;
   WordTable<200, 1024> pairs;
   WordTable<400, 1024> characters;

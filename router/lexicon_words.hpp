@@ -173,6 +173,57 @@ inline constexpr WordList word_lists[] = {
      "简短 简单 簡單 一句 簡単 短く 一言 简要"},
     {Mark::unit_words, "words word wort worter worten mots palabras", "", "", ""},
     {Mark::unit_pages, "pages page seiten paginas", "", "", ""},
+    {Mark::quantity,
+     "every half twice thrice double triple total times more less fewer most least percent percentage rest "
+     "remaining left altogether average per dozen pair pairs quarter third fifth sum combined equally cost "
+     "costs price earn earns pay pays paid spend spends spent buy buys bought sell sells sold save saves "
+     "saved hours minutes seconds days weeks months dollars cents euros miles km kg liters gallons feet "
+     "inches meters jede jeder jedes doppelt halfte insgesamt prozent durchschnitt stunden minuten tage "
+     "chaque moitie fois pourcent moyenne heures jours cada doble mitad veces porciento promedio horas "
+     "dias",
+     "", "", ""},
+    {Mark::condition,
+     "if whether whenever until while although however otherwise consider let denote provided case cases "
+     "wenn falls angenommen sofern sei seien supposons soit lorsque supongamos sea sean",
+     "", "", ""},
+    {Mark::negation,
+     "not nor neither none nobody nothing false incorrect untrue unlike isn aren wasn doesn don didn won "
+     "wouldn couldn shouldn nicht kein keine niemand nie ne pas aucun jamais nunca ningun ninguna tampoco",
+     "", "", ""},
+    {Mark::person,
+     "i he she him her his hers himself herself my mine me we our us you your they them their man woman "
+     "boy girl friend friends mother father brother sister wife husband son daughter teacher student "
+     "students children child people someone er sie ihr mein il elle mon ma mes ella mi",
+     "", "", ""},
+    {Mark::calculate,
+     "find value values area perimeter volume distance speed rate ratio angle radius diameter length width "
+     "height slope root mean median interest profit discount amount estimate approximate approximately "
+     "round factor evaluate graph curve limit maximum minimum maximize minimize coefficient count number "
+     "numbers digit digits proportion fraction sample confidence",
+     "", "", ""},
+    {Mark::science,
+     "energy force mass velocity momentum acceleration temperature pressure density reaction acid base "
+     "electron electrons proton ion ions atom atoms molecule molecules molar moles solution equilibrium "
+     "enthalpy entropy current voltage resistance circuit capacitor inductor magnetic electric field wave "
+     "wavelength frequency photon gas liquid heat steam engine turbine beam stress strain friction gravity "
+     "orbit lens oxygen hydrogen carbon nitrogen sodium cell cells protein proteins enzyme gene genes dna "
+     "rna allele membrane bacteria virus energie kraft masse geschwindigkeit temperatur druck stoff "
+     "energia fuerza masa velocidad temperatura presion vitesse pression",
+     "", "", ""},
+    {Mark::culture,
+     "actor actress film films movie movies tv show singer songs album band series season episode novel "
+     "author book character played plays player team football soccer baseball basketball olympic champion "
+     "award king queen president war battle city country state river mountain island died famous named "
+     "called museum painter painting composer opera game games star stars wrote sang directed released "
+     "club league cup schauspieler sanger konig krieg acteur chanteur roi guerre rey guerra pelicula "
+     "cancion",
+     "", "", ""},
+    {Mark::statement,
+     "statement statements argument arguments claim claims true valid invalid premise premises conclusion "
+     "follows proposition propositions sentence symbolization symbolize predicate contrary wrong moral "
+     "morally action scenario scenarios evidence theory theories view according principle aussage aussagen "
+     "wahr falsch enonce vrai faux afirmacion verdadero falso",
+     "", "", ""},
 };
 
 inline constexpr std::string_view latex_commands =

@@ -14,7 +14,7 @@ struct FoldedText {
   std::size_t cut = 0;  ///< where a long text's tail begins, its middle having been left out; 0: nothing is missing
 };
 
-/// Fills everything of `turn` except `bytes`.
-void scan(const FoldedText& folded, Turn& turn) noexcept;
+/// Fills everything of `turn` except `bytes`, and `lexical` where it is asked for.
+void scan(const FoldedText& folded, Turn& turn, Lexical* lexical = nullptr) noexcept;
 
 }  // namespace tollgate

@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t head_paragraph_max = 800;      // a first paragraph past it is partly material
 constexpr std::size_t tail_paragraph_max = 600;      // a last paragraph past it is probably material …
 constexpr std::size_t tail_of_long_paragraph = 300;  // … but its end may be the question
+constexpr unsigned options_min = 3;                  // fewer lines that begin so are no multiple choice
 constexpr std::size_t heading_paragraph_min = 12;    // "Hi!", "Task:": the instruction is the next paragraph
 
 /// Agent frameworks and RAG prompts wrap what they add in tags; these hold material …
@@ -135,6 +136,7 @@ class ZoneFinder {
       const char letter = peek(at);
       if (letter >= 'a' && letter <= 'j' && (peek(at + 1) == '.' || peek(at + 1) == ')') && peek(at + 2) == ' ') {
         count(turn_.options);
+        if (turn_.options == 1) options_begin_ = at;
       }
     }
   }
@@ -218,7 +220,7 @@ class ZoneFinder {
     Zones found;
     if (instruction_.end > instruction_.begin) {
       add_without_material(instruction_, found);
-    } else if (size_ <= short_text_bytes) {
+    } else if (size_ <= short_text_bytes || turn_.options >= options_min) {  // a question with its options is one
       add_without_material({0, size_}, found);
     } else {
       const std::size_t head_end = std::min(first_break_ != 0 ? first_break_ : head_paragraph_max, head_paragraph_max);
@@ -228,6 +230,7 @@ class ZoneFinder {
       add_without_material({0, head_end}, found);
       add_without_material({found.tail_begin, size_}, found);
     }
+    if (turn_.options >= options_min) found.options_begin = options_begin_;
     return found;
   }
 
@@ -256,6 +259,7 @@ class ZoneFinder {
   std::size_t material_count_ = 0;
   std::size_t instruction_open_ = 0;
   Zone instruction_;
+  std::size_t options_begin_ = 0;
   std::size_t first_break_ = 0, last_break_ = 0;  // paragraphs: end of the first, begin of the last
 };
 

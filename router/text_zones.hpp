@@ -18,7 +18,8 @@ struct Zones {
   static constexpr std::size_t zones_max = 32;
   std::array<Zone, zones_max> said;
   std::size_t count = 0;
-  std::size_t tail_begin = 0;  ///< a long text's last paragraph; 0: the text is short
+  std::size_t tail_begin = 0;     ///< a long text's last paragraph; 0: the text is short
+  std::size_t options_begin = 0;  ///< the first line of a multiple choice; 0: there is none
 };
 
 /// Counts structure into `turn` and returns the instruction's zones.

@@ -62,6 +62,7 @@ int explain(const ExplainOptions& options);
 
 struct ClassifyOptions {
   std::string config;      ///< for the tier bounds; "" for the defaults
+  bool terms = false;      ///< add what the model saw of each request
 };
 /// Request bodies as JSON lines in, {"id","score","tier","micros"} out.
 int classify(const ClassifyOptions& options);

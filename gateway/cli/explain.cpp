@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include "config/config.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/parse_chat.hpp"
+#include "router/complexity.hpp"
 #include "router/explain.hpp"
 #include "router/screening.hpp"
 
@@ -24,6 +26,15 @@ std::optional<std::string> read_all(const std::string& path) {
 
 std::string body_of_prompt(const ExplainOptions& options) {
   return nlohmann::json{{"model", options.model}, {"messages", {{{"role", "user"}, {"content", options.prompt}}}}}.dump();
+}
+
+/// What the model saw of a request: each term's value, by name.
+void print_terms(const ChatView& chat) {
+  nlohmann::ordered_json terms = nlohmann::ordered_json::object();
+  for (const Part& part : parts_of(features_of(chat))) {
+    terms[std::string(part.name)] = std::round(static_cast<double>(part.value) * 1e5) / 1e5;
+  }
+  std::printf(",\"terms\":%s", terms.dump().c_str());
 }
 
 }  // namespace
@@ -99,8 +110,10 @@ int classify(const ClassifyOptions& options) {
     }
     const Complexity complexity = tollgate::classify(chat, bounds);
     const auto micros = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
-    std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f}\n", id.dump().c_str(), static_cast<double>(complexity.score),
+    std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f", id.dump().c_str(), static_cast<double>(complexity.score),
                 std::string(name_of(complexity.tier)).c_str(), micros);
+    if (options.terms) print_terms(chat);
+    std::printf("}\n");
   }
   return failed == 0 ? ok : finding;
 }

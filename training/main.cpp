@@ -1,0 +1,169 @@
+// tollgate-train: makes router/model.json, the complexity model. docs/routing/complexity.md tells how to use it.
+//
+//    tollgate-train --requests training/requests.jsonl --outcomes FILE.csv.gz … --out router/model.json
+//    tollgate-train … --evaluate        # writes nothing; trains without what it judges, again and again
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include "training/measure.hpp"
+#include "training/recipe.hpp"
+
+namespace tollgate::training {
+namespace {
+
+struct Options {
+  std::string requests = "training/requests.jsonl", out;
+  std::vector<std::string> outcomes;
+  Recipe recipe;
+  bool evaluate = false;
+};
+
+float score_of(const Model& model, const Seen& seen) { return model.score(seen.terms, seen.words); }
+float length_of(const Outcome& row) { return static_cast<float>(row.seen.characters); }
+
+void print_curve(const std::string& name, const char* how, const std::vector<Scored>& rows) {
+  const std::optional<Curve> curve = curve_of(rows);
+  if (!curve) {
+    std::printf("%-24s %-22s n=%zu no gap between weak and strong\n", name.c_str(), how, rows.size());
+    return;
+  }
+  std::printf("%-24s %-22s n=%zu APGR=%.3f CPT50=%.1f%% CPT80=%.1f%%\n", name.c_str(), how, rows.size(), curve->apgr,
+              curve->cpt50, curve->cpt80);
+  std::fflush(stdout);
+}
+
+std::vector<Scored> scored(const std::vector<const Outcome*>& rows, const std::function<float(const Outcome&)>& score) {
+  std::vector<Scored> out;
+  for (const Outcome* row : rows) out.push_back({score(*row), row->weak, row->strong});
+  return out;
+}
+
+/// Each source judged by a model that never saw it; sources of several groups also by models that never saw the group.
+void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe) {
+  constexpr std::size_t folds = 5;
+  for (std::size_t s = 0; s < sources.size(); ++s) {
+    const std::string& name = sources[s].name;
+    print_curve(name, "length of the prompt", scored(all.sources[s], length_of));
+    Material others = all;
+    others.sources.erase(others.sources.begin() + static_cast<std::ptrdiff_t>(s));
+    const Model without = train(others, recipe, outcome_trees(others, recipe));
+    print_curve(name, "source left out",
+                scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
+    if (sources[s].rows.front().group == sources[s].rows.back().group) continue;
+    std::vector<Scored> judged;
+    for (std::size_t fold = 0; fold < folds; ++fold) {
+      Material some = all;
+      std::erase_if(some.sources[s], [&](const Outcome* row) { return fold_of(row->group, folds) == fold; });
+      const Model model = train(some, recipe, outcome_trees(some, recipe));
+      for (const Outcome* row : all.sources[s]) {
+        if (fold_of(row->group, folds) == fold) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
+      }
+    }
+    print_curve(name, "groups left out", judged);
+  }
+}
+
+/// Labelled requests judged by models that never saw any row with the same key.
+void judge_labelled(const Material& all, const char* how, std::size_t folds, const Recipe& recipe,
+                    const std::function<std::string(const Labelled&)>& key) {
+  constexpr Borders tiers = {0.25F, 0.5F, 0.75F};
+  const std::vector<Tree> outcomes = outcome_trees(all, recipe);
+  std::vector<TierScore> judged;
+  std::map<std::string, std::vector<TierScore>> by_language;
+  for (std::size_t fold = 0; fold < folds; ++fold) {
+    Material some = all;
+    std::erase_if(some.labelled, [&](const Labelled* row) { return fold_of(key(*row), folds) == fold; });
+    if (some.labelled.size() == all.labelled.size()) continue;
+    const Model model = train(some, recipe, outcomes);
+    for (const Labelled* row : all.labelled) {
+      if (fold_of(key(*row), folds) != fold) continue;
+      judged.push_back({score_of(model, row->seen), row->tier});
+      by_language[row->language].push_back(judged.back());
+    }
+  }
+  const Agreement agreement = agreement_of(judged, tiers);
+  std::printf("%-24s %-22s n=%zu exact=%.1f%% within one=%.1f%% recall S/M/C/R=%.0f/%.0f/%.0f/%.0f%%;",
+              "labelled requests", how, judged.size(), 100 * agreement.exact, 100 * agreement.within_one,
+              100 * agreement.recall[0], 100 * agreement.recall[1], 100 * agreement.recall[2],
+              100 * agreement.recall[3]);
+  for (const auto& [language, rows] : by_language)
+    std::printf(" %s %.0f%%", language.c_str(), 100 * agreement_of(rows, tiers).exact);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "tollgate-train: %s\n", error.message.c_str());
+  return 3;
+}
+
+int run(const Options& options) {
+  const Result<std::vector<Labelled>> labelled = read_labelled(options.requests);
+  if (!labelled) return fail(labelled.error());
+  std::vector<Source> sources;
+  for (const std::string& path : options.outcomes) {
+    Result<Source> source = read_source(path);
+    if (!source) return fail(source.error());
+    sources.push_back(std::move(source).value());
+  }
+  const Material all = all_of(labelled.value(), sources);
+  if (options.evaluate) {
+    judge_labelled(all, "requests left out", 5, options.recipe,
+                   [](const Labelled& row) { return std::to_string(row.core); });
+    judge_labelled(all, "kinds left out", 13, options.recipe, [](const Labelled& row) { return row.kind; });
+    judge_sources(all, sources, options.recipe);
+    return 0;
+  }
+  std::ofstream file(options.out, std::ios::binary);
+  const std::string text = train(all, options.recipe, outcome_trees(all, options.recipe)).text();
+  if (!(file << text << std::flush)) return fail({Fault::io_failed, options.out + ": cannot be written"});
+  std::printf("%s: %zu bytes, from %zu requests and %zu sources of outcomes\n", options.out.c_str(), text.size(),
+              all.labelled.size(), sources.size());
+  return 0;
+}
+
+}  // namespace
+}  // namespace tollgate::training
+
+int main(int argc, char** argv) {
+  using tollgate::training::Options;
+  CLI::App app("Trains the complexity model that tollgate embeds (router/model.json)", "tollgate-train");
+  Options options;
+  app.add_option("--requests", options.requests, "Labelled requests, as training/generate.py writes them")
+      ->capture_default_str();
+  app.add_option("--outcomes", options.outcomes,
+                 "CSV files with the columns prompt, group, weak_ok, strong_ok; may be gzip");
+  auto* out = app.add_option("--out", options.out, "The model to be written");
+  auto* evaluate =
+      app.add_flag("--evaluate", options.evaluate, "Write nothing: judge models by what they were not trained on");
+  out->excludes(evaluate);
+  app.add_option("--outcomes-say", options.recipe.outcomes_say, "Weight of what outcomes taught, in tiers")
+      ->capture_default_str();
+  app.add_option("--gain-share", options.recipe.gain_share, "Share of 'strong is better' against 'weak fails'")
+      ->capture_default_str();
+  app.add_option("--undo", options.recipe.undo, "Share of what outcomes taught that labelled requests may take back")
+      ->capture_default_str();
+  app.add_option("--others-share", options.recipe.others_share,
+                 "Weight of other requests where bare questions are learned")
+      ->capture_default_str();
+  app.add_option("--word-ridge", options.recipe.word_ridge, "How hard word weights are held down")
+      ->capture_default_str();
+  app.add_option("--request-rounds", options.recipe.request_rounds, "Trees for the labelled requests")
+      ->capture_default_str();
+  app.add_option("--outcome-rounds", options.recipe.outcome_rounds, "Trees for each target of the outcomes")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (options.out.empty() && !options.evaluate) {
+    std::fprintf(stderr, "tollgate-train: --out FILE or --evaluate, one of the two\n");
+    return 2;
+  }
+  return tollgate::training::run(options);
+}
