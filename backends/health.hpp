@@ -39,6 +39,7 @@ class TargetHealth {
   [[nodiscard]] bool reachable() const noexcept { return reachable_.load(std::memory_order_relaxed); }
 
   std::atomic<std::uint32_t> in_flight{0};
+  std::atomic<bool> saturated{false};            ///< as routing last saw it: it takes no requests of others' overflow until it has room again
 
  private:
   std::atomic<int> failures_{0};

@@ -21,23 +21,46 @@ std::vector<std::string> target_ids(const Config& config) {
 /// Looks the patterns of one route's `among` up, in the order written; a target that two patterns name keeps its first
 /// place.
 void resolve_among(const Draft::Among& among, const std::vector<std::string>& ids, Route& route) {
-  const auto add = [&](std::size_t target) {
-    if (std::find(route.among.begin(), route.among.end(), target) == route.among.end()) route.among.push_back(target);
+  const auto add = [&](std::size_t target, std::uint32_t weight) {
+    if (std::find(route.among.begin(), route.among.end(), target) != route.among.end()) return;
+    route.among.push_back(target);
+    route.weights.push_back(weight);
   };
   if (among.patterns.empty()) {
-    for (std::size_t i = 0; i < ids.size(); ++i) add(i);
+    for (std::size_t i = 0; i < ids.size(); ++i) add(i, 1);
     return;
   }
-  for (const auto& [pattern, place] : among.patterns) {
+  for (std::size_t p = 0; p < among.patterns.size(); ++p) {
+    const auto& [pattern, place] = among.patterns[p];
     bool found = false;
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (!fits_glob(pattern, ids[i])) continue;
       found = true;
-      add(i);
+      add(i, among.weights[p]);
     }
     if (found) continue;
     place.report(is_glob(pattern) ? "no target fits this pattern; targets are written backend/model"
                                   : fmt::format("there is no such target{}", suggestion_for(pattern, ids)));
+  }
+}
+
+/// What a route's choice asks of the targets it has: there must be one that can be chosen.
+void check_choice(const Route& route, const Config& config, const Cursor& place) {
+  if (route.among.empty()) return;  // reported when the names were looked up
+  double most = 0;
+  for (const std::size_t target : route.among) most = std::max(most, config.targets[target].capability);
+  if (route.min_capability > most) {
+    place.report(fmt::format("min_capability is {}, but the most capable target of the route is trusted up to {}; lower it or add a target",
+                             route.min_capability, most));
+  }
+  const bool weighed = std::any_of(route.weights.begin(), route.weights.end(), [](std::uint32_t weight) { return weight > 0; });
+  if (route.choose == Choose::weighted && !weighed) {
+    place.report("choose: weighted, but every target has weight 0; give at least one a weight above it");
+  }
+  const bool alike = std::all_of(route.weights.begin(), route.weights.end(), [](std::uint32_t weight) { return weight == 1; });
+  if (route.choose != Choose::weighted && !alike) place.report("weights count only with choose: weighted; add it, or remove the weights");
+  if (route.cascade && route.among.size() < 2) {
+    place.report("cascade asks a second target when the first one's answer fails its check, but the route has only one; add another");
   }
 }
 
@@ -111,7 +134,12 @@ void check(Draft& draft) {
   const std::vector<std::string> ids = target_ids(draft.config);
   for (std::size_t i = 0; i < draft.config.routes.size(); ++i) {
     resolve_among(draft.route_among[i], ids, draft.config.routes[i]);
+    check_choice(draft.config.routes[i], draft.config, draft.route_places[i]);
   }
+  Config& config = draft.config;
+  config.knows_conversations = config.sticky_ttl.count() > 0 && std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) {
+                                 return route.sticky && route.among.size() > 1;
+                               });
   collect_virtual_models(draft);
   check_listeners(draft);
   check_air_gap(draft);

@@ -180,11 +180,27 @@ struct TierBounds {
   double medium = 0.25, complex = 0.50, reasoning = 0.75;
 };
 
+/// Hours of the week by a clock that is so far from UTC.
+struct Schedule {
+  std::uint8_t days = 0x7F;                          ///< bit set, bit 0 is Monday: the days on which a window begins
+  std::int16_t from_minute = 0, to_minute = 1440;    ///< from <= minute of the day < to; to <= from: past midnight into the next day
+  std::int16_t utc_offset_minutes = 0;
+  friend bool operator==(const Schedule&, const Schedule&) = default;
+};
+
+/// How loaded targets are: of those whose load is known, the least loaded counts. None known: it does not hold.
+struct LoadCondition {
+  std::vector<std::size_t> targets;                  ///< indices into Config::targets
+  std::optional<double> from, below;                 ///< from <= load < below; 1 is saturated
+  friend bool operator==(const LoadCondition&, const LoadCondition&) = default;
+};
+
 /// One `when:`. All that is set must hold; nothing set matches everything.
 struct Condition {
   struct Header {
     std::string name;                                ///< lower case
     std::vector<std::string> any_of;                 ///< empty: the header is present; compared without case
+    friend bool operator==(const Header&, const Header&) = default;
   };
   std::vector<std::string> models;                   ///< glob patterns on the requested model
   std::vector<Header> headers;
@@ -195,6 +211,11 @@ struct Condition {
   std::optional<bool> tools, images, json_output, stream;
   PiiKinds pii;                                      ///< one of these stands in the conversation; none: not asked
   std::shared_ptr<const Keywords> keywords;          ///< one of these words stands in it; nullptr: not asked
+  std::vector<std::string> users;                    ///< glob patterns on the body's `user`
+  std::vector<Header> metadata;                      ///< members of the body's `metadata`; name as written, values compared without case
+  std::optional<Schedule> time;
+  std::optional<LoadCondition> load;                 ///< routes only: a constraint does not come and go with load
+  friend bool operator==(const Condition&, const Condition&) = default;
 };
 
 /// What a constraint does with the requests it covers.
@@ -217,7 +238,7 @@ struct Constraint {
   bool restore = false;                              ///< mask: the answer gets the values back before the client sees it
 };
 
-enum class Choose : std::uint8_t { cheapest, first };
+enum class Choose : std::uint8_t { cheapest, first, fastest, weighted };
 enum class CostBasis : std::uint8_t { marginal, loaded };
 
 struct Route {
@@ -226,6 +247,20 @@ struct Route {
   Choose choose = Choose::cheapest;
   CostBasis cost_basis = CostBasis::marginal;
   std::vector<std::size_t> among;                    ///< indices into Config::targets, in the order written
+  std::vector<std::uint32_t> weights;                ///< one per element of among; empty: all 1
+  double min_capability = 0;                         ///< targets below are ruled out, whatever the request's complexity
+  milliseconds first_token{0}, deadline{0};          ///< expected time to the first token, to the whole answer; 0: no limit
+  bool sticky = false;                               ///< a conversation stays where its prompt cache makes that cheaper
+  bool cascade = false;                              ///< an answer that fails its check is asked for again, of the next target
+};
+
+/// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
+/// spill over to targets with room, until the load has fallen to `back_at`.
+struct SpillOver {
+  bool is_on = false;                                ///< false: only concurrency_max counts, and without hysteresis
+  unsigned waiting_requests = 4;                     ///< in the engine's queue; 0: not looked at
+  double kv_cache_share = 0.95;                      ///< of the engine's key-value cache; 0: not looked at
+  double back_at = 0.8;
 };
 
 /// A reference that every request is also priced at: what its answer would have cost there.
@@ -248,6 +283,9 @@ struct Config {
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
   TierBounds tiers;
+  SpillOver spill_over;
+  milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never
+  bool knows_conversations = false;                  ///< some route is sticky: requests are told apart by conversation
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address
   /// The constraints and where each backend stands, as the ledger keeps them beside what they covered (config/rules.hpp); none:

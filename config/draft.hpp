@@ -20,6 +20,7 @@ struct Draft {
   /// A route's `among` before the names are looked up; empty: every target.
   struct Among {
     std::vector<std::pair<std::string, Cursor>> patterns;
+    std::vector<std::uint32_t> weights;  ///< one per pattern
   };
   Config config;
   std::optional<Cursor> server_listen, admin_listen;
@@ -39,6 +40,12 @@ void load_engine(const Cursor& place, Backend& backend);                     ///
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
+/// `spill_over` and `sticky`.
+void load_choice(MapReader& root, Draft& draft);
+/// What a route says about choosing, besides `choose` and `cost_basis`.
+void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
+/// The conditions `user`, `metadata`, `time` and `load`.
+void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.

@@ -64,6 +64,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_auth(root, draft);
       load_backends(root, draft);
       load_constraints(root, draft);
+      load_choice(root, draft);
       load_routes(root, draft);
       load_baselines(root, draft);
       check(draft);

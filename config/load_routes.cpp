@@ -190,15 +190,14 @@ void load_route(const Cursor& place, std::map<std::string, Place>& taken, Draft&
   Route route;
   route.name = load_name(section, taken, "route").value_or(NameId::none);
   route.when = load_condition(section.at("when"), draft);
-  section.choice("choose", route.choose, {{"cheapest", Choose::cheapest}, {"first", Choose::first}});
+  section.choice("choose", route.choose,
+                 {{"cheapest", Choose::cheapest},
+                  {"first", Choose::first},
+                  {"fastest", Choose::fastest},
+                  {"weighted", Choose::weighted}});
   section.choice("cost_basis", route.cost_basis, {{"marginal", CostBasis::marginal}, {"loaded", CostBasis::loaded}});
-  const Cursor among = section.at("among");
   Draft::Among patterns;
-  if (among.present()) {
-    for (const Cursor& item : among.one_or_more()) {
-      if (auto pattern = item.text()) patterns.patterns.emplace_back(std::move(*pattern), item);
-    }
-  }
+  load_route_choice(section, route, patterns);
   draft.config.routes.push_back(std::move(route));
   draft.route_places.push_back(place);
   draft.route_among.push_back(std::move(patterns));
@@ -222,6 +221,7 @@ Condition load_condition(const Cursor& place, const Draft& draft) {
   load_bool(when, "stream", condition.stream);
   load_pii(when.at("pii"), condition);
   load_keywords(when.at("keywords"), condition);
+  load_more_conditions(when, draft, condition);
   return condition;
 }
 
@@ -234,6 +234,8 @@ void load_constraints(MapReader& root, Draft& draft) {
     Constraint constraint;
     constraint.name = load_name(section, taken, "constraint").value_or(NameId::none);
     constraint.when = load_condition(section.at("when"), draft);
+    if (constraint.when.load)
+      place.report("when.load: a constraint must not come and go with the load of targets; use a route for that");
     load_action(section, constraint);
     if (constraint.action == ConstraintAction::constrain) {
       load_requirement(section.required("require"), constraint);

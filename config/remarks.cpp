@@ -8,17 +8,12 @@
 #include "config/decimal.hpp"
 #include "config/glob.hpp"
 #include "config/price_catalogue.hpp"
+#include "config/route_remarks.hpp"
 
 namespace tollgate {
 namespace {
 
-bool matches_everything(const Condition& when) {
-  const bool callers = when.models.empty() && when.headers.empty() && when.teams.empty() && when.keys.empty();
-  const bool bands = !when.tiers && !when.complexity_from && !when.complexity_below && !when.input_tokens_from &&
-                     !when.input_tokens_below;
-  const bool text = !when.pii.any() && !when.keywords;
-  return callers && bands && text && !when.tools && !when.images && !when.json_output && !when.stream;
-}
+bool matches_everything(const Condition& when) { return when == Condition{}; }
 
 bool satisfies(const Constraint& constraint, const Backend& backend) {
   if (constraint.trust && *constraint.trust != backend.trust) return false;
@@ -168,6 +163,7 @@ std::vector<std::string> remarks_on(const Config& config) {
   remark_on_prices(config, remarks);
   remark_on_baselines(config, remarks);
   remark_on_routes(config, remarks);
+  remark_on_choices(config, remarks);
   remark_on_constraints(config, remarks);
   remark_on_addresses(config, remarks);
   return remarks;

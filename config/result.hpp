@@ -42,6 +42,7 @@ enum class Fault : std::uint8_t {
   upstream_timeout,          ///< connect, first byte or silence past its limit
   upstream_garbage,          ///< an answer that is not of the protocol
   upstream_broke_off,        ///< the answer ended in the middle
+  escalated,                 ///< an answer that failed its check on a cascade route: the next target was asked
   client_gone,               ///< the client closed its connection
   ledger_full,               ///< nothing may be served unrecorded
   draining,                  ///< the gateway is stopping

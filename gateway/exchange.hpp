@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backends/backends.hpp"
+#include "gateway/answer_check.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -17,6 +18,16 @@
 #include "router/screening.hpp"
 
 namespace tollgate {
+
+/// On a cascade route: an answer that failed its check, kept until another target has answered.
+struct KeptAnswer {
+  std::string body;
+  std::size_t step;            // of the plan: whose it is
+  AnswerCheck check;
+  bool masked;                 // its target was sent the masked request
+  bool asked_metrics;          // its target was asked for timings, which the client does not get unless it asked too
+  bool sent = false;           // after all
+};
 
 class Exchange {
  public:
@@ -53,6 +64,11 @@ class Exchange {
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
   void judge(TargetHealth& health, const Result<void>& outcome);
   void end_attempt(AttemptEnd& end);
+  [[nodiscard]] bool escalates(std::string_view answer);
+  [[nodiscard]] bool has_escalation() const;
+  Result<void> reply_kept();
+  void remember_turn(const AttemptEnd& end);
+  [[nodiscard]] std::string reason() const;
   [[nodiscard]] EngineLoad::Ticket enter_engine(const Target& target) const;
   void leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const;
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
@@ -62,6 +78,7 @@ class Exchange {
   // relay.cpp
   Task<Result<void>> whole(const Dialect& dialect, AttemptEnd& end);
   Result<void> reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end);
+  Result<void> send_whole(const Answer& answer, std::string_view body);
   Task<Result<void>> relay(StreamReader& reader, AttemptEnd& end);
   Task<Result<void>> pump(StreamReader& reader);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
@@ -104,6 +121,9 @@ class Exchange {
   Complexity complexity_;
   std::optional<Plan> plan_;
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
+  std::uint64_t conversation_ = 0;           // 0: none that could be known again
+  RequestFacts::Conversation last_turn_;
+  std::unique_ptr<KeptAnswer> kept_;         // failed its check; sent if no other target answers
   std::unique_ptr<Transfer> transfer_;
   Deadline total_;                           // over all attempts
   Deadline silence_;                         // toward the client: time for a comment

@@ -6,6 +6,7 @@
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
 #include "metrics/pricing.hpp"
+#include "router/forecast.hpp"
 
 namespace tollgate {
 
@@ -23,10 +24,14 @@ Task<Result<void>> Exchange::forward() {
   unsigned attempts = 0;
   for (std::size_t next = 0; next < plan_->steps.size() && attempts < config.attempts_max; ++next) {
     const Step& step = plan_->steps[next];
+    if (kept_ && step.target->capability < plan_->steps[kept_->step].target->capability) continue;   // no better hope there
     const Permission permission = permits(facts(), config, *step.target);
     if (permission.forbidden_by != NameId::none) continue;
     if (!serving_->health_of(*step.target).admit(std::chrono::steady_clock::now())) continue;
-    TOLLGATE_CO_TRY(prepare_mask(permission.mask));
+    if (const Result<void> prepared = prepare_mask(permission.mask); !prepared) {
+      last = prepared.error();
+      break;
+    }
     step_ = next;
     ++attempts;
     const Result<void> outcome = co_await attempt(step);
@@ -36,6 +41,7 @@ Task<Result<void>> Exchange::forward() {
     if (over || facts_of(last.fault).again == Again::no) break;
   }
   if (client_.gone()) co_return fail(Fault::client_gone, "");
+  if (kept_ && !replied_) co_return reply_kept();
   co_return last;
 }
 
@@ -72,6 +78,7 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   if (!outcome) end.result = RowResult::of(outcome.error().fault);
   leave_engine(target, ticket, end);
   end_attempt(end);
+  if (outcome) remember_turn(end);
   co_return outcome;
 }
 
@@ -95,6 +102,7 @@ void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
   switch (outcome.error().fault) {
     case Fault::client_gone:
       return health.abandoned();
+    case Fault::escalated:
     case Fault::upstream_busy:
     case Fault::upstream_refused:
       return health.succeeded();         // it answers; that it refuses this request says nothing about the next
@@ -160,6 +168,20 @@ Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect&
   Error error = dialect.read_error(head.status, body);
   error.retry_after = head.retry_after;
   co_return error;
+}
+
+// The next turn's prompt begins with what this target has just read.
+void Exchange::remember_turn(const AttemptEnd& end) {
+  if (conversation_ == 0 || end.usage_source == UsageSource::none) return;
+  Conversations::Turn turn;
+  turn.target = plan_->steps[step_].target->id;
+  turn.input = end.usage.total_input();
+  // A cache that was expected and not read is not there, for this provider or this prompt, until one is read after all.
+  const bool same = last_turn_.target == turn.target;
+  const bool missed = last_turn_.cached >= cached_prefix_min && end.usage_source == UsageSource::exact;
+  const bool none_known = last_turn_.cached.count() == 0;
+  turn.caches = end.usage.cached_input.count() > 0 || !same || (!missed && !none_known);
+  reactor_.conversations().note(conversation_, turn, arrived_us_ / 1'000'000);
 }
 
 Usage Exchange::estimated(std::uint64_t answer_bytes) const {

@@ -125,7 +125,7 @@ Result<void> Gateway::start() {
 
   ListenAddress address = loaded->server.listen;
   for (unsigned i = 0; i < count; ++i) {
-    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), serving_));
+    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), serving_, conversations_));
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
@@ -319,6 +319,9 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   for (std::size_t i = 0; i < serving->config->targets.size(); ++i) {
     add(families.back(), serving->health[i]->reachable() ? 1 : 0, {{"target", std::string(text(serving->config->targets[i].id))}});
   }
+  RoutingCounts::Totals routed;
+  for (const auto& reactor : reactors_) reactor->routing_counts().add_to(routed);
+  collect_routing(routed, families);
 }
 
 }  // namespace tollgate

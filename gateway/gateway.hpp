@@ -74,6 +74,7 @@ class Gateway {
   std::atomic<bool> draining_{false};
   std::unique_ptr<ConfigHolder> holder_;
   HealthBoard board_;
+  Conversations conversations_;
   EngineBoard engines_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;

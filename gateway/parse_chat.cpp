@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "gateway/parse_sender.hpp"
 #include "router/blocks.hpp"
 
 namespace tollgate {
@@ -96,7 +97,8 @@ Role role_of(std::string_view role) {
 }
 
 enum class Member : std::uint8_t {
-  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, service_tier, include_metrics, other
+  model, messages, prompt, input, stream, stream_options, max_tokens, max_completion_tokens, n, tools, functions, response_format, usage, user, prompt_cache_key,
+  metadata, service_tier, include_metrics, other
 };
 
 Member member_of(std::string_view key) {
@@ -105,7 +107,7 @@ Member member_of(std::string_view key) {
       {"stream", Member::stream}, {"stream_options", Member::stream_options}, {"max_tokens", Member::max_tokens},
       {"max_completion_tokens", Member::max_completion_tokens}, {"n", Member::n}, {"tools", Member::tools}, {"service_tier", Member::service_tier},
       {"functions", Member::functions}, {"response_format", Member::response_format}, {"usage", Member::usage},
-      {"include_metrics", Member::include_metrics}};
+      {"user", Member::user}, {"prompt_cache_key", Member::prompt_cache_key}, {"metadata", Member::metadata}, {"include_metrics", Member::include_metrics}};
   for (const auto& [name, member] : known) {
     if (name == key) return member;
   }
@@ -164,6 +166,9 @@ class Pass {
       case Member::functions: return tools(value, "functions");
       case Member::response_format: return response_format(value);
       case Member::usage: return usage(value, key_at);
+      case Member::user: take_text(value, chat_, chat_.user); return success();
+      case Member::prompt_cache_key: take_text(value, chat_, chat_.prompt_cache_key); return success();
+      case Member::metadata: take_metadata(value, chat_); return success();
       case Member::include_metrics: return include_metrics(value);
       case Member::service_tier: return service_tier(value);
       case Member::other: return success();
@@ -244,6 +249,13 @@ class Pass {
     if (object["type"].get_string().get(type)) return fail(Fault::bad_request, "'response_format.type' must be a string", "response_format.type");
     chat_.json_schema = type == "json_schema";
     chat_.json_output = chat_.json_schema || type == "json_object";
+    if (chat_.json_schema) {
+      sj::object described, schema;
+      std::string_view raw;
+      if (!object["json_schema"].get_object().get(described) && !described["schema"].get_object().get(schema) && !schema.raw_json().get(raw)) {
+        chat_.response_schema = trim_end(raw);
+      }
+    }
     return success();
   }
 

@@ -13,6 +13,7 @@
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
 #include "gateway/session.hpp"
+#include "router/forecast.hpp"
 
 namespace tollgate {
 
@@ -20,18 +21,20 @@ namespace {
 using boost::system::error_code;
 constexpr std::size_t scratch_bytes = 64 * 1024;
 constexpr std::chrono::milliseconds learned_refresh{100};       // how old the learned numbers of a forecast may be
+constexpr std::chrono::seconds speed_forgotten{60};             // a target's speed is not known any more after so long without an answer
 constexpr std::uint32_t uneven_max = 4;                         // connections one reactor may hold above the least loaded
 constexpr std::chrono::milliseconds accept_pause{50};           // after a failure such as "too many open files"
 constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
 }  // namespace
 
-Reactor::Reactor(unsigned index, Books& books, ServingPtr serving)
+Reactor::Reactor(unsigned index, Books& books, ServingPtr serving, Conversations& conversations)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
       native_(make_native_transport(context_, poll_, wheel_)),
       curl_(make_curl_transport(context_, poll_, wheel_)),
       books_(books),
+      conversations_(conversations),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
       grace_(wheel_, [](void* self) {
@@ -170,23 +173,36 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
   }
   for (std::size_t i = 0; i < targets.size(); ++i) {
     TargetState& state = states_[i];
-    const TargetHealth& health = *serving.health[i];
+    TargetHealth& health = *serving.health[i];
     state.in_flight = health.in_flight.load(std::memory_order_relaxed);
     state.availability = !health.reachable() ? Availability::unreachable : health.usable(now) ? Availability::up : Availability::breaker_open;
     const EngineLoad& engine = serving.engines[targets[i].backend]->load;
     state.engine_running = engine.running.load(std::memory_order_relaxed);
     state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);
     state.kv_cache_usage = engine.kv_cache_usage.load(std::memory_order_relaxed);
+    note_saturation(targets[i], serving, health, state);
     if (!refresh) continue;
     state.loaded_usd_per_million_tokens = Usd{engine.loaded_picodollars_per_million.load(std::memory_order_relaxed)};
     const Books::Learned learned = books_.learned(targets[i].id);
     state.input_bytes_per_token = learned.input_bytes_per_token;
     state.output_tokens_mean = learned.output_tokens_mean;
-    state.first_token_mean = learned.first_token_mean;
+    const bool fresh = now - learned.timed_at < speed_forgotten;   // else what was too slow once would never be tried again
+    state.first_token_mean = fresh ? learned.first_token_mean : std::chrono::microseconds{0};
+    state.output_token_mean = fresh ? learned.output_token_mean : std::chrono::microseconds{0};
+    state.duration_mean = fresh ? learned.duration_mean : std::chrono::microseconds{0};
     const bool by_time = targets[i].prices && !targets[i].prices->timed.empty();
     state.prices_now = by_time ? &prices_at(*targets[i].prices, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())) : nullptr;
   }
   return states_;
+}
+
+// What keeps spill-over from flapping is remembered of each target by all reactors together.
+void Reactor::note_saturation(const Target& target, const Serving& serving, TargetHealth& health, TargetState& state) noexcept {
+  state.was_saturated = health.saturated.load(std::memory_order_relaxed);
+  const bool saturated = is_saturated(target, state, serving.config->spill_over);
+  if (saturated == state.was_saturated) return;
+  health.saturated.store(saturated, std::memory_order_relaxed);
+  state.was_saturated = saturated;
 }
 
 std::string_view Reactor::date(std::int64_t unix_seconds) {

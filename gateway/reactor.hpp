@@ -13,7 +13,9 @@
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/socket_poll.hpp"
+#include "gateway/conversations.hpp"
 #include "gateway/parse_chat.hpp"
+#include "gateway/routing_counts.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
 #include "router/target_state.hpp"
@@ -31,7 +33,8 @@ struct ReactorCounts {
 
 class Reactor {
  public:
-  Reactor(unsigned index, Books& books, ServingPtr serving);
+  /// `conversations` is shared by all reactors and outlives them.
+  Reactor(unsigned index, Books& books, ServingPtr serving, Conversations& conversations);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -47,10 +50,13 @@ class Reactor {
   /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
   void drain(std::chrono::milliseconds grace);
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
 
   // -- this reactor's thread --
   [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
   [[nodiscard]] Books& books() noexcept { return books_; }
+  [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
+  [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
@@ -71,6 +77,7 @@ class Reactor {
  private:
   friend class Session;
   Task<void> accept();
+  static void note_saturation(const Target& target, const Serving& serving, TargetHealth& health, TargetState& state) noexcept;
   void welcome(int descriptor);
   void admit(int descriptor);
   Reactor& least_loaded() noexcept;
@@ -86,6 +93,8 @@ class Reactor {
   std::unique_ptr<ChatParser> parser_;
   std::unique_ptr<Transport> native_, curl_;
   Books& books_;
+  Conversations& conversations_;
+  RoutingCounts routing_counts_;
   ServingPtr serving_;
   PolledSocket acceptor_{poll_};
   std::unique_ptr<SessionList> sessions_;

@@ -49,11 +49,20 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   }
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
-  end_attempt(end);
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
   }
+  if (escalates(body)) {
+    end.result = RowResult::of(Fault::escalated);
+    end_attempt(end);                    // charged like any other
+    return fail(Fault::escalated, "the answer failed its check");
+  }
+  end_attempt(end);
+  return send_whole(answer, body);
+}
+
+Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
   std::string cost;
   if (body_map_.wants_cost && answer.usage_close != 0) cost = ",\"cost\":" + (cost_text_ == "unknown" ? "null" : cost_text_);
   std::string lines;
@@ -98,7 +107,7 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
   append_header(lines, "x-tollgate-target", text(plan_->steps[step_].target->id));
   const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
   append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));
-  append_header(lines, "x-tollgate-reason", reason_text(*plan_, step_));
+  append_header(lines, "x-tollgate-reason", reason());
   if (masks_) append_header(lines, "x-tollgate-masked", std::to_string(masked_->masked.swaps.size()));
   if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
 }

@@ -85,16 +85,26 @@ Task<Result<void>> Exchange::infer() {
   screening_.emplace(chat_, body_);
   complexity_ = classify(chat_, serving_->config->tiers);
   const MonoTime now = std::chrono::steady_clock::now();
+  if (serving_->config->knows_conversations) {
+    const std::int64_t ttl = std::max<std::int64_t>(serving_->config->sticky_ttl.count() / 1000, 1);
+    conversation_ = conversation_of(head_.field("x-tollgate-session"), caller_, chat_);
+    last_turn_ = reactor_.conversations().find(conversation_, arrived_us_ / 1'000'000, ttl);
+  }
   if (const NameId rules = serving_->config->rules; rules != NameId::none) {
     reactor_.books().covered(*record_, rules, covered_by(facts(), *serving_->config));
   }
   TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
+  if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   co_return co_await forward();
 }
 
 RequestFacts Exchange::facts() const {
-  return {&chat_, complexity_, head_.fields(), caller_.team, caller_.key, screening_ ? &*screening_ : nullptr};
+  RequestFacts facts{&chat_, complexity_, head_.fields(), caller_.team, caller_.key, screening_ ? &*screening_ : nullptr};
+  facts.arrived_us = arrived_us_;
+  facts.dice = static_cast<std::uint64_t>(id_);
+  facts.conversation = last_turn_;
+  return facts;
 }
 
 bool Exchange::take_slot() {
@@ -220,6 +230,7 @@ void Exchange::settle(const Result<void>& outcome) {
     closing.overhead = sent_at_ - read_at_;
     if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
+  if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
   reactor_.books().settle(*record_, closing);
 }
 

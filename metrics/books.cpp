@@ -202,12 +202,20 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   }
   const AttemptPrices prices{slot.running.has_rates, slot.running.has_pool, slot.running.rates};
   price(attempt, prices, gpu);
-  if (end.result.is_ok() && end.first_token_us > 0)
-    learned_[attempt.target].waited(end.first_token_us - attempt.started_us);
+  if (end.result.is_ok()) learn_times(request.row, attempt, now);
   then();
   attempt.ended = true;
   slot.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);
   return attempt.charge;
+}
+
+// Only a stream tells when its first token came: a whole answer's first byte is its last.
+void ReactorBooks::learn_times(const RequestRow& row, const AttemptRow& attempt, MonoTime now) noexcept {
+  LearnedSums& learned = learned_[attempt.target];
+  const bool streamed = row.stream && attempt.first_token_us > 0;
+  if (streamed) learned.waited(attempt.first_token_us - attempt.started_us);
+  learned.took(attempt.ended_us - attempt.started_us, streamed ? attempt.ended_us - attempt.first_token_us : 0,
+               attempt.usage.output.count() - 1, now);
 }
 
 void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) noexcept {
@@ -216,7 +224,7 @@ void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) n
     if (!request.current().ended) {
       end_attempt(request, cut_short(), clock_());
     }
-    row.target = request.current().target;
+    row.target = closing.answered_by != NameId::none ? closing.answered_by : request.current().target;
   }
   row.result = closing.result;
   row.http_status = static_cast<std::int16_t>(closing.http_status);

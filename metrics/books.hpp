@@ -35,6 +35,7 @@ class ReactorBooks final : public Books {
  private:
   [[nodiscard]] GpuPool& pool_of(const Pool& pool, MonoTime now);
   [[nodiscard]] std::int64_t wall_us(MonoTime now) noexcept;
+  void learn_times(const RequestRow& row, const AttemptRow& attempt, MonoTime now) noexcept;
   /// Takes the attempt out of its pool: its share, or nothing if it used nothing.
   [[nodiscard]] Usd leave_pool(LedgerSlot& slot, RowResult result, MonoTime now) noexcept;
 

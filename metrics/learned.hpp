@@ -16,6 +16,7 @@ class LearnedSums {
  public:
   static constexpr double memory = 200;
   static constexpr double prior = 4;
+  static constexpr double speed_memory = 50;  // how fast a target is changes sooner than how it counts tokens
 
   /// Counts of 0 say nothing about a ratio (a text that was only images, an empty answer) and are passed over there.
   void learn(std::int64_t input_bytes, std::int64_t output_bytes, const Usage& exact) noexcept {
@@ -30,17 +31,35 @@ class LearnedSums {
     if (first_token_us < 0) return;
     ++waits_;
     first_token_us_ +=
-        (static_cast<double>(first_token_us) - first_token_us_) / std::min(memory, static_cast<double>(waits_));
+        (static_cast<double>(first_token_us) - first_token_us_) / std::min(speed_memory, static_cast<double>(waits_));
+  }
+
+  /// A whole attempt; `decoding_us` over `decoded` tokens after the first, of a stream; 0: it was none.
+  void took(std::int64_t duration_us, std::int64_t decoding_us, std::int64_t decoded, MonoTime now) noexcept {
+    timed_at_ = now;
+    ++durations_;
+    duration_us_ += (static_cast<double>(duration_us) - duration_us_) / std::min(speed_memory, static_cast<double>(durations_));
+    if (decoding_us <= 0 || decoded <= 0) return;
+    ++decodings_;
+    const double each = static_cast<double>(decoding_us) / static_cast<double>(decoded);
+    output_token_us_ += (each - output_token_us_) / std::min(speed_memory, static_cast<double>(decodings_));
   }
 
   [[nodiscard]] Books::Learned now() const noexcept {
     return {input_.ratio(), output_.ratio(), output_tokens_,
             std::chrono::microseconds{
                 waits_ == 0 ? 0 : std::max<std::int64_t>(1, static_cast<std::int64_t>(first_token_us_))},
-            samples_};
+            samples_,
+            micros(output_token_us_, decodings_),
+            micros(duration_us_, durations_),
+            timed_at_};
   }
 
  private:
+  static std::chrono::microseconds micros(double value, std::uint64_t samples) noexcept {
+    return std::chrono::microseconds{samples == 0 ? 0 : std::max<std::int64_t>(1, static_cast<std::int64_t>(value))};
+  }
+
   /// Bytes over tokens, both fading alike, so that long texts weigh more than short ones.
   struct Ratio {
     double bytes = 4.0 * 100 * prior, tokens = 100 * prior;
@@ -55,8 +74,9 @@ class LearnedSums {
 
   Ratio input_, output_;
   double output_tokens_ = 300;
-  double first_token_us_ = 0;
-  std::uint64_t samples_ = 0, waits_ = 0;
+  double first_token_us_ = 0, output_token_us_ = 0, duration_us_ = 0;
+  std::uint64_t samples_ = 0, waits_ = 0, decodings_ = 0, durations_ = 0;
+  MonoTime timed_at_{};
 };
 
 }  // namespace tollgate

@@ -57,6 +57,7 @@ struct RequestClosing {
   std::chrono::nanoseconds overhead{0};      ///< what the gateway added, upstream time left out
   std::chrono::nanoseconds first_token{-1};  ///< arrival to first byte of the answer to the client; negative: none
   std::chrono::nanoseconds duration{0};
+  NameId answered_by{};                      ///< whose answer the client got, if not that of the last attempt
 };
 
 /// One reactor's books. Not thread-safe: one reactor, one Books. No call blocks, allocates on the heap in the steady state, or fails.
@@ -95,6 +96,9 @@ class Books {
     double output_tokens_mean = 300;
     std::chrono::microseconds first_token_mean{0};  ///< 0: not known yet
     std::uint64_t samples = 0;
+    std::chrono::microseconds output_token_mean{0};  ///< of streams, per output token after the first; 0: not known yet
+    std::chrono::microseconds duration_mean{0};      ///< of whole attempts; 0: not known yet
+    MonoTime timed_at{};                             ///< when the last of these times was learned
   };
   [[nodiscard]] virtual Learned learned(NameId target) const noexcept = 0;
   virtual void learn(NameId target, std::int64_t input_text_bytes, std::int64_t output_text_bytes, const Usage& exact) noexcept = 0;

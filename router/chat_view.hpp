@@ -5,6 +5,7 @@
 
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
+#include <forward_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,13 @@ struct ChatView {
   bool stream = false;
   bool json_output = false;                                ///< response_format is json_object or json_schema
   bool json_schema = false;
+  std::string_view response_schema;                        ///< response_format.json_schema.schema as it stands in the body, JSON; "": none
+  std::string_view user, prompt_cache_key;                 ///< unescaped; "": not given
+  struct Member {
+    std::string_view name, value;                          ///< unescaped
+  };
+  boost::container::small_vector<Member, 2> metadata;      ///< members of `metadata` that are strings
+  std::forward_list<std::string> unescaped;                ///< holds those of the above that were written with escapes
   Surface surface = Surface::chat;
 };
 

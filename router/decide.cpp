@@ -10,6 +10,7 @@
 #include "router/forecast.hpp"
 #include "router/routes.hpp"
 #include "router/screening.hpp"
+#include "router/wording.hpp"
 
 namespace tollgate {
 namespace {
@@ -39,6 +40,7 @@ class Decision {
   Decision(const RequestFacts& facts, const Config& config, std::span<const TargetState> states, Candidates candidates)
       : facts_(facts), config_(config), states_(states), candidates_(std::move(candidates)) {
     plan_.route = candidates_.route;
+    plan_.rule = candidates_.rule;
     plan_.complexity = facts.complexity;
     left_.assign(candidates_.among.begin(), candidates_.among.end());
   }
@@ -50,6 +52,8 @@ class Decision {
     if (left_.empty()) return nothing_allowed();
     can_do_it();
     if (left_.empty()) return nothing_able();
+    is_good_enough();
+    if (left_.empty()) return nothing_good_enough();
     is_up();
     if (left_.empty()) return nothing_up();
     order();
@@ -72,7 +76,17 @@ class Decision {
       if (lacks) rule_out(index, *lacks);
       return !lacks;
     });
+  }
+
+  void is_good_enough() {
     if (candidates_.direct) return;  // who names a target has judged its capability
+    if (candidates_.rule->min_capability > 0) {
+      keep([&](std::size_t index) {
+        const bool enough = config_.targets[index].capability >= candidates_.rule->min_capability;
+        if (!enough) rule_out(index, Why::min_capability);
+        return enough;
+      });
+    }
     // Trusted ones; where there is none, the most capable: better an answer than none.
     double most = 0;
     for (const std::size_t index : left_) most = std::max(most, config_.targets[index].capability);
@@ -94,14 +108,86 @@ class Decision {
 
   void order() {
     Usables usable;
-    for (const std::size_t index : left_) {
-      const Target& target = config_.targets[index];
-      const TargetState& state = state_of(states_, index);
-      const Forecast forecast =
-          forecast_of(*facts_.chat, target, config_.backend_of(target), state, candidates_.cost_basis);
-      usable.push_back({&target, forecast, is_saturated(target, state)});
+    for (const std::size_t index : left_) usable.push_back(usable_of(index));
+    const bool none_in_time = !keep_those_in_time(usable);
+    choose(usable, candidates_, facts_.dice, plan_);
+    if (none_in_time) plan_.steps.front().why = Why::in_time;
+  }
+
+  [[nodiscard]] Usable usable_of(std::size_t index) const {
+    const Target& target = config_.targets[index];
+    const Backend& backend = config_.backend_of(target);
+    const TargetState& state = state_of(states_, index);
+    const ChatView& chat = *facts_.chat;
+    const CostBasis basis = candidates_.cost_basis;
+    Usable usable{};
+    usable.target = &target;
+    usable.saturated = is_saturated(target, state, config_.spill_over);
+    usable.in_conversation = stays_in_conversations() && facts_.conversation.target == target.id;
+    usable.without_cache = forecast_of(chat, target, backend, state, basis, usable.saturated);
+    usable.forecast = usable.if_free = usable.without_cache;
+    if (usable.in_conversation) {
+      usable.cached = std::min(facts_.conversation.cached, input_tokens_of(chat, state));
+      usable.forecast = forecast_of(chat, target, backend, state, basis, usable.saturated, usable.cached);
     }
-    choose(usable, candidates_, plan_);
+    if (usable.saturated) usable.if_free = forecast_of(chat, target, backend, state, basis, false, usable.cached);
+    if (asks_for_speed()) {
+      usable.waits = waits_of(chat, target, state);
+      usable.wait = usable.wait_if_free = usable.waits.until_answer(chat);
+      if (usable.wait > usable.waits.queue) usable.wait_if_free -= usable.waits.queue;
+    }
+    usable.weight = weight_of(index);
+    return usable;
+  }
+
+  [[nodiscard]] bool asks_for_speed() const noexcept {
+    const Route* const rule = candidates_.rule;
+    return rule != nullptr && (rule->choose == Choose::fastest || rule->first_token.count() > 0 || rule->deadline.count() > 0);
+  }
+
+  [[nodiscard]] bool stays_in_conversations() const noexcept {
+    if (candidates_.rule == nullptr || !candidates_.rule->sticky) return false;
+    return candidates_.choose == Choose::cheapest || candidates_.choose == Choose::weighted;
+  }
+
+  [[nodiscard]] std::uint32_t weight_of(std::size_t index) const noexcept {
+    for (std::size_t i = 0; i < candidates_.weights.size(); ++i) {
+      if (candidates_.among[i] == index) return candidates_.weights[i];
+    }
+    return 1;
+  }
+
+  /// Rules out what is expected to take too long; what is not known is given its chance. If nothing were left, the
+  /// fastest stays: late is better than never. False: that is so.
+  bool keep_those_in_time(Usables& usable) {
+    const Route* const rule = candidates_.rule;
+    if (rule == nullptr || (rule->first_token.count() == 0 && rule->deadline.count() == 0)) return true;
+    const auto over = [](std::chrono::microseconds expected, milliseconds limit) {
+      return limit.count() > 0 && expected > limit;
+    };
+    const auto too_late = [&](const Usable& each) {
+      return over(each.waits.first_token, rule->first_token) || over(each.waits.whole, rule->deadline);
+    };
+    const auto rule_out_late = [&](const Usable& each) {
+      const bool by_first = over(each.waits.first_token, rule->first_token);
+      plan_.ruled_out.push_back({each.target, by_first ? Why::first_token : Why::deadline, {},
+                                 by_first ? each.waits.first_token : each.waits.whole});
+    };
+    const bool any = !std::all_of(usable.begin(), usable.end(), too_late);
+    const Target* fastest = nullptr;
+    if (!any) {
+      const bool by_first = rule->first_token.count() > 0;
+      const auto wait = [by_first](const Usable& each) { return by_first ? each.waits.first_token : each.waits.whole; };
+      fastest = std::min_element(usable.begin(), usable.end(), [&](const Usable& a, const Usable& b) {
+                  return (wait(a).count() == 0) != (wait(b).count() == 0) ? wait(b).count() == 0 : wait(a) < wait(b);
+                })->target;
+    }
+    const auto goes = [&](const Usable& each) { return each.target != fastest && too_late(each); };
+    for (const Usable& each : usable) {
+      if (goes(each)) rule_out_late(each);
+    }
+    usable.erase(std::remove_if(usable.begin(), usable.end(), goes), usable.end());
+    return any;
   }
 
   template <class Keeps>
@@ -110,7 +196,7 @@ class Decision {
                 left_.end());
   }
   void rule_out(std::size_t index, Why why, NameId constraint = {}) {
-    plan_.ruled_out.push_back({&config_.targets[index], why, constraint});
+    plan_.ruled_out.push_back({&config_.targets[index], why, constraint, {}});
   }
 
   /// Names the constraint and the kinds that were found, never a value.
@@ -174,6 +260,13 @@ class Decision {
     return fail(Fault::unsupported, std::move(message), one ? std::string(param_of(lacks.front())) : std::string());
   }
 
+  /// Only where constraints or abilities took the better ones: a route without any is refused when it is loaded.
+  [[nodiscard]] Error nothing_good_enough() const {
+    return fail(Fault::unsupported, "no target on route \"" + std::string(text(plan_.route)) +
+                                        "\" that may take this request and can do it reaches the route's min_capability of " +
+                                        score_text(candidates_.rule->min_capability));
+  }
+
   [[nodiscard]] std::string_view param_of(Why why) const noexcept {
     switch (why) {
       case Why::tools:
@@ -212,7 +305,7 @@ class Decision {
 }  // namespace
 
 Result<Plan> decide(const RequestFacts& facts, const Config& config, std::span<const TargetState> states) {
-  TOLLGATE_TRY(Candidates candidates, find_route(facts, config));
+  TOLLGATE_TRY(Candidates candidates, find_route(facts, config, states));
   return Decision(facts, config, states, std::move(candidates)).decide();
 }
 

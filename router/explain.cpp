@@ -1,6 +1,7 @@
 #include "router/explain.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,48 @@ void add_constraints(std::string& out, const RequestFacts& facts, const Config& 
   out += "constraints  " + (names.empty() ? "none apply" : names) + "\n";
 }
 
+std::string time_text(std::chrono::microseconds time) {
+  return time.count() == 0 ? "unknown" : std::to_string((time.count() + 500) / 1000) + " ms";
+}
+
+/// What the route that took the request asks of its targets.
+void add_rule(std::string& out, const Plan& plan) {
+  if (plan.rule == nullptr) return;
+  const Route& rule = *plan.rule;
+  static constexpr std::array<std::string_view, 4> choices{"cheapest", "first", "fastest", "weighted"};
+  out.append("             choose ").append(choices[static_cast<std::size_t>(rule.choose)]);
+  if (rule.choose == Choose::cheapest) out += rule.cost_basis == CostBasis::marginal ? ", marginal cost" : ", loaded cost";
+  if (rule.min_capability > 0) out += ", capability from " + score_text(rule.min_capability);
+  if (rule.first_token.count() > 0) out += ", first token within " + std::to_string(rule.first_token.count()) + " ms";
+  if (rule.deadline.count() > 0) out += ", whole answer within " + std::to_string(rule.deadline.count()) + " ms";
+  if (rule.sticky) out += ", sticky";
+  if (rule.cascade) out += ", cascade";
+  out += "\n";
+}
+
+void add_ruled_out(std::string& out, const RuledOut& ruled, const Plan& plan) {
+  out.append(name_of(ruled.why));
+  switch (ruled.why) {
+    case Why::constraint:
+      out.append(" ").append(text(ruled.constraint));
+      break;
+    case Why::capability:
+      out += ": trusted up to " + score_text(ruled.target->capability) + ", asked " + score_text(plan.complexity.score);
+      break;
+    case Why::min_capability:
+      out += ": trusted up to " + score_text(ruled.target->capability) + ", the route asks " + score_text(plan.rule->min_capability);
+      break;
+    case Why::first_token:
+      out += ": expected after " + time_text(ruled.expected) + ", the route allows " + time_text(plan.rule->first_token);
+      break;
+    case Why::deadline:
+      out += ": the answer is expected to take " + time_text(ruled.expected) + ", the route allows " + time_text(plan.rule->deadline);
+      break;
+    default:
+      break;
+  }
+}
+
 /// ", masked": what a step's target is sent.
 std::string sent_text(const RequestFacts& facts, const Config& config, const Target& target) {
   const MaskOrder order = mask_order(facts, config, target);
@@ -99,23 +142,23 @@ std::size_t widest_target(const Plan& plan) {
 
 void add_plan(std::string& out, const RequestFacts& facts, const Config& config, const Plan& plan) {
   out.append("route        ").append(text(plan.route)).append("\n");
+  add_rule(out, plan);
   const std::size_t width = widest_target(plan);
   std::string label = "targets      ";
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     out += label + std::to_string(i + 1) + "  " + padded(text(step.target->id), width) + "  " +
-           padded(step.forecast_known ? "$" + decimal_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) +
-           sent_text(facts, config, *step.target) + "\n";
+           padded(step.forecast_known ? "$" + decimal_text(step.forecast) : "unknown", 16) + "  " + reason_text(plan, i) + sent_text(facts, config, *step.target);
+    if (step.first_token.count() > 0 || step.whole.count() > 0) {
+      out += " (first token " + time_text(step.first_token) + ", answer " + time_text(step.whole) + ")";
+    }
+    out += "\n";
     label.assign(label.size(), ' ');
   }
   label = "ruled out    ";
   for (const RuledOut& ruled : plan.ruled_out) {
     out += label + "-  " + padded(text(ruled.target->id), width) + "  ";
-    out.append(name_of(ruled.why));
-    if (ruled.why == Why::constraint) out.append(" ").append(text(ruled.constraint));
-    if (ruled.why == Why::capability) {
-      out += ": trusted up to " + score_text(ruled.target->capability) + ", asked " + score_text(plan.complexity.score);
-    }
+    add_ruled_out(out, ruled, plan);
     out += "\n";
     label.assign(label.size(), ' ');
   }
@@ -146,8 +189,16 @@ nlohmann::ordered_json request_json(const ChatView& chat) {
           {"stream", chat.stream}};
 }
 
+/// null: not known.
+nlohmann::ordered_json millis_json(std::chrono::microseconds time) {
+  if (time.count() == 0) return {};
+  return (time.count() + 500) / 1000;
+}
+
 void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, const Config& config, const Plan& plan) {
   root["route"] = text(plan.route);
+  root["spilled_from"] = nullptr;
+  if (plan.spilled_from != nullptr) root["spilled_from"] = text(plan.spilled_from->id);
   root["steps"] = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
@@ -156,7 +207,12 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
     root["steps"].push_back({{"target", text(step.target->id)},
                              {"forecast_usd", std::move(forecast)},
                              {"why", name_of(step.why)},
-                             {"reason", reason_text(plan, i)}});
+                             {"reason", reason_text(plan, i)},
+                             {"capability", step.target->capability},
+                             {"saturated", step.is_saturated},
+                             {"cached_input_tokens", step.cached.count()},
+                             {"first_token_ms", millis_json(step.first_token)},
+                             {"answer_ms", millis_json(step.whole)}});
     if (const MaskOrder order = mask_order(facts, config, *step.target); order.kinds.any()) {
       root["steps"].back()["masked"] = {{"kinds", text_of(order.kinds)}, {"restored", order.restore}};
     }
@@ -165,6 +221,8 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
   for (const RuledOut& ruled : plan.ruled_out) {
     nlohmann::ordered_json entry = {{"target", text(ruled.target->id)}, {"why", name_of(ruled.why)}};
     if (ruled.why == Why::constraint) entry["constraint"] = text(ruled.constraint);
+    if (ruled.why == Why::capability || ruled.why == Why::min_capability) entry["capability"] = ruled.target->capability;
+    if (ruled.expected.count() > 0) entry["expected_ms"] = millis_json(ruled.expected);
     root["ruled_out"].push_back(std::move(entry));
   }
 }

@@ -41,9 +41,11 @@ Int128 femtodollars(TokenCount tokens, UsdPerToken price) noexcept {
   return static_cast<Int128>(tokens.count()) * price.count();
 }
 
-Usd token_price(TokenCount input, TokenCount output, const TokenPrices& prices) noexcept {
+Usd token_price(TokenCount input, TokenCount cached, TokenCount output, const TokenPrices& prices) noexcept {
   const bool is_long = prices.long_input && input.count() > prices.long_input->above;
-  const Int128 sum = femtodollars(input, is_long ? prices.long_input->input : prices.input) +
+  const UsdPerToken fresh = is_long ? prices.long_input->input : prices.input;
+  const UsdPerToken from_cache = (is_long ? prices.long_input->cached_input : prices.cached_input).value_or(fresh);
+  const Int128 sum = femtodollars(input - cached, fresh) + femtodollars(cached, from_cache) +
                      femtodollars(output, is_long ? prices.long_input->output : prices.output);
   return bounded(divide_half_even(sum, 1000) + prices.per_request.count());
 }
@@ -64,22 +66,85 @@ TokenCount output_tokens_of(const ChatView& chat, const TargetState& state) noex
 }
 
 Forecast forecast_of(const ChatView& chat, const Target& target, const Backend& backend, const TargetState& state,
-                     CostBasis basis) noexcept {
+                     CostBasis basis, bool saturated, TokenCount cached) noexcept {
   const TokenCount input = input_tokens_of(chat, state);
   const std::int64_t choices = std::clamp<std::int64_t>(chat.choices, 1, choices_max);
   const TokenCount output{output_tokens_of(chat, state).count() * choices};
+  cached = std::clamp(cached, TokenCount{0}, input);
   if (backend.pool) {
     // Paid for already: one more request costs nothing until the pool is full. Past that it takes capacity from others,
     // so its share of the bill is what it costs.
-    if (basis == CostBasis::marginal && !is_saturated(target, state)) return {};
+    if (basis == CostBasis::marginal && !saturated) return {};
     if (state.loaded_usd_per_million_tokens.count() <= 0) return {Usd{}, false, basis == CostBasis::loaded};
-    const Int128 tokens = static_cast<Int128>(input.count()) + output.count();
+    const Int128 tokens = static_cast<Int128>((input - cached).count()) + output.count();
     return {bounded(divide_half_even(tokens * state.loaded_usd_per_million_tokens.count(), 1'000'000))};
   }
   if (!target.prices) return {Usd{}, false};
   const TokenPrices* const prices = prices_of_tier(state.prices_now != nullptr ? *state.prices_now : *target.prices, chat.service_tier);
   if (prices == nullptr) return {Usd{}, false};
-  return {token_price(input, output, *prices)};
+  if (cached < cached_prefix_min) cached = TokenCount{0};
+  return {token_price(input, cached, output, *prices)};
+}
+
+namespace {
+
+/// Until the target begins with one more request: those ahead of it, over as many as it serves at once.
+double queue_micros(const Target& target, const TargetState& state) noexcept {
+  std::int64_t ahead = std::max<std::int64_t>(state.engine_waiting, 0);
+  std::int64_t at_once = std::max<std::int64_t>(state.engine_running, 1);
+  if (target.concurrency_max > 0) {
+    at_once = target.concurrency_max;
+    ahead = std::max(ahead, static_cast<std::int64_t>(state.in_flight) + 1 - at_once);
+  }
+  return static_cast<double>(state.duration_mean.count()) * static_cast<double>(ahead) / static_cast<double>(at_once);
+}
+
+std::chrono::microseconds micros(double value) noexcept {
+  constexpr double most = 1e15;  // thirty years
+  return std::chrono::microseconds{static_cast<std::int64_t>(std::clamp(value, 1.0, most))};
+}
+
+}  // namespace
+
+Waits waits_of(const ChatView& chat, const Target& target, const TargetState& state) noexcept {
+  Waits waits;
+  const double queue = queue_micros(target, state);
+  waits.queue = std::chrono::microseconds{static_cast<std::int64_t>(std::min(queue, 1e15))};
+  const double output = static_cast<double>(output_tokens_of(chat, state).count());
+  const bool has_first = state.first_token_mean.count() > 0;
+  if (has_first) waits.first_token = micros(static_cast<double>(state.first_token_mean.count()) + queue);
+  if (has_first && state.output_token_mean.count() > 0) {
+    waits.whole = micros(static_cast<double>(waits.first_token.count()) +
+                         output * static_cast<double>(state.output_token_mean.count()));
+  } else if (state.duration_mean.count() > 0) {
+    // Only whole answers were seen: a shorter one takes less, but never nothing.
+    constexpr double least = 0.1;
+    const double share = state.output_tokens_mean > 0 ? std::clamp(output / state.output_tokens_mean, least, 1.0) : 1.0;
+    waits.whole = micros(static_cast<double>(state.duration_mean.count()) * share + queue);
+  }
+  return waits;
+}
+
+std::optional<double> load_of(const Target& target, const TargetState& state, const SpillOver& limits) noexcept {
+  std::optional<double> load;
+  const auto take = [&load](double share) { load = std::max(load.value_or(0), share); };
+  if (target.concurrency_max > 0) {
+    // Ours alone, which is known to the request; what others send shows in the engine's queue and cache, as of its last scrape.
+    take(static_cast<double>(state.in_flight) / static_cast<double>(target.concurrency_max));
+  }
+  if (limits.waiting_requests > 0 && state.engine_waiting >= 0) {
+    take(static_cast<double>(state.engine_waiting) / static_cast<double>(limits.waiting_requests));
+  }
+  if (limits.kv_cache_share > 0 && state.kv_cache_usage >= 0) {
+    take(static_cast<double>(state.kv_cache_usage) / limits.kv_cache_share);
+  }
+  return load;
+}
+
+bool is_saturated(const Target& target, const TargetState& state, const SpillOver& limits) noexcept {
+  if (!limits.is_on) return target.concurrency_max > 0 && state.in_flight >= target.concurrency_max;
+  const std::optional<double> load = load_of(target, state, limits);
+  return load && (*load >= 1 || (state.was_saturated && *load > limits.back_at));
 }
 
 }  // namespace tollgate

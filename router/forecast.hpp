@@ -2,6 +2,8 @@
 // What a request is expected to cost at a target, before it is sent: all money in integers, rounded once.
 // Pure, no heap, any thread.
 
+#include <optional>
+
 #include "router/router.hpp"
 
 namespace tollgate {
@@ -20,12 +22,32 @@ struct Forecast {
   /// otherwise never serve the tokens that its cost is learned from.
   bool learning = false;
 };
+/// `saturated`: the pool is full, so that one more request takes capacity from others. `cached`: as much of the input is
+/// expected in the conversation's prompt cache; of managed targets it counts where it is long enough to be cached and
+/// the price says so, of pools on the loaded basis it takes no work.
 [[nodiscard]] Forecast forecast_of(const ChatView& chat, const Target& target, const Backend& backend,
-                                   const TargetState& state, CostBasis basis) noexcept;
+                                   const TargetState& state, CostBasis basis, bool saturated,
+                                   TokenCount cached = {}) noexcept;
 
-/// As many requests as the target takes at once are under way.
-[[nodiscard]] inline bool is_saturated(const Target& target, const TargetState& state) noexcept {
-  return target.concurrency_max > 0 && state.in_flight >= target.concurrency_max;
-}
+/// Shorter prefixes are cached by no provider.
+inline constexpr TokenCount cached_prefix_min{1024};
+
+/// How long the client would wait; 0: not known, for nothing was learned of the target yet or it is too long ago.
+struct Waits {
+  std::chrono::microseconds first_token{0};  ///< with the wait in a queue
+  std::chrono::microseconds whole{0};        ///< to the whole answer
+  std::chrono::microseconds queue{0};        ///< how much of both is the wait in a queue; 0: none, or not known
+  /// Until the client sees something: of a stream the first token, else the whole answer.
+  [[nodiscard]] std::chrono::microseconds until_answer(const ChatView& chat) const noexcept { return chat.stream ? first_token : whole; }
+};
+[[nodiscard]] Waits waits_of(const ChatView& chat, const Target& target, const TargetState& state) noexcept;
+
+/// How much of what the target takes at once is taken: 1 is all of it, more is a queue. The greatest of what is known
+/// (requests under way, the engine's queue, its key-value cache); nullopt: nothing is.
+[[nodiscard]] std::optional<double> load_of(const Target& target, const TargetState& state,
+                                            const SpillOver& limits) noexcept;
+/// Load has reached 1, or did and has not fallen to `back_at` since (TargetState::was_saturated). Where the configuration
+/// says nothing of spill-over: as many requests of this gateway are under way as concurrency_max.
+[[nodiscard]] bool is_saturated(const Target& target, const TargetState& state, const SpillOver& limits) noexcept;
 
 }  // namespace tollgate

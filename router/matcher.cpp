@@ -45,6 +45,26 @@ bool matches_header(const Condition::Header& wanted, std::span<const HeaderField
   return false;  // a header may come more than once: any of them may match
 }
 
+bool matches_member(const Condition::Header& wanted, const ChatView& chat) noexcept {
+  for (const ChatView::Member& member : chat.metadata) {
+    if (member.name != wanted.name) continue;
+    if (wanted.any_of.empty()) return true;
+    for (const std::string& value : wanted.any_of) {
+      if (equal_without_case(member.value, value)) return true;
+    }
+  }
+  return false;
+}
+
+/// What the body says of its sender.
+bool matches_sender(const Condition& when, const ChatView& chat) noexcept {
+  const bool user = when.users.empty() || std::any_of(when.users.begin(), when.users.end(), [&chat](const std::string& pattern) {
+                      return !chat.user.empty() && matches_glob(pattern, chat.user);
+                    });
+  return user && std::all_of(when.metadata.begin(), when.metadata.end(),
+                             [&chat](const Condition::Header& wanted) { return matches_member(wanted, chat); });
+}
+
 bool holds(const std::vector<NameId>& accepted, NameId id) noexcept {
   return accepted.empty() || std::find(accepted.begin(), accepted.end(), id) != accepted.end();
 }
@@ -120,7 +140,37 @@ bool matches(const Condition& when, const RequestFacts& facts) noexcept {
   const bool headers =
       std::all_of(when.headers.begin(), when.headers.end(),
                   [&facts](const Condition::Header& wanted) { return matches_header(wanted, facts.headers); });
-  return headers && matches_text(when, facts);
+  if (!headers) return false;
+  if (when.time && !is_within(*when.time, facts.arrived_us / 1'000'000)) return false;
+  return matches_sender(when, chat) && matches_text(when, facts);
+}
+
+bool is_within(const Schedule& schedule, std::int64_t unix_seconds) noexcept {
+  constexpr std::int64_t minutes_per_day = 24 * 60;
+  // Days and minutes by floor division: the epoch was a Thursday, and times before it are times too.
+  const std::int64_t local = unix_seconds / 60 - (unix_seconds % 60 < 0 ? 1 : 0) + schedule.utc_offset_minutes;
+  const std::int64_t minute = ((local % minutes_per_day) + minutes_per_day) % minutes_per_day;
+  const std::int64_t day = (local - minute) / minutes_per_day;
+  const auto weekday = static_cast<unsigned>((((day + 3) % 7) + 7) % 7);  // Monday is 0
+  const auto begins_on = [&schedule](unsigned on) { return (schedule.days >> on & 1U) != 0; };
+  if (schedule.from_minute < schedule.to_minute) {
+    return begins_on(weekday) && minute >= schedule.from_minute && minute < schedule.to_minute;
+  }
+  if (minute >= schedule.from_minute) return begins_on(weekday);
+  return minute < schedule.to_minute && begins_on((weekday + 6) % 7);
+}
+
+bool matches_load(const Condition& when, const Config& config, std::span<const TargetState> states) noexcept {
+  if (!when.load) return true;
+  std::optional<double> least;
+  for (const std::size_t index : when.load->targets) {
+    if (index >= states.size() || states[index].availability != Availability::up) continue;
+    const std::optional<double> load = load_of(config.targets[index], states[index], config.spill_over);
+    if (load) least = std::min(least.value_or(*load), *load);
+  }
+  if (!least) return false;
+  if (when.load->from && *least < *when.load->from) return false;
+  return !when.load->below || *least < *when.load->below;
 }
 
 }  // namespace tollgate

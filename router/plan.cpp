@@ -31,7 +31,46 @@ std::string others(const Plan& plan) {
 std::string cheapest_text(const Plan& plan, const Step& step) {
   std::string said = "cheapest of " + std::to_string(plan.steps.size()) + " that can: " + money(step);
   const Step& next = plan.steps[1];
-  return said + " against " + money(next) + (next.why == Why::saturated ? " (saturated)" : "");
+  return said + " against " + money(next) + (next.is_saturated ? " (saturated)" : "");
+}
+
+std::string duration_text(std::chrono::microseconds time) {
+  const std::int64_t millis = (time.count() + 500) / 1000;
+  return std::to_string(std::max<std::int64_t>(millis, 1)) + " ms";
+}
+
+std::string fastest_text(const Plan& plan, const Step& step) {
+  const Step& next = plan.steps[1];
+  if (step.wait.count() == 0) {
+    return next.wait.count() == 0 ? "no target's speed is known yet: the first listed"
+                                  : "to learn its speed; the fastest known takes " + duration_text(next.wait);
+  }
+  const std::string_view until = step.wait == step.first_token ? " to the first token" : " to the whole answer";
+  std::string said = "fastest of " + std::to_string(plan.steps.size()) + " that can: " + duration_text(step.wait).append(until);
+  return said + (next.wait.count() == 0 ? "" : " against " + duration_text(next.wait));
+}
+
+std::string weighted_text(const Plan& plan, const Step& step) {
+  std::uint64_t sum = 0;
+  for (const Step& each : plan.steps) sum += each.is_saturated && !step.is_saturated ? 0 : each.weight;
+  return "weighted: drawn with " + std::to_string(step.weight) + " of " + std::to_string(sum) + " shares";
+}
+
+std::string sticky_text(const Plan& plan, const Step& step) {
+  std::string said = "sticky: this conversation's last turn went here";
+  if (step.cached.count() > 0) said += ", " + std::to_string(step.cached.count()) + " input tokens should be cached";
+  said += ": " + money(step);
+  return plan.steps.size() > 1 ? said + " against " + money(plan.steps[1]) : said;
+}
+
+/// Which of those with room, and why it; the route's rule without the saturated.
+std::string spill_over_text(const Plan& plan, const Step& step) {
+  static constexpr std::array<std::string_view, 4> firsts{"cheapest", "first listed", "fastest", "drawn"};
+  const auto by = plan.rule == nullptr ? 0 : static_cast<std::size_t>(plan.rule->choose);
+  const auto room = std::count_if(plan.steps.begin(), plan.steps.end(), [](const Step& each) { return !each.is_saturated; });
+  std::string said = "spill-over: " + plain_name(plan.spilled_from->id) + " is saturated; ";
+  if (room == 1) return said + "the only one with room: " + money(step);
+  return said.append(firsts[by]) + " of " + std::to_string(room) + " with room: " + money(step);
 }
 
 std::string text_of(const Plan& plan, std::size_t index) {
@@ -48,6 +87,17 @@ std::string text_of(const Plan& plan, std::size_t index) {
       return "cheapest: " + money(step);
     case Why::first_listed:
       return "first listed of " + count + " that can";
+    case Why::fastest:
+      return fastest_text(plan, step);
+    case Why::weighted:
+      return weighted_text(plan, step);
+    case Why::sticky:
+      return sticky_text(plan, step);
+    case Why::spill_over:
+      return spill_over_text(plan, step);
+    case Why::in_time:
+      return "no target is expected to answer in time; the fastest, " +
+             duration_text(plan.rule->first_token.count() > 0 ? step.first_token : step.whole);
     case Why::saturated:
       return "saturated: behind the targets with room, " + std::to_string(index + 1) + " of " + count;
     case Why::fallback:
@@ -67,10 +117,11 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 16> names = {
+  static constexpr std::array<std::string_view, 24> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
-      "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated"};
-  static_assert(static_cast<std::size_t>(Why::saturated) + 1 == names.size());
+      "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
+      "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline"};
+  static_assert(static_cast<std::size_t>(Why::deadline) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

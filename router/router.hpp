@@ -9,6 +9,7 @@
 //    for (const Step& step : plan.value().steps) …
 
 #include <boost/container/small_vector.hpp>
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,13 +41,24 @@ struct RequestFacts {
   std::span<const HeaderField> headers;
   NameId team{}, key{};
   const Screening* screening = nullptr;   ///< what stands in the text (router/screening.hpp); without it the chat's texts are read anew
+  std::int64_t arrived_us = 0;             ///< since the Unix epoch: what conditions on time compare
+  std::uint64_t dice = 0;                  ///< the same for the same request: what weighted choices are made by
+  /// Where this conversation's last turn went, if that is not too long ago, and how much of this one its prompt cache should hold.
+  struct Conversation {
+    NameId target{};                       ///< none: a new one
+    TokenCount cached;                     ///< 0: the provider was seen not to cache it
+  } conversation = {};
 };
 
 enum class Why : std::uint8_t {
   // a step's reason for its place
   cheapest, first_listed, only_one, asked_for, fallback,
   // reasons to be ruled out
-  constraint, capability, context, tools, images, schema, surface, breaker_open, unreachable, draining, saturated
+  constraint, capability, context, tools, images, schema, surface, breaker_open, unreachable, draining, saturated,
+  // more reasons for a step's place
+  fastest, weighted, sticky, spill_over, in_time,
+  // more reasons to be ruled out
+  min_capability, first_token, deadline
 };
 [[nodiscard]] std::string_view name_of(Why why) noexcept;
 
@@ -55,18 +67,27 @@ struct Step {
   Usd forecast;                 ///< expected charge on the route's cost basis
   bool forecast_known = true;   ///< false: unpriced; such targets compete last
   Why why;
+  bool is_saturated = false;
+  TokenCount cached;            ///< of the input: expected to be read from the conversation's prompt cache
+  std::chrono::microseconds first_token{0};   ///< expected, with the wait in a queue; 0: not known
+  std::chrono::microseconds whole{0};         ///< expected time to the whole answer; 0: not known
+  std::chrono::microseconds wait{0};          ///< what `fastest` compares: one of the two, as the client asked for a stream or not
+  std::uint32_t weight = 1;     ///< of a weighted route
 };
 
 struct RuledOut {
   const Target* target;
   Why why;
   NameId constraint{};          ///< which, if why is constraint
+  std::chrono::microseconds expected{0};      ///< if why is first_token or deadline
 };
 
 /// The ordered targets for one request and everything that was ruled out; points into the Config it was decided with.
 struct Plan {
   NameId route{};               ///< "direct" when the client named a target
   Complexity complexity;
+  const Route* rule = nullptr;  ///< nullptr: direct
+  const Target* spilled_from = nullptr;   ///< saturated: would have come first otherwise
   boost::container::small_vector<Step, 3> steps;
   boost::container::small_vector<RuledOut, 4> ruled_out;
 };

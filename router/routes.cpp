@@ -29,11 +29,13 @@ bool is_virtual(const Config& config, std::string_view model) noexcept {
 }
 
 Candidates candidates_of(const Route& route, const Config& config) {
-  Candidates candidates{route.name, false, route.choose, route.cost_basis, {}};
-  for (const std::size_t index : route.among) {
+  Candidates candidates{route.name, false, route.choose, route.cost_basis, &route, {}, {}};
+  for (std::size_t i = 0; i < route.among.size(); ++i) {
+    const std::size_t index = route.among[i];
     const bool known = index < config.targets.size();
     if (known && std::find(candidates.among.begin(), candidates.among.end(), index) == candidates.among.end()) {
       candidates.among.push_back(index);
+      if (route.choose == Choose::weighted) candidates.weights.push_back(i < route.weights.size() ? route.weights[i] : 1);
     }
   }
   return candidates;
@@ -41,7 +43,7 @@ Candidates candidates_of(const Route& route, const Config& config) {
 
 /// The target with this id, else all targets with this model.
 Candidates direct_candidates(std::string_view model, const Config& config) {
-  Candidates candidates{direct_route(), true, Choose::cheapest, CostBasis::marginal, {}};
+  Candidates candidates{direct_route(), true, Choose::cheapest, CostBasis::marginal, nullptr, {}, {}};
   for (std::size_t i = 0; i < config.targets.size(); ++i) {
     if (text(config.targets[i].id) == model) {
       candidates.among.assign(1, i);
@@ -73,7 +75,7 @@ NameId direct_route() noexcept {
   return name;
 }
 
-Result<Candidates> find_route(const RequestFacts& facts, const Config& config) {
+Result<Candidates> find_route(const RequestFacts& facts, const Config& config, std::span<const TargetState> states) {
   const std::string_view model = facts.chat->model;
   const bool known = is_virtual(config, model);
   bool named = false;  // by a route's pattern
@@ -84,7 +86,7 @@ Result<Candidates> find_route(const RequestFacts& facts, const Config& config) {
       if (!matches_model(route.when, model)) continue;
       named = true;
     }
-    if (matches(route.when, facts)) return candidates_of(route, config);
+    if (matches(route.when, facts) && matches_load(route.when, config, states)) return candidates_of(route, config);
   }
   if (!model.empty()) {
     Candidates direct = direct_candidates(model, config);

@@ -18,11 +18,14 @@ struct Candidates {
   bool direct = false;
   Choose choose = Choose::cheapest;
   CostBasis cost_basis = CostBasis::marginal;
+  const Route* rule = nullptr;                            ///< nullptr: direct
   boost::container::small_vector<std::size_t, 24> among;  ///< indices into Config::targets, each once
+  boost::container::small_vector<std::uint32_t, 24> weights;  ///< one per element of among, of weighted routes only
 };
 
 /// Faults: model_not_found; unsupported where the name is known but the conditions of all its routes fail.
-[[nodiscard]] Result<Candidates> find_route(const RequestFacts& facts, const Config& config);
+[[nodiscard]] Result<Candidates> find_route(const RequestFacts& facts, const Config& config,
+                                            std::span<const TargetState> states = {});
 
 /// The name of the route that a client takes by naming a target.
 [[nodiscard]] NameId direct_route() noexcept;

@@ -56,6 +56,9 @@ struct ExplainOptions {
   std::string model = "auto";
   std::string team;
   std::vector<std::string> headers;   ///< "name: value"
+  std::string at = "now";             ///< when the request arrives
+  std::vector<std::string> states;    ///< gateway/cli/explain_state.hpp
+  std::uint64_t draw = 1;             ///< of weighted routes: another number, another draw
   bool json = false;
 };
 int explain(const ExplainOptions& options);

@@ -8,6 +8,8 @@
 
 #include "config/config.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/cli/explain_state.hpp"
+#include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "router/complexity.hpp"
 #include "router/explain.hpp"
@@ -39,7 +41,7 @@ void print_terms(const ChatView& chat) {
 
 }  // namespace
 
-// The decision as the gateway would make it with every target up and idle; nothing is sent.
+// The decision as the gateway would make it with every target up and idle, or as --state says; nothing is sent.
 int explain(const ExplainOptions& options) {
   const Result<ConfigPtr> config = load_file(options.config, process_environment());
   if (!config) {
@@ -73,7 +75,17 @@ int explain(const ExplainOptions& options) {
   }
   const Screening screening(chat, *body);
   RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none, &screening};
-  const Result<Plan> plan = decide(facts, *config.value(), {});
+  const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const Result<std::int64_t> at = parse_time(options.at, now_us);
+  const Result<AssumedState> assumed = read_states(options.states, *config.value());
+  if (!at || !assumed) {
+    print_error(!at ? "--at: " + at.error().message : assumed.error().message);
+    return usage;
+  }
+  facts.arrived_us = at.value();
+  facts.dice = options.draw;
+  facts.conversation = assumed.value().conversation;
+  const Result<Plan> plan = decide(facts, *config.value(), assumed.value().targets);
   std::printf("%s\n", (options.json ? explain_json(facts, *config.value(), plan) : explain_text(facts, *config.value(), plan)).c_str());
   return plan ? ok : finding;
 }

@@ -130,7 +130,7 @@ baselines:
   - {name: cheapest-host, cheapest_of: [near/gpt, "home/llama:70b/q4"]}
 constraints:
   - name: phi-stays-home
-    when: {header: {x-data-class: phi}}
+    when: {header: {x-data-class: phi}, metadata: {purpose: care}}
     require: {trust: internal, region: [eu, ch]}
   - name: personal-data-masked
     when: {pii: [email, card, secret], keywords: [confidential, "vertraulich"]}
@@ -150,9 +150,20 @@ routes:
       images: false
       json_output: true
       stream: false
-    choose: first
+      user: "alice-*"
+      metadata: {purpose: [eval, batch]}
+      time: {from: "22:00", to: "06:00", days: [weekdays, sun], utc_offset: "+01:00"}
+      load: {of: near/gpt, from: 0.5, below: 1.5}
+    choose: weighted
     cost_basis: loaded
-    among: [near/gpt, "*"]
+    min_capability: 0.2
+    first_token_ms: 800
+    deadline_ms: 20000
+    sticky: true
+    cascade: true
+    among: [{target: near/gpt, weight: 3}, "*"]
+spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
+sticky: {ttl_seconds: 600}
 )";
 
 }  // namespace tollgate::testing

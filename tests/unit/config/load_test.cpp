@@ -190,7 +190,7 @@ TEST(Load, ConditionsAreRead) {
 
 TEST(Load, RoutesNameTheirTargetsOnceAndInOrder) {
   const ConfigPtr config = loaded(testing::every_key, {{"SECRET", "sk-abc"}, {"KEY_FILE", testing::credential_file()}});
-  EXPECT_EQ(config->routes[0].choose, Choose::first);
+  EXPECT_EQ(config->routes[0].choose, Choose::weighted);
   EXPECT_EQ(config->routes[0].cost_basis, CostBasis::loaded);
   EXPECT_THAT(config->routes[0].among, ElementsAre(1U, 0U, 2U));  // near/gpt, then * but not near/gpt again
   EXPECT_THAT(config->virtual_models, ElementsAre("auto"));

@@ -47,6 +47,30 @@ TEST(ParseChat, SpansCoverExactlyTheMembersADialectChanges) {
   EXPECT_EQ(json.size(), 3U);
 }
 
+TEST(ParseChat, TellsWhoSentItAndWhatTheySayOfIt) {
+  const Parsed p(R"({"model":"m","messages":[{"role":"user"}],"user":"al\u0069ce","prompt_cache_key":"k-1",
+                     "metadata":{"purpose":"eval","r\u0075n":"a\"b","count":3,"none":null,"empty":""}})");
+  ASSERT_TRUE(p.outcome) << p.refused();
+  EXPECT_EQ(p.chat.user, "alice");
+  EXPECT_EQ(p.chat.prompt_cache_key, "k-1");
+  ASSERT_EQ(p.chat.metadata.size(), 3U);
+  EXPECT_EQ(p.chat.metadata[0].name, "purpose");
+  EXPECT_EQ(p.chat.metadata[0].value, "eval");
+  EXPECT_GE(p.chat.metadata[0].name.data(), p.body.data()) << "without escapes nothing is copied";
+  EXPECT_LT(p.chat.metadata[0].name.data(), p.body.data() + p.body.size());
+  EXPECT_EQ(p.chat.metadata[1].name, "run");
+  EXPECT_EQ(p.chat.metadata[1].value, "a\"b");
+  EXPECT_EQ(p.chat.metadata[2].name, "empty");
+  EXPECT_EQ(p.chat.metadata[2].value, "");
+}
+
+TEST(ParseChat, WhatIsNotTextThereIsTheUpstreamsToJudge) {
+  const Parsed p(R"({"model":"m","messages":[{"role":"user"}],"user":7,"metadata":["a"],"prompt_cache_key":null})");
+  ASSERT_TRUE(p.outcome) << p.refused();
+  EXPECT_EQ(p.chat.user, "");
+  EXPECT_TRUE(p.chat.metadata.empty());
+}
+
 TEST(ParseChat, UsageMemberIsCutWithOneCommaWhereverItStands) {
   for (const char* body : {R"({"usage":{},"model":"m","messages":[{"role":"user"}]})", R"({"model":"m","messages":[{"role":"user"}],"usage":{"include":false}})"}) {
     const Parsed p(body);

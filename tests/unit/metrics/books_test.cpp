@@ -200,8 +200,16 @@ TEST_F(BooksTest, LearnsFromExactUsages) {
   EXPECT_EQ(books_.learned(managed_.id).samples, 0U);
 }
 
-TEST_F(BooksTest, TheWaitForAFirstTokenIsLearned) {
-  OpenRequest& request = open();
+TEST_F(BooksTest, TheWaitForAFirstTokenIsLearnedFromStreams) {
+  RequestOpened whole = testing::opened();
+  OpenRequest& at_once = *books_.open(whole);
+  books_.begin_attempt(at_once, managed_, cloud_, now());
+  AttemptEnd all = ended(RowResult::ok(), usage_of(1, 5), UsageSource::exact);
+  all.first_token_us = at_once.current().started_us + 40'000;
+  books_.end_attempt(at_once, all, now());
+  EXPECT_EQ(books_.learned(managed_.id).first_token_mean.count(), 0) << "a whole answer's first byte is its last";
+  whole.stream = true;
+  OpenRequest& request = *books_.open(whole);
   books_.begin_attempt(request, local_, home_, now());
   AttemptEnd end = ended(RowResult::ok(), usage_of(1, 5), UsageSource::exact);
   end.first_token_us = request.current().started_us + 40'000;

@@ -41,6 +41,27 @@ TEST(Learned, NothingIsLearnedFromNothing) {
   EXPECT_EQ(sums.now().first_token_mean.count(), 250);
 }
 
+TEST(Learned, SpeedsAreKnownFromTheFirstAnswerOn) {
+  LearnedSums sums;
+  EXPECT_EQ(sums.now().duration_mean.count(), 0);
+  const MonoTime at = MonoTime{} + std::chrono::seconds{5};
+  sums.took(90'000, 0, 20, at);  // a whole answer: when its tokens came is not known
+  EXPECT_EQ(sums.now().duration_mean.count(), 90'000);
+  EXPECT_EQ(sums.now().output_token_mean.count(), 0);
+  EXPECT_EQ(sums.now().timed_at, at);
+  sums.took(110'000, 80'000, 8, at);
+  EXPECT_EQ(sums.now().duration_mean.count(), 100'000);
+  EXPECT_EQ(sums.now().output_token_mean.count(), 10'000);
+}
+
+TEST(Learned, SpeedsFollowATargetThatHasChanged) {
+  LearnedSums sums;
+  for (int i = 0; i < 1000; ++i) sums.took(100'000, 50'000, 10, MonoTime{});
+  for (int i = 0; i < 150; ++i) sums.took(200'000, 100'000, 10, MonoTime{});
+  EXPECT_NEAR(static_cast<double>(sums.now().duration_mean.count()), 200'000, 6'000);
+  EXPECT_NEAR(static_cast<double>(sums.now().output_token_mean.count()), 10'000, 300);
+}
+
 TEST(Learned, ReasoningIsNotInTheTextOfAnAnswer) {
   LearnedSums sums;
   Usage usage = testing::usage_of(100, 1'000);

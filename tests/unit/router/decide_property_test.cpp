@@ -42,6 +42,13 @@ Condition condition(Random& random) {
   if (random.one_in(6)) when.input_tokens_below = static_cast<std::int64_t>(random.below(4000));
   if (random.one_in(8)) when.tools = random.one_in(2);
   if (random.one_in(8)) when.stream = random.one_in(2);
+  if (random.one_in(8)) when.users = {random.of({"u1", "u*"})};
+  if (random.one_in(8)) when.metadata.push_back({"purpose", {random.of({"eval", "batch"})}});
+  if (random.one_in(8)) {
+    when.time.emplace();
+    when.time->from_minute = static_cast<std::int16_t>(random.below(1440));
+    when.time->days = static_cast<std::uint8_t>(random.below(128));
+  }
   return when;
 }
 
@@ -63,6 +70,13 @@ void add_target(Fleet& fleet, Random& random, std::size_t i) {
   TargetState& state = fleet.states.back();
   if (random.one_in(3)) state.availability = static_cast<Availability>(random.below(4));
   state.in_flight = static_cast<std::uint32_t>(random.below(4));
+  if (random.one_in(3)) state.first_token_mean = std::chrono::milliseconds(random.below(1000));
+  if (random.one_in(3)) state.output_token_mean = std::chrono::milliseconds(random.below(30));
+  if (random.one_in(3)) state.duration_mean = std::chrono::milliseconds(random.below(9000));
+  if (random.one_in(3)) state.engine_waiting = static_cast<std::int32_t>(random.below(6));
+  if (random.one_in(3)) state.engine_running = static_cast<std::int32_t>(random.below(6));
+  if (random.one_in(3)) state.kv_cache_usage = static_cast<float>(random.unit());
+  state.was_saturated = random.one_in(4);
   if (random.one_in(3))
     state.loaded_usd_per_million_tokens = Usd{static_cast<std::int64_t>(random.below(1000)) * 1'000'000};
 }
@@ -80,13 +94,25 @@ void fill(Fleet& fleet, Random& random) {
   for (std::size_t i = random.below(5); i > 0; --i) {
     Route& route = fleet.route("r" + std::to_string(i), {});
     route.when = condition(random);
-    route.choose = random.one_in(2) ? Choose::first : Choose::cheapest;
+    route.choose = static_cast<Choose>(random.below(4));
+    route.sticky = random.one_in(2);
+    if (random.one_in(4)) route.min_capability = random.unit();
+    if (random.one_in(4)) route.first_token = std::chrono::milliseconds(1 + random.below(1000));
+    if (random.one_in(4)) route.deadline = std::chrono::milliseconds(1 + random.below(9000));
     route.cost_basis = random.one_in(2) ? CostBasis::loaded : CostBasis::marginal;
     route.among.clear();
-    for (std::size_t k = random.below(10); k > 0; --k) route.among.push_back(random.below(targets));
+    for (std::size_t k = random.below(10); k > 0; --k) {
+      route.among.push_back(random.below(targets));
+      route.weights.push_back(static_cast<std::uint32_t>(random.below(4)));
+    }
+    if (random.one_in(4)) {
+      route.when.load = LoadCondition{{random.below(targets)}, random.unit(), {}};
+    }
   }
   if (random.one_in(2)) fleet.headers.push_back({"X-Class", random.one_in(2) ? "PHI" : "other"});
   if (random.one_in(2)) fleet.team = id(random.of({"red", "blue", "green"}));
+  fleet.config.spill_over.is_on = random.one_in(2);
+  fleet.config.spill_over.back_at = random.unit();
   const double score = random.unit();
   fleet.complexity = {static_cast<float>(score), static_cast<Tier>(random.below(4))};
 }
@@ -100,6 +126,8 @@ void fill(Request& request, Random& random) {
   if (random.one_in(6)) chat.images = 1;
   if (random.one_in(6)) chat.json_schema = true;
   if (random.one_in(2)) chat.stream = true;
+  if (random.one_in(2)) chat.user = random.one_in(2) ? "u1" : "v2";
+  if (random.one_in(3)) chat.metadata.push_back({"purpose", random.one_in(2) ? "eval" : "other"});
   if (random.one_in(3)) chat.output_tokens_max = static_cast<std::int64_t>(random.below(3000));
 }
 
@@ -111,6 +139,35 @@ bool violates(const Constraint& constraint, const Backend& backend) {
     if (has == backend.labels.end() || std::count(accepted.begin(), accepted.end(), has->second) == 0) return true;
   }
   return false;
+}
+
+/// What holds of every order: targets with room come before saturated ones; the cheapest or the fastest of them first unless
+/// a conversation stays, a speed is explored or all are late.
+void check_order(const Fleet& fleet, const Plan& plan) {
+  for (std::size_t i = 1; i < plan.steps.size(); ++i) ASSERT_LE(plan.steps[i - 1].is_saturated, plan.steps[i].is_saturated);
+  const Step& first = plan.steps.front();
+  if (plan.rule == nullptr) return;
+  for (const Step& step : plan.steps) {
+    ASSERT_GE(step.target->capability, plan.rule->min_capability);
+    const bool late = (plan.rule->first_token.count() > 0 && step.first_token > plan.rule->first_token) ||
+                      (plan.rule->deadline.count() > 0 && step.whole > plan.rule->deadline);
+    ASSERT_TRUE(!late || first.why == Why::in_time) << "a target that is expected too late is planned";
+    if (step.is_saturated || first.is_saturated || first.why == Why::in_time) continue;
+    const bool comparable = first.forecast_known && step.forecast_known;
+    if (plan.rule->choose == Choose::cheapest && comparable) {
+      ASSERT_LE(first.forecast, step.forecast);
+    }
+    if (plan.rule->choose == Choose::fastest && step.wait.count() > 0) {
+      ASSERT_LE(first.wait, step.wait);
+    }
+  }
+  if (first.why == Why::spill_over) {
+    ASSERT_NE(plan.spilled_from, nullptr);
+    ASSERT_FALSE(first.is_saturated);
+    const auto from = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.target == plan.spilled_from; });
+    ASSERT_TRUE(from != plan.steps.end() && from->is_saturated);
+  }
+  ASSERT_LE(plan.steps.size(), fleet.config.targets.size());
 }
 
 void check_plan(const Fleet& fleet, const RequestFacts& facts, const Plan& plan) {
@@ -134,7 +191,8 @@ void check_plan(const Fleet& fleet, const RequestFacts& facts, const Plan& plan)
     ASSERT_GE(static_cast<int>(out.why), static_cast<int>(Why::constraint));
     ASSERT_EQ(out.why == Why::constraint, out.constraint != NameId::none);
   }
-  const Result<Candidates> candidates = find_route(facts, fleet.config);
+  check_order(fleet, plan);
+  const Result<Candidates> candidates = find_route(facts, fleet.config, fleet.states);
   ASSERT_TRUE(candidates);
   ASSERT_EQ(seen.size(), candidates.value().among.size()) << "a target of the route is neither planned nor ruled out";
   for (const std::size_t index : candidates.value().among) ASSERT_TRUE(seen.contains(&fleet.config.targets[index]));
@@ -148,7 +206,12 @@ TEST(DecideProperty, PlansKeepTheLaw) {
     fill(fleet, random);
     Request request;
     fill(request, random);
-    const RequestFacts facts = fleet.facts(request);
+    RequestFacts facts = fleet.facts(request);
+    facts.dice = random.below(1'000'000);
+    facts.arrived_us = static_cast<std::int64_t>(random.below(7 * 86'400)) * 1'000'000;
+    if (random.one_in(2)) {
+      facts.conversation = {fleet.config.targets[random.below(fleet.config.targets.size())].id, TokenCount{static_cast<std::int64_t>(random.below(5000))}};
+    }
     const Result<Plan> plan = decide(facts, fleet.config, fleet.states);
     if (plan) {
       ++planned;

@@ -193,7 +193,7 @@ TEST_F(Decide, ASaturatedTargetGoesToTheEnd) {
   target(0).concurrency_max = 4;
   fleet_.states[0].in_flight = 4;
   EXPECT_EQ(steps(), "cheap/small cloud/big home/llama");
-  EXPECT_EQ(whys(), (std::vector{Why::cheapest, Why::fallback, Why::saturated}));
+  EXPECT_EQ(whys(), (std::vector{Why::spill_over, Why::fallback, Why::saturated}));
   fleet_.states[0].in_flight = 3;
   EXPECT_EQ(steps(), "home/llama cheap/small cloud/big");
 }

@@ -22,7 +22,8 @@ class Forecasts : public ::testing::Test {
     state_.output_tokens_mean = 200;
   }
   Forecast of(std::size_t target, CostBasis basis = CostBasis::marginal) {
-    return forecast_of(chat_, fleet_.config.targets[target], fleet_.config.backends[target], state_, basis);
+    return forecast_of(chat_, fleet_.config.targets[target], fleet_.config.backends[target], state_, basis,
+                       is_saturated(fleet_.config.targets[target], state_, fleet_.config.spill_over));
   }
   ChatView chat_;
   Fleet fleet_;
