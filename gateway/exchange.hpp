@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backends/backends.hpp"
+#include "backends/billed_time.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -53,6 +54,7 @@ class Exchange {
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
   void judge(TargetHealth& health, const Result<void>& outcome);
   void end_attempt(AttemptEnd& end);
+  void note_billed_header(const Backend& backend, const AnswerHead& head, AttemptEnd& end) const;
   [[nodiscard]] EngineLoad::Ticket enter_engine(const Target& target) const;
   void leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const;
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
@@ -66,6 +68,7 @@ class Exchange {
   Task<Result<void>> pump(StreamReader& reader);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
   void note_progress(StreamReader& reader);
+  [[nodiscard]] const BilledSeconds* billed_json() const;
   void note_timings(const EngineTimings& timings) const;
   Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
@@ -116,6 +119,7 @@ class Exchange {
   bool attempt_open_ = false;
   bool keep_ = true;
   MonoTime progress_at_{};
+  std::unique_ptr<BilledTimeScan> billed_;   // of a stream whose provider says in it what it bills
   std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price
   int status_ = 0;                           // what the client got
 };

@@ -49,6 +49,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   }
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
+  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   end_attempt(end);
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
@@ -87,6 +88,12 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   return success();
 }
 
+/// Where the answer itself says what is billed for it; nullptr: nowhere.
+const BilledSeconds* Exchange::billed_json() const {
+  const Backend& backend = serving_->config->backend_of(*plan_->steps[step_].target);
+  return backend.pool && !backend.pool->billed_seconds.json.empty() ? &backend.pool->billed_seconds : nullptr;
+}
+
 void Exchange::note_timings(const EngineTimings& timings) const {
   if (timings.known()) serving_->timings[serving_->index_of(*plan_->steps[step_].target)]->observe(timings);
 }
@@ -106,7 +113,10 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
 Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
   const auto keepalive = serving_->config->server.keepalive_comment;
   if (keepalive.count() > 0) silence_.set(keepalive);
+  if (const BilledSeconds* const where = billed_json()) billed_ = std::make_unique<BilledTimeScan>(*where);
   const Result<void> outcome = co_await pump(reader);
+  if (billed_) end.billed = billed_->billed();
+  billed_.reset();
   silence_.clear();
   const bool finished = outcome.has_value() || reader.complete();
   take_usage(reader, finished, end);
@@ -128,6 +138,7 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
     const Result<std::string_view> bytes = co_await transfer_->read();
     if (!bytes) co_return bytes.error();
     out.clear();
+    if (billed_) billed_->feed(bytes.value());
     const bool at_end = bytes.value().empty();
     Result<void> fed = success();
     if (at_end) {
@@ -135,7 +146,10 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
     } else {
       fed = reader.feed(bytes.value(), out);
     }
-    if (first_token_us_ == 0 && reader.content_seen()) first_token_us_ = unix_micros();
+    if (first_token_us_ == 0 && reader.content_seen()) {
+      first_token_us_ = unix_micros();
+      reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
+    }
     TOLLGATE_CO_TRY(restore(out, false, restored));
     if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) co_return fail(Fault::client_gone, "");
     if (!fed) {
