@@ -452,6 +452,7 @@ void CurlTransfer::take_header(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   std::string_view value = line.substr(colon + 1);
   while (value.starts_with(' ')) value.remove_prefix(1);
+  if (!endpoint_.billed_header.empty() && boost::beast::iequals(name, endpoint_.billed_header)) head_.billed_time = value;
   if (boost::beast::iequals(name, "content-type")) {
     head_.content_type = value;
     head_.event_stream = value.starts_with("text/event-stream");

@@ -264,6 +264,7 @@ std::size_t NativeTransfer::receive(error_code& code) {
 
 Task<NativeTransfer::Got> NativeTransfer::receive_head() {
   parser_.emplace();
+  parser_->billed_header = endpoint_.billed_header;
   carry_.clear();
   carry_used_ = 0;
   bool any = false;
@@ -289,6 +290,7 @@ Task<NativeTransfer::Got> NativeTransfer::receive_head() {
       if (!parser_->is_header_done()) break;
       if (!parser_->is_interim()) co_return Got::head;
       parser_.emplace();
+      parser_->billed_header = endpoint_.billed_header;
     }
   }
 }

@@ -44,6 +44,7 @@ bool ResponseParser::feed_end() {
 void ResponseParser::on_response_impl(int code, string_view, int, error_code&) { head.status = code; }
 
 void ResponseParser::on_field_impl(http::field name, string_view text, string_view value, error_code&) {
+  if (!billed_header.empty() && boost::beast::iequals(text, billed_header)) head.billed_time.assign(value);
   switch (name) {
     case http::field::content_type:
       head.content_type.assign(value);

@@ -29,6 +29,7 @@ class ResponseParser final : public boost::beast::http::basic_parser<false> {
   bool feed_end();
 
   AnswerHead head;
+  std::string_view billed_header;  ///< a header to be kept in head.billed_time; "": none
   [[nodiscard]] bool is_interim() const noexcept { return head.status >= 100 && head.status < 200 && head.status != 101; }
 
  private:

@@ -58,6 +58,7 @@ Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (prefix.ends_with("/v1")) prefix.remove_suffix(3);    // the dialects' paths begin with it
   endpoint.prefix = prefix;
+  if (backend.pool) endpoint.billed_header = backend.pool->billed_seconds.header;
   if (!backend.api_key.empty()) endpoint.headers.emplace_back("authorization", "Bearer " + backend.api_key.reveal());
   return endpoint;
 }

@@ -31,6 +31,7 @@ struct Endpoint {
   std::vector<std::pair<std::string, std::string>> headers;  ///< sent with every call: authorization, …
   Timeouts timeouts;
   bool private_only = false;                   ///< air gap: connect to private addresses only, whatever the name resolves to; no proxy
+  std::string billed_header;                   ///< says what the provider bills for a call; "": none does
 };
 /// "http://host:port/prefix" taken apart. Errors name what is wrong. `private_only` is Config::air_gap, for every connection that is made.
 [[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only);
@@ -50,6 +51,7 @@ struct AnswerHead {
   std::string content_type;
   std::optional<std::uint64_t> content_length;
   std::optional<std::chrono::milliseconds> retry_after;   ///< from retry-after-ms or retry-after (seconds or date)
+  std::string billed_time;                     ///< Endpoint::billed_header as it came; "": it did not
 };
 
 class Transfer {

@@ -93,23 +93,64 @@ struct PriceFile {
   std::int64_t stale_after_days = 45;                ///< then tollgate_price_book_stale is 1
 };
 
+/// What decides what a pool is billed.
+enum class Billing : std::uint8_t {
+  dedicated,                                         ///< rented by the hour, all the time
+  owned,                                             ///< bought: loss of value, power, room; all the time
+  serverless,                                        ///< while a worker is up
+  reported                                           ///< what the provider says of each call
+};
+
+/// How the provider of a serverless pool starts, stops and bills its workers.
+struct ServerlessRules {
+  milliseconds cold_start{0};                        ///< how long a worker boots
+  bool cold_start_billed = true;
+  milliseconds idle_timeout{60'000};                 ///< how long a worker without work stays up
+  milliseconds min_billed{0};                        ///< of a worker's time from start to stop
+  milliseconds increment{1};                         ///< that time is rounded up to a multiple of it
+  std::uint32_t workers_max = 1;
+  std::uint32_t requests_per_worker = 1;             ///< at once; more start another worker
+  friend bool operator==(const ServerlessRules&, const ServerlessRules&) = default;
+};
+
+/// Where an answer of a `reported` pool says how long it was worked on.
+struct BilledSeconds {
+  std::string header;                                ///< lower case; "" if it is in the body
+  std::vector<std::string> json;                     ///< path of the member: {"metrics", "predict_time"}
+  bool milliseconds = false;                         ///< the number counts milliseconds instead of seconds
+};
+
+/// How the cost of busy time is shared between the requests in flight.
+struct TokenWeights {
+  std::int64_t prefill_per_second = 0;               ///< the engine's prompt tokens per second when it does nothing else; 0: by time
+  std::int64_t decode_per_second = 0;                ///< its output tokens per second, all requests together, when it is full
+  [[nodiscard]] bool calibrated() const noexcept { return prefill_per_second > 0 && decode_per_second > 0; }
+};
+
 /// Billed hardware behind a backend.
 struct Pool {
   NameId name;                                       ///< the backend's name
   std::string gpu;
-  std::int64_t gpus = 0;
+  std::int64_t gpus = 0;                             ///< of all replicas; serverless: of one worker
   /// Rate while billed: picodollars per hour, exact. dedicated: GPUs x hourly price; owned: (purchase - residual) / life + kW x PUE x
-  /// price of a kWh + colocation x 12 / 8760; both: + monthly operations x 12 / 8760.
+  /// price of a kWh + colocation x 12 / 8760; both: times replicas, + monthly operations x 12 / 8760. serverless: of one worker;
+  /// reported: of a billed hour.
   /// Kept as numerator over `rate_denominator` so that nothing is rounded before it is charged.
   Int128 rate_picodollars = 0;                       ///< per rate_denominator hours
   std::int64_t rate_denominator = 1;
+  Billing billing = Billing::dedicated;
+  std::int64_t replicas = 1;                         ///< are in gpus and the rate already
+  bool billed_while_down = true;                     ///< dedicated and owned: also while no gateway runs
+  ServerlessRules serverless;
+  BilledSeconds billed_seconds;                      ///< of a reported pool
+  TokenWeights token_weights;
   std::int64_t saturation_tokens_per_second = 0;     ///< what it serves when it is full, prompt and answer together; 0: learned
 };
 
 /// Whether and how a backend's engine is asked what it does (its Prometheus exposition).
 struct EngineConfig {
   enum class Metrics : std::uint8_t { automatic, on, off };
-  Metrics metrics = Metrics::automatic;              ///< automatic: of the dialect vllm, and whatever has a pool
+  Metrics metrics = Metrics::automatic;              ///< automatic: of the dialect vllm, and whatever has hardware that is billed all the time
   std::string path = "/metrics";                     ///< behind the url, without its "/v1"
   milliseconds interval{2'000};
   bool per_request_metrics = false;                  ///< ask for the engine's own timings of every request (vLLM 0.25 or later)
@@ -150,6 +191,8 @@ struct Backend {
   /// Its engine's metrics are read: asked for, or there is hardware of one's own behind it.
   [[nodiscard]] bool is_scraped() const noexcept {
     if (engine.metrics != EngineConfig::Metrics::automatic) return engine.metrics == EngineConfig::Metrics::on;
+    // Who asks a serverless worker keeps it up, and pays for it.
+    if (pool && (pool->billing == Billing::serverless || pool->billing == Billing::reported)) return false;
     return dialect == DialectName::vllm || pool.has_value();
   }
 };

@@ -3,6 +3,7 @@
 
 #include "config/decimal.hpp"
 #include "config/draft.hpp"
+#include "config/load_pool.hpp"
 
 namespace tollgate {
 namespace {
@@ -10,7 +11,9 @@ namespace {
 constexpr Int128 usd = 1'000'000'000'000;      // picodollars
 constexpr std::int64_t hours_per_year = 8760;  // a month is a twelfth of it: 730
 constexpr std::int64_t hours_per_month = 730;
+constexpr Int128 hourly_max = 1'000'000 * usd;
 constexpr Int128 month_max = 100'000'000 * usd;
+constexpr Int128 rate_over_max = (static_cast<Int128>(1) << 116);  // times 730 it still fits
 
 /// Picodollars per hour, exactly.
 struct HourlyRate {
@@ -90,13 +93,44 @@ bool load_owned(MapReader& section, HourlyRate& rate) {
   return true;
 }
 
+/// Hardware that costs something all the time: its hourly rate, with replicas and operations.
+bool load_standing_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
+  section.integer("replicas", pool.replicas, 1, 1000);
+  section.flag("billed_while_down", pool.billed_while_down);
+  const auto operations = amount_or_none(section.at("ops_usd_per_month"), month_max);
+  HourlyRate replica;
+  const bool dedicated = pool.billing == Billing::dedicated;
+  const bool loaded = dedicated ? load_dedicated(section, pool, replica) : load_owned(section, replica);
+  if (!loaded || !operations) return false;
+  if (replica.over > rate_over_max / pool.replicas) {
+    section.cursor().report("so many replicas cost more than can be counted; check the prices");
+    return false;
+  }
+  rate.add(replica.over * pool.replicas, replica.under);
+  rate.add(*operations, hours_per_month);
+  return true;
+}
+
+/// False: something is wrong with it, and was reported.
+bool load_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
+  if (pool.billing == Billing::dedicated || pool.billing == Billing::owned) {
+    return load_standing_rate(section, pool, rate);
+  }
+  const bool loaded =
+      pool.billing == Billing::serverless ? load_serverless(section, pool) : load_reported(section, pool);
+  const std::optional<Int128> hourly = load_second_price(section, pool);
+  if (!loaded || !hourly) return false;
+  rate.add(*hourly, 1);
+  return true;
+}
+
 }  // namespace
 
 void load_pool(const Cursor& place, Backend& backend) {
   if (!place.present()) return;
   MapReader section(place);
   if (!section.cursor().present()) return;
-  static const std::vector<std::string> kinds{"dedicated", "owned"};
+  static const std::vector<std::string> kinds{"dedicated", "owned", "serverless", "reported"};
   const Cursor billing = section.required("billing");
   const auto kind = billing.present() ? billing.one_of(kinds) : std::nullopt;
   Pool pool;
@@ -105,15 +139,20 @@ void load_pool(const Cursor& place, Backend& backend) {
   const Cursor gpus = section.required("gpus");
   if (gpus.present()) pool.gpus = gpus.integer(1, 10'000).value_or(0);
   section.integer("saturation_tokens_per_second", pool.saturation_tokens_per_second, 1, 1'000'000'000);
-  const auto operations = amount_or_none(section.at("ops_usd_per_month"), month_max);
+  if (!kind) return;
+  pool.billing = static_cast<Billing>(*kind);
+  if (pool.billing != Billing::reported) load_attribution(section, pool);
   HourlyRate rate;
-  const bool loaded = kind && (*kind == 0 ? load_dedicated(section, pool, rate) : load_owned(section, rate));
-  if (!loaded || !operations || pool.gpus == 0) return;
-  rate.add(*operations, hours_per_month);
+  if (!load_rate(section, pool, rate) || pool.gpus == 0) return;
   if (rate.over == 0) {
     section.cursor().report("the pool costs nothing; write what the hardware costs, or leave the pool out");
     return;
   }
+  if (rate.over / rate.under > hourly_max) {
+    section.cursor().report("the pool costs more than a million USD an hour; check its prices");
+    return;
+  }
+  pool.gpus *= pool.replicas;
   pool.rate_picodollars = rate.over;
   pool.rate_denominator = static_cast<std::int64_t>(rate.under);
   backend.pool = std::move(pool);

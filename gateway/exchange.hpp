@@ -10,6 +10,8 @@
 
 #include "backends/backends.hpp"
 #include "gateway/answer_check.hpp"
+#include "backends/billed_time.hpp"
+#include "gateway/guards.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -55,12 +57,31 @@ class Exchange {
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);
 
+  // admit.cpp
+  [[nodiscard]] bool needs_admission() const;
+  Task<Result<void>> admit();
+  Result<void> take_rate(MonoTime now);
+  void weigh_steps(MonoTime now);
+  void rule_out(std::size_t step, Why why, NameId by);
+  Result<void> heed_cost_max();
+  Task<Result<void>> take_hold();
+  void heed_budgets(const Admission& admission);
+  Result<void> afford(std::size_t step);
+  [[nodiscard]] AttemptCost cost_of(const AttemptRow& attempt) const;
+  void charge_budgets(bool is_last);
+  void give_back();
+  void charge_unheld();
+  [[nodiscard]] std::int64_t tokens_used() const;
+  [[nodiscard]] Payer payer() const;
+  void append_admission_headers(std::string& lines) const;
+
   // forward.cpp
   Task<Result<void>> forward();
   Task<Result<void>> attempt(const Step& step);
   Result<void> prepare_mask(const MaskOrder& order);
   Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
   Task<Result<AnswerHead>> start_call(const Step& step);
+  void note_dropped(const WireBody& wire);
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
   void judge(TargetHealth& health, const Result<void>& outcome);
   void end_attempt(AttemptEnd& end);
@@ -69,6 +90,7 @@ class Exchange {
   Result<void> reply_kept();
   void remember_turn(const AttemptEnd& end);
   [[nodiscard]] std::string reason() const;
+  void note_billed_header(const Backend& backend, const AnswerHead& head, AttemptEnd& end) const;
   [[nodiscard]] EngineLoad::Ticket enter_engine(const Target& target) const;
   void leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const;
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
@@ -83,6 +105,7 @@ class Exchange {
   Task<Result<void>> pump(StreamReader& reader);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
   void note_progress(StreamReader& reader);
+  [[nodiscard]] const BilledSeconds* billed_json() const;
   void note_timings(const EngineTimings& timings) const;
   Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
@@ -120,6 +143,7 @@ class Exchange {
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;
+  std::unique_ptr<Admitted> admitted_;       // absent: neither budgets nor limits concern it
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
   std::uint64_t conversation_ = 0;           // 0: none that could be known again
   RequestFacts::Conversation last_turn_;
@@ -136,6 +160,8 @@ class Exchange {
   bool attempt_open_ = false;
   bool keep_ = true;
   MonoTime progress_at_{};
+  std::unique_ptr<BilledTimeScan> billed_;   // of a stream whose provider says in it what it bills
+  std::string dropped_;                      // members that this attempt's dialect left out, for the client to know
   std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price
   int status_ = 0;                           // what the client got
 };

@@ -128,12 +128,17 @@ Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
   {
     TOLLGATE_CO_TRY(const AnswerHead head, co_await start_call(step));
     end.http_status = head.status;
+    note_billed_header(serving_->config->backend_of(*step.target), head, end);
     if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect);
     event_stream = head.event_stream;
   }
   if (!event_stream) co_return co_await whole(dialect, end);
   const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
   co_return co_await relay(*reader, end);
+}
+
+void Exchange::note_billed_header(const Backend& backend, const AnswerHead& head, AttemptEnd& end) const {
+  if (backend.pool && !head.billed_time.empty()) end.billed = billed_time_of(head.billed_time, backend.pool->billed_seconds.milliseconds);
 }
 
 // A function of its own so that what is only needed for sending is freed before a long stream begins.

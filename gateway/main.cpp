@@ -56,7 +56,7 @@ void add_ledger(CLI::App& command, std::string& config, std::string& ledger) {
 void add_costs(CLI::App& app, CostsOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("costs", "What was spent, from the ledger; also while the gateway runs");
   add_ledger(*command, options.config, options.ledger);
-  command->add_option("--by", options.by, "Split by team, model, route, target, key, day, hour, tier, outcome; several with commas")
+  command->add_option("--by", options.by, "Split by team, model, route, target, key, day, hour, tier, outcome; several with commas. With --pools: by pool, day, hour")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--since", options.since, "From when: 7d, 24h, 30m, 2w, today, yesterday, month, 2026-11-01, 2026-11-01T12:30 (UTC)")
@@ -70,7 +70,13 @@ void add_costs(CLI::App& app, CostsOptions& options, int& code) {
       ->excludes(csv)
       ->excludes("--by")
       ->excludes("--baselines");
-  command->callback([&options, &code] { code = costs(options); });
+  command->add_flag("--pools", options.pools, "The bill of the hardware by whose it is, instead of what requests cost")
+      ->excludes("--focus")
+      ->excludes("--baselines");
+  command->callback([command, &options, &code] {
+    if (options.pools && command->count("--by") == 0) options.by = {"pool"};
+    code = costs(options);
+  });
 }
 
 void add_prove(CLI::App& app, ProveOptions& options, int& code) {

@@ -40,6 +40,7 @@ Task<Result<void>> Exchange::whole(const Dialect& dialect, AttemptEnd& end) {
 
 Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end) {
   TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, body));
+  if (!answer.owned.empty()) body = answer.owned;      // translated
   const NameId target = plan_->steps[step_].target->id;
   end.usage = answer.usage;
   end.usage_source = answer.usage_source;
@@ -49,6 +50,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   }
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
+  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
@@ -96,18 +98,27 @@ Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
   return success();
 }
 
+/// Where the answer itself says what is billed for it; nullptr: nowhere.
+const BilledSeconds* Exchange::billed_json() const {
+  const Backend& backend = serving_->config->backend_of(*plan_->steps[step_].target);
+  return backend.pool && !backend.pool->billed_seconds.json.empty() ? &backend.pool->billed_seconds : nullptr;
+}
+
 void Exchange::note_timings(const EngineTimings& timings) const {
   if (timings.known()) serving_->timings[serving_->index_of(*plan_->steps[step_].target)]->observe(timings);
 }
 
 void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const {
   append_header(lines, "x-tollgate-request-id", id_text_.view());
+  append_admission_headers(lines);
   if (!plan_) return;
   append_header(lines, "x-tollgate-route", text(plan_->route));
+  if (step_ >= plan_->steps.size()) return;    // every target was ruled out
   append_header(lines, "x-tollgate-target", text(plan_->steps[step_].target->id));
   const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
   append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));
   append_header(lines, "x-tollgate-reason", reason());
+  if (!dropped_.empty()) append_header(lines, "x-tollgate-dropped", dropped_);
   if (masks_) append_header(lines, "x-tollgate-masked", std::to_string(masked_->masked.swaps.size()));
   if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
 }
@@ -115,7 +126,10 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
 Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
   const auto keepalive = serving_->config->server.keepalive_comment;
   if (keepalive.count() > 0) silence_.set(keepalive);
+  if (const BilledSeconds* const where = billed_json()) billed_ = std::make_unique<BilledTimeScan>(*where);
   const Result<void> outcome = co_await pump(reader);
+  if (billed_) end.billed = billed_->billed();
+  billed_.reset();
   silence_.clear();
   const bool finished = outcome.has_value() || reader.complete();
   take_usage(reader, finished, end);
@@ -137,6 +151,7 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
     const Result<std::string_view> bytes = co_await transfer_->read();
     if (!bytes) co_return bytes.error();
     out.clear();
+    if (billed_) billed_->feed(bytes.value());
     const bool at_end = bytes.value().empty();
     Result<void> fed = success();
     if (at_end) {
@@ -144,11 +159,14 @@ Task<Result<void>> Exchange::pump(StreamReader& reader) {
     } else {
       fed = reader.feed(bytes.value(), out);
     }
-    if (first_token_us_ == 0 && reader.content_seen()) first_token_us_ = unix_micros();
+    if (first_token_us_ == 0 && reader.content_seen()) {
+      first_token_us_ = unix_micros();
+      reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
+    }
     TOLLGATE_CO_TRY(restore(out, false, restored));
     if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) co_return fail(Fault::client_gone, "");
     if (!fed) {
-      error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status;
+      error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status && !out.empty();
       co_return fed;
     }
     if (at_end || (reader.complete() && transfer_->ended())) co_return success();
@@ -174,8 +192,9 @@ Result<void> Exchange::restore(Pieces& events, bool at_end, std::string& memory)
 void Exchange::note_progress(StreamReader& reader) {
   const MonoTime now = std::chrono::steady_clock::now();
   if (progress_at_ != MonoTime{} && now - progress_at_ < progress_interval) return;
-  const auto [usage, source] = reader.usage();
+  auto [usage, source] = reader.usage();
   if (source == UsageSource::none) return;    // the first count is noted at once
+  if (source == UsageSource::estimated) usage.output = estimated(reader.content_bytes()).output;
   progress_at_ = now;
   reactor_.books().progress(*record_, usage, source);
 }
@@ -188,6 +207,8 @@ void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) 
   if (end.usage_source == UsageSource::none) {
     end.usage = estimated(reader.content_bytes());
     end.usage_source = UsageSource::estimated;
+  } else if (end.usage_source == UsageSource::estimated) {
+    end.usage.output = estimated(reader.content_bytes()).output;
   } else if (finished && end.usage_source == UsageSource::exact) {
     reactor_.books().learn(plan_->steps[step_].target->id, static_cast<std::int64_t>(chat_.text_bytes),
                            static_cast<std::int64_t>(reader.content_bytes()), end.usage);

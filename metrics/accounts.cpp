@@ -5,6 +5,7 @@
 #include "metrics/books.hpp"
 #include "metrics/exporter.hpp"
 #include "metrics/foreign_time.hpp"
+#include "metrics/pool_recorder.hpp"
 #include "metrics/recovery.hpp"
 
 namespace tollgate {
@@ -18,6 +19,16 @@ class AllBooks final : public Accounts {
         recovery_(std::move(recovery)),
         ledger_(std::move(ledger), std::move(slots), commit_interval) {}
 
+  /// Pools go on where the ledger says they stood. Before the first adopt().
+  void resume_pools(std::unique_ptr<PoolFile> file, PoolClocks clocks) {
+    const auto wall_ns = [] {
+      const auto now = std::chrono::system_clock::now().time_since_epoch();
+      return std::int64_t{std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()};
+    };
+    pools_.resume(std::move(file), std::move(clocks), wall_ns);
+    ledger_.set_recorder(&recorder_);
+  }
+
   void add_reactor() {
     const auto reactor = static_cast<unsigned>(books_.size());
     books_.push_back(std::make_unique<ReactorBooks>(ledger_, reactor, pools_, clock_));
@@ -30,6 +41,7 @@ class AllBooks final : public Accounts {
     TOLLGATE_TRY(ledger_.flush());  // makes the names and the baselines durable
     ledger_.set_keep_days(config->ledger.keep_days);
     pools_.adopt(*config, clock_());
+    flush();  // from here on the ledger knows that these pools are billed
     const std::lock_guard lock(mutex_);
     targets_.clear();
     for (const Target& target : config->targets) targets_.push_back(target.id);
@@ -99,6 +111,7 @@ class AllBooks final : public Accounts {
   const Recovery recovery_;
   Pools pools_;
   ForeignTime foreign_;
+  PoolRecorder recorder_{pools_, clock_};  // outlives the ledger thread, which asks it at the end
   LedgerThread ledger_;
   std::vector<std::unique_ptr<ReactorBooks>> books_;  // fixed after start()
 
@@ -113,7 +126,8 @@ class AllBooks final : public Accounts {
 Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
   TOLLGATE_TRY(std::vector<SlotFile> files, read_slot_files(path));
   TOLLGATE_TRY(ledger.speak_for_last_run());
-  const Leftovers leftovers = settle_leftovers(files);
+  const std::vector<PoolLeft> pools = read_pool_file(path);
+  const Leftovers leftovers = settle_leftovers(files, pools);
   TOLLGATE_TRY(const BaselineSet baselines, ledger.last_baselines());
   std::uint64_t known = 0;
   const auto insert_all = [&]() -> Result<void> {
@@ -131,6 +145,7 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
         TOLLGATE_TRY(ledger.insert_baseline(row.row.id, rule.name, cost->usd));
       }
     }
+    TOLLGATE_TRY(take_in_pools(ledger, pools, leftovers.pool_charges));
     return ledger.commit();
   };
   if (const Result<void> inserted = insert_all(); !inserted) {
@@ -166,9 +181,12 @@ Result<std::unique_ptr<Accounts>> Accounts::start(const LedgerConfig& config, un
     TOLLGATE_TRY(std::unique_ptr<LedgerSlots> one, LedgerSlots::create(config.path, reactor, config.open_requests_max));
     slots.push_back(std::move(one));
   }
+  TOLLGATE_TRY(PoolClocks clocks, ledger->pool_clocks());
+  TOLLGATE_TRY(std::unique_ptr<PoolFile> pool_file, PoolFile::create(config.path));
   auto accounts = std::make_unique<AllBooks>(std::move(ledger), std::move(slots), config.commit_interval,
                                              std::move(recovery), std::move(clock));
   for (unsigned reactor = 0; reactor < reactors; ++reactor) accounts->add_reactor();
+  accounts->resume_pools(std::move(pool_file), std::move(clocks));
   return std::unique_ptr<Accounts>(std::move(accounts));
 }
 

@@ -1,5 +1,6 @@
 #include "metrics/books.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 
@@ -56,6 +57,30 @@ void note_seen(LedgerSlot& slot, NameId pool, GpuPool::Value value) noexcept {
   slot.seen.check = check_of(slot.seen);
 }
 
+/// The run of the attempt under way, as its pool knows it now.
+GpuPool::Run run_of(const LedgerSlot& slot) noexcept {
+  const RunningAttempt& running = slot.running;
+  const ReweighedRun& now = slot.reweighed;
+  if (now.check == 0) {
+    const GpuPool::Value began_at = value_from(running.pool_high, running.pool_low);
+    return {began_at, running.gpu_began_at, running.weight, slot.decode.prefill_us};
+  }
+  return {value_from(now.pool_high, now.pool_low), now.gpu_began_at, now.weight, slot.decode.prefill_us};
+}
+
+// While it is written, a crash would find what the run began with: a share that is a little off, which recovery makes
+// good on the line of rounding.
+void keep_run(LedgerSlot& slot, const GpuPool::Run& run) noexcept {
+  slot.decode.prefill_us = run.prefill_us;
+  ReweighedRun& now = slot.reweighed;
+  now.check = 0;
+  then();
+  put(run.began_at, now.pool_high, now.pool_low);
+  now.gpu_began_at = run.gpu_began_at;
+  now.weight = run.weight;
+  now.check = check_of(now, slot.request.row.id, slot.request.current().number);
+}
+
 }  // namespace
 
 ReactorBooks::ReactorBooks(LedgerThread& ledger, unsigned reactor, Pools& pools, const MonoClock& clock)
@@ -92,7 +117,7 @@ OpenRequest* ReactorBooks::open(const RequestOpened& opened) noexcept {
   row.stream = opened.stream;
   row.input_bytes = opened.input_bytes;
   slot->request.row = row;
-  slot->running.has_pool = false;
+  slot->running.pool_method = PoolMethod::none;
   slot->state.store(SlotState::open, std::memory_order_release);
   return &slot->request;
 }
@@ -135,24 +160,37 @@ void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, con
   RunningAttempt& running = slot.running;
   running = RunningAttempt{};
   if (target.prices) set_rates(prices_at(*target.prices, attempt.started_us), service_tier, running);
-  if (backend.pool) {
-    const GpuPool::Run run = pool_of(*backend.pool, now).begin(now);
-    running.has_pool = true;
-    running.pool = backend.pool->name;
-    running.weight = run.weight;
-    running.gpu_began_at = run.gpu_began_at;
-    put(run.began_at, running.pool_high, running.pool_low);
-    note_seen(slot, running.pool, run.began_at);
-  }
+  slot.reweighed.check = 0;
+  slot.decode = DecodeSeen{};
+  if (backend.pool) join_pool(slot, target, *backend.pool, now);
   running.check = check_of(running, row.id, attempt.number);
   slot.progress.check = 0;
   then();
   ++row.attempts;
 }
 
+void ReactorBooks::join_pool(LedgerSlot& slot, const Target& target, const Pool& pool, MonoTime now) noexcept {
+  const RequestRow& row = slot.request.row;
+  const Learned known = learned(target.id);
+  ExpectedWork work;
+  work.prompt_tokens = static_cast<std::int64_t>(row.input_bytes / std::max(known.input_bytes_per_token, 0.1));
+  if (row.surface != Surface::embeddings) work.output_tokens = static_cast<std::int64_t>(known.output_tokens_mean);
+  work.stream = row.stream;
+  const GpuPool::Run run = pool_of(pool, now).begin(now, work);
+  RunningAttempt& running = slot.running;
+  running.pool_method = pool.billing == Billing::reported      ? PoolMethod::reported
+                        : pool.token_weights.calibrated() ? PoolMethod::tokens
+                                                          : PoolMethod::time;
+  running.pool = pool.name;
+  running.weight = run.weight;
+  running.gpu_began_at = run.gpu_began_at;
+  put(run.began_at, running.pool_high, running.pool_low);
+  slot.decode.prefill_us = run.prefill_us;
+  note_seen(slot, running.pool, run.began_at);
+}
+
 // Twice, one after the other: one of the two is whole whenever the process ends.
-void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
-  if (request.row.attempts == 0 || request.current().ended || !plausible(usage)) return;
+void ReactorBooks::note_usage(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
   LedgerSlot& slot = LedgerSlot::of(request);
   AttemptRow& attempt = request.current();
   slot.progress.check = 0;
@@ -165,16 +203,49 @@ void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSourc
   attempt.usage_source = source;
 }
 
-Usd ReactorBooks::leave_pool(LedgerSlot& slot, RowResult result, MonoTime now) noexcept {
-  RunningAttempt& running = slot.running;
-  if (!running.has_pool) return {};
+void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
+  if (request.row.attempts == 0 || request.current().ended || !plausible(usage)) return;
+  note_usage(request, usage, source);
+  LedgerSlot& slot = LedgerSlot::of(request);
+  if (slot.running.pool_method != PoolMethod::none) progress_in_pool(slot, usage.output.count(), clock_());
+}
+
+void ReactorBooks::first_token(OpenRequest& request, MonoTime now) noexcept {
+  if (request.row.attempts == 0 || request.current().ended) return;
+  LedgerSlot& slot = LedgerSlot::of(request);
+  if (slot.running.pool_method == PoolMethod::tokens && slot.decode.prefill_us != 0) progress_in_pool(slot, 1, now);
+}
+
+void ReactorBooks::progress_in_pool(LedgerSlot& slot, std::int64_t output_tokens, MonoTime now) noexcept {
+  GpuPool& pool = *pools_known_.find(slot.running.pool)->second;
+  DecodeSeen& seen = slot.decode;
+  GpuPool::Run run = run_of(slot);
+  bool reweighed = false;
+  if (slot.running.pool_method == PoolMethod::tokens && output_tokens > 0) {
+    const std::int64_t now_ns = now.time_since_epoch() / std::chrono::nanoseconds{1};
+    if (seen.at_ns == 0) {
+      reweighed = pool.first_token(run, now);
+    } else if (output_tokens > seen.tokens && now_ns > seen.at_ns) {
+      reweighed = pool.decoded(run, output_tokens - seen.tokens, std::chrono::nanoseconds{now_ns - seen.at_ns}, now);
+    }
+    seen.at_ns = now_ns;
+    seen.tokens = static_cast<std::uint32_t>(std::min<std::int64_t>(output_tokens, UINT32_MAX));
+  }
+  if (reweighed) keep_run(slot, run);
+  note_seen(slot, slot.running.pool, pool.touch(now));
+}
+
+std::optional<Usd> ReactorBooks::leave_pool(LedgerSlot& slot, const AttemptEnd& end, MonoTime now) noexcept {
+  const RunningAttempt& running = slot.running;
+  if (running.pool_method == PoolMethod::none) return Usd{};
   const auto pool = pools_known_.find(running.pool);
   assert(pool != pools_known_.end());
-  const GpuPool::Run run{value_from(running.pool_high, running.pool_low), running.gpu_began_at, running.weight};
-  if (nothing_sent(result)) {
+  const GpuPool::Run run = run_of(slot);
+  if (nothing_sent(end.result)) {
     pool->second->withdraw(run, now);
-    return {};
+    return Usd{};
   }
+  if (running.pool_method == PoolMethod::reported) return pool->second->end_reported(run, end.billed, now);
   const GpuPool::Ended ended = pool->second->end(run, now);
   note_seen(slot, running.pool, ended.ended_at);
   return ended.charge;
@@ -187,9 +258,9 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   if (attempt.ended) return attempt.charge;
   LedgerSlot& slot = LedgerSlot::of(request);
   if (end.usage_source != UsageSource::none && plausible(end.usage)) {
-    progress(request, end.usage, end.usage_source);  // so that a crash between here and the end still knows it
+    note_usage(request, end.usage, end.usage_source);  // so that a crash between here and the end still knows it
   }
-  const Usd gpu = leave_pool(slot, end.result, now);
+  const std::optional<Usd> gpu = leave_pool(slot, end, now);
   attempt.result = end.result;
   attempt.http_status = static_cast<std::int16_t>(end.http_status);
   attempt.first_token_us = end.first_token_us;
@@ -200,8 +271,9 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
     slot.running.check = check_of(slot.running, request.row.id, attempt.number);
     attempt.service_tier = recorded_tier(then_valid, end.service_tier);
   }
-  const AttemptPrices prices{slot.running.has_rates, slot.running.has_pool, slot.running.rates};
-  price(attempt, prices, gpu);
+  const PoolMethod method = slot.running.pool_method;
+  const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu};
+  price(attempt, prices, gpu.value_or(Usd{}));
   if (end.result.is_ok()) learn_times(request.row, attempt, now);
   then();
   attempt.ended = true;
@@ -214,6 +286,7 @@ void ReactorBooks::learn_times(const RequestRow& row, const AttemptRow& attempt,
   LearnedSums& learned = learned_[attempt.target];
   const bool streamed = row.stream && attempt.first_token_us > 0;
   if (streamed) learned.waited(attempt.first_token_us - attempt.started_us);
+  learned.paced(attempt.ended_us - attempt.started_us, attempt.usage.output.count());
   learned.took(attempt.ended_us - attempt.started_us, streamed ? attempt.ended_us - attempt.first_token_us : 0,
                attempt.usage.output.count() - 1, now);
 }

@@ -20,6 +20,7 @@
 
 #include "config/result.hpp"
 #include "config/units.hpp"
+#include "metrics/pool_hours_query.hpp"
 
 struct sqlite3;
 
@@ -78,6 +79,8 @@ class LedgerReader {
   LedgerReader& operator=(const LedgerReader&) = delete;
 
   [[nodiscard]] Result<CostsReport> costs(const CostsQuestion& question);
+  /// (metrics/pool_hours_query.hpp)
+  [[nodiscard]] Result<PoolHoursReport> pool_hours(const PoolHoursQuestion& question);
 
  private:
   explicit LedgerReader(std::string path) : path_(std::move(path)) {}

@@ -246,6 +246,8 @@ void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<
       cost.add(usd(idle), {name, "idle"});
       cost.add(usd(foreign), {name, "foreign"});
       cost.add(usd(pool.cold_start), {name, "cold_start"});
+      cost.add(usd(pool.minimum), {name, "minimum"});
+      cost.add(usd(pool.down), {name, "down"});
       cost.add(usd(pool.rounding), {name, "rounding"});
     }
   }
@@ -258,6 +260,9 @@ void Exporter::add_pools(std::vector<MetricFamily>& families, const std::vector<
       time.add(seconds_of_micros(busy), {label_text(pool.pool), "busy"});
       time.add(seconds_of_micros(idle), {label_text(pool.pool), "idle"});
       time.add(seconds_of_micros(foreign), {label_text(pool.pool), "foreign"});
+      time.add(seconds_of_micros(pool.cold_start_gpu_time.count()), {label_text(pool.pool), "cold_start"});
+      time.add(seconds_of_micros(pool.minimum_gpu_time.count()), {label_text(pool.pool), "minimum"});
+      time.add(seconds_of_micros(pool.down_gpu_time.count()), {label_text(pool.pool), "down"});
     }
   }
   {

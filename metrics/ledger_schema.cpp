@@ -109,6 +109,29 @@ CREATE TABLE coverage (
 ) STRICT;
 )sql";
 
+constexpr const char* schema_5 = R"sql(
+-- attempt.pool_method may now be 2 tokens or 3 reported, too.
+-- What a pool was billed in an hour and for what; the lines sum to billed. More is added while the hour lasts.
+CREATE TABLE pool_hour (
+  pool INTEGER NOT NULL,            -- a name
+  hour INTEGER NOT NULL,            -- since 1970
+  billed_pusd INTEGER NOT NULL, attributed_pusd INTEGER NOT NULL, idle_pusd INTEGER NOT NULL,
+  cold_start_pusd INTEGER NOT NULL, minimum_pusd INTEGER NOT NULL, down_pusd INTEGER NOT NULL,
+  rounding_pusd INTEGER NOT NULL,
+  busy_gpu_us INTEGER NOT NULL, idle_gpu_us INTEGER NOT NULL, cold_start_gpu_us INTEGER NOT NULL,
+  minimum_gpu_us INTEGER NOT NULL, down_gpu_us INTEGER NOT NULL,
+  PRIMARY KEY (pool, hour)
+) STRICT, WITHOUT ROWID;
+-- Up to when each pool is recorded, and by which take of which run of the gateway.
+CREATE TABLE pool_clock (
+  pool INTEGER PRIMARY KEY,         -- a name
+  run INTEGER NOT NULL, take INTEGER NOT NULL,
+  at_ns INTEGER NOT NULL,           -- since 1970
+  tail_ns INTEGER NOT NULL,         -- worker time that is still to be billed if no request comes any more
+  billed INTEGER NOT NULL           -- 0: the pool had left the configuration
+) STRICT;
+)sql";
+
 /// The kinds of charges, as their columns are named.
 constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
                                         "request",     "gpu",                "reasoning",   "web_search",
@@ -176,7 +199,8 @@ std::string attempts_view() {
   return "CREATE VIEW attempts AS SELECT " + id_text("a.request") + " AS request, a.number, " + name("a.target") +
          " AS target, " + name("a.result") + " AS result, a.http_status, " +
          "CASE a.usage_source WHEN 0 THEN 'none' WHEN 1 THEN 'estimated' WHEN 2 THEN 'continuous' ELSE 'exact' END AS "
-         "usage_source, CASE a.pool_method WHEN 0 THEN 'none' ELSE 'time' END AS pool_method, "
+         "usage_source, CASE a.pool_method WHEN 0 THEN 'none' WHEN 1 THEN 'time' WHEN 2 THEN 'tokens' ELSE 'reported' END AS "
+         "pool_method, "
          "CASE a.pricing WHEN 0 THEN 'priced' WHEN 1 THEN 'unpriced' ELSE 'not_billed' END AS pricing, " +
          iso_time("(r.arrived_us+a.started_after_us)") +
          " AS started, a.ended_after_us-a.started_after_us AS duration_us, " +
@@ -202,18 +226,31 @@ std::string daily_view() {
          " AS measure, d.high*4294967296+d.low AS sum FROM daily d;";
 }
 
+std::string pool_hours_view() {
+  std::string columns;
+  for (const std::string line : {"billed", "attributed", "idle", "cold_start", "minimum", "down", "rounding"}) {
+    columns.append(", ").append(usd("p." + line + "_pusd")).append(" AS usd_").append(line);
+  }
+  for (const std::string state : {"busy", "idle", "cold_start", "minimum", "down"}) {
+    const std::string us = "p." + state + "_gpu_us";
+    columns.append(", printf('%d.%06d', " + us + "/1000000, " + us + "%1000000) AS gpu_seconds_" + state);
+  }
+  return "CREATE VIEW pool_hours AS SELECT " + name("p.pool") +
+         " AS pool, strftime('%Y-%m-%dT%H:00Z', p.hour*3600, 'unixepoch') AS hour" + columns + " FROM pool_hour p;";
+}
+
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }
 
 std::string views_script() {
   return "DROP VIEW IF EXISTS requests; DROP VIEW IF EXISTS attempts; DROP VIEW IF EXISTS baselines; "
-         "DROP VIEW IF EXISTS daily_sums;" +
-         requests_view() + attempts_view() + baselines_view() + daily_view();
+         "DROP VIEW IF EXISTS daily_sums; DROP VIEW IF EXISTS pool_hours;" +
+         requests_view() + attempts_view() + baselines_view() + daily_view() + pool_hours_view();
 }
 
 }  // namespace tollgate

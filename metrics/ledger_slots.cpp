@@ -15,7 +15,7 @@ namespace {
 
 __extension__ typedef unsigned __int128 UInt128;  // NOLINT(modernize-use-using): -Wpedantic knows no other way
 
-constexpr std::uint64_t layout_version = 3;
+constexpr std::uint64_t layout_version = 4;
 
 /// 64 bits over bytes, 16 at a time, by 64 x 64 -> 128 bit products folded together.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
@@ -52,6 +52,9 @@ Error cannot(const std::string& what, const std::string& path) {
 
 std::uint32_t check_of(const RunningAttempt& running, RequestId id, std::uint8_t number) noexcept {
   return fold(digest(&running, offsetof(RunningAttempt, check), salt_of(id, number)));
+}
+std::uint32_t check_of(const ReweighedRun& run, RequestId id, std::uint8_t number) noexcept {
+  return fold(digest(&run, offsetof(ReweighedRun, check), salt_of(id, number)));
 }
 std::uint32_t check_of(const ProgressCopy& progress, RequestId id, std::uint8_t number) noexcept {
   return fold(digest(&progress, offsetof(ProgressCopy, check), salt_of(id, number)));

@@ -45,8 +45,23 @@ struct RunningAttempt {
   std::uint64_t gpu_began_at = 0;             ///< of the same
   NameId pool{};
   std::uint32_t weight = 0;
-  bool has_rates = false, has_pool = false;
+  bool has_rates = false;
+  PoolMethod pool_method = PoolMethod::none;  ///< none: the backend has no pool
   std::uint32_t check = 0;
+};
+
+/// The same run with the weight it has now; holds instead of what it began with once it is whole.
+struct ReweighedRun {
+  std::uint64_t pool_high = 0, pool_low = 0, gpu_began_at = 0;
+  std::uint32_t weight = 0;
+  std::uint32_t check = 0;
+};
+
+/// For the weights to come; of no use after a crash.
+struct DecodeSeen {
+  std::int64_t at_ns = 0;        ///< when `tokens` was known; 0: no token yet
+  std::uint32_t tokens = 0;
+  std::uint32_t prefill_us = 0;  ///< GpuPool::Run::prefill_us
 };
 
 /// The latest running usage a second time: one of the two copies is whole at every point.
@@ -59,6 +74,8 @@ struct ProgressCopy {
 struct alignas(2048) LedgerSlot {
   OpenRequest request;
   RunningAttempt running;
+  ReweighedRun reweighed;
+  DecodeSeen decode;
   PoolValueSeen seen;
   ProgressCopy progress;
   std::array<std::uint32_t, attempts_per_request_max> attempt_checks;  ///< of attempts that have ended
@@ -74,6 +91,7 @@ static_assert(sizeof(LedgerSlot) == 2048, "divides a page: no slot lies on two")
 // Checks are 32 or 64 bits over the bytes as they stand, salted with the request's id so that what a slot held before
 // is not taken for its own. They find damage, not malice.
 [[nodiscard]] std::uint32_t check_of(const RunningAttempt& running, RequestId id, std::uint8_t number) noexcept;
+[[nodiscard]] std::uint32_t check_of(const ReweighedRun& run, RequestId id, std::uint8_t number) noexcept;
 [[nodiscard]] std::uint32_t check_of(const ProgressCopy& progress, RequestId id, std::uint8_t number) noexcept;
 [[nodiscard]] std::uint32_t check_of(const PoolValueSeen& seen) noexcept;
 [[nodiscard]] std::uint32_t check_of(const AttemptRow& attempt, RequestId id) noexcept;

@@ -18,12 +18,23 @@
 #include <vector>
 
 #include "metrics/baselines.hpp"
+#include "metrics/pool_lines.hpp"
 #include "metrics/records.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace tollgate {
+
+/// Where a pool's clock stands: all time up to `at_ns` is in the ledger.
+struct PoolClock {
+  static constexpr std::uint64_t taken_in = INT64_MAX;  ///< a take: all of that run is in
+  std::int64_t run = 0;
+  std::uint64_t take = 0;
+  std::int64_t at_ns = 0, tail_ns = 0;
+  bool billed = true;  ///< false: it was billed no longer
+};
+using PoolClocks = std::map<std::string, PoolClock>;  ///< by pool
 
 class SqliteLedger {
  public:
@@ -52,6 +63,11 @@ class SqliteLedger {
   [[nodiscard]] Result<std::size_t> fold(std::int64_t cutoff_us, std::size_t requests_max);
   /// Gives at most so many unused pages back to the file system if there are plenty. False: there are not.
   [[nodiscard]] Result<bool> shrink(std::size_t pages_max);
+
+  /// Adds to what the ledger has of a pool's hour (counted since 1970); inside a transaction. (metrics/ledger_pools.cpp)
+  [[nodiscard]] Result<void> add_pool_lines(std::string_view pool, std::int64_t hour, const PoolLines& lines);
+  [[nodiscard]] Result<void> set_pool_clock(std::string_view pool, const PoolClock& clock);
+  [[nodiscard]] Result<PoolClocks> pool_clocks();
 
   /// Makes every name that exists now known to the ledger; inside a transaction.
   [[nodiscard]] Result<void> write_names();

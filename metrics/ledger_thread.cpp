@@ -80,7 +80,7 @@ void LedgerThread::rest(bool committed) {
   }
   if (!committed && writable()) {
     sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
-    if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_fold());
+    if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_due());
     const std::lock_guard lock(mutex_);
     if (stop_ || flush_wanted_ != flush_done_) return;
   }
@@ -118,13 +118,14 @@ void LedgerThread::run() {
       committed = committed || outcome.has_value();
     } while (outcome && anything_settled() && (flush_wanted != flush_done_ || stopping()));
     if (hurried_.exchange(false) || flush_wanted != flush_done_ || stopping()) release_held();
+    const bool recorded = !outcome || record(flush_wanted != flush_done_ || stopping());
     answer_flushes(flush_wanted, outcome);
     if (stopping()) {
       const auto now = std::chrono::steady_clock::now();
       if (give_up == decltype(give_up){}) give_up = now + last_tries;
-      if (outcome && taken_.empty() && !anything_settled()) return;
+      if (outcome && recorded && taken_.empty() && !anything_settled()) return;
       if (now >= give_up) return;
-      if (!outcome) std::this_thread::sleep_for(retry_interval);
+      if (!outcome || !recorded) std::this_thread::sleep_for(retry_interval);
       continue;
     }
     if (outcome) fold_some();
@@ -243,6 +244,54 @@ Result<void> LedgerThread::write_baselines_of(const OpenRequest& settled) {
     }
   }
   return success();
+}
+
+void LedgerThread::set_recorder(LedgerRecorder* recorder) {
+  {
+    const std::lock_guard lock(mutex_);
+    recorder_ = recorder;
+  }
+  wake();
+}
+
+LedgerRecorder* LedgerThread::recorder() const {
+  const std::lock_guard lock(mutex_);
+  return recorder_;
+}
+
+// A transaction of its own: what it cannot write it keeps, and requests do not wait for it.
+bool LedgerThread::record(bool at_once) {
+  LedgerRecorder* const recorder = this->recorder();
+  if (recorder == nullptr || !recorder->wanted()) return true;
+  const auto now = std::chrono::steady_clock::now();
+  if (!at_once && now < next_record_) return true;
+  const auto transaction = [&]() -> Result<void> {
+    if (!ledger_->in_place()) return fail(Fault::internal, "the ledger file was moved or deleted while in use");
+    TOLLGATE_TRY(ledger_->begin());
+    TOLLGATE_TRY(recorder->write(*ledger_));
+    return ledger_->commit();
+  };
+  const Result<void> outcome = transaction();
+  if (outcome) {
+    recorder->written();
+  } else {
+    ledger_->rollback();
+  }
+  next_record_ = now + record_interval;
+  return outcome.has_value();
+}
+
+std::chrono::milliseconds LedgerThread::until_record() const {
+  const LedgerRecorder* const recorder = this->recorder();
+  if (recorder == nullptr || !recorder->wanted()) return std::chrono::milliseconds{-1};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_record_ - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds{0});
+}
+
+std::chrono::milliseconds LedgerThread::until_due() const {
+  const auto fold = until_fold(), due = until_record();
+  if (fold.count() < 0 || due.count() < 0) return std::max(fold, due);
+  return std::min(fold, due);
 }
 
 std::chrono::milliseconds LedgerThread::until_fold() const {

@@ -24,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "metrics/ledger_recorder.hpp"
 #include "metrics/ledger_slots.hpp"
 #include "metrics/ledger_sqlite.hpp"
 #include "metrics/metrics.hpp"
@@ -44,6 +45,7 @@ class LedgerThread {
   static constexpr std::size_t requests_per_fold = 250;
   static constexpr std::size_t pages_per_shrink = 256;
   static constexpr std::chrono::minutes fold_interval{10};
+  static constexpr std::chrono::seconds record_interval{30};
   static constexpr int fold_share = 4;  ///< folding takes at most one in so many parts of the thread's time
 
   [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
@@ -61,6 +63,8 @@ class LedgerThread {
   /// What is kept; older requests are folded into sums per day, a few at a time, while nothing urgent waits.
   void set_keep_days(unsigned keep_days);
   [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
+  /// Asked from now on; must live as long as this.
+  void set_recorder(LedgerRecorder* recorder);
 
  private:
   enum class Sleep : int { awake, until_anything, until_urgent };
@@ -80,7 +84,13 @@ class LedgerThread {
   [[nodiscard]] bool stopping() const;
   [[nodiscard]] Result<void> write_baselines_of(const OpenRequest& settled);
   void fold_some();
+  /// False: it could not be written, and is tried again.
+  bool record(bool at_once);
   [[nodiscard]] std::chrono::milliseconds until_fold() const;
+  [[nodiscard]] std::chrono::milliseconds until_record() const;
+  /// The sooner of the two; negative: nothing is.
+  [[nodiscard]] std::chrono::milliseconds until_due() const;
+  [[nodiscard]] LedgerRecorder* recorder() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
 
   struct Taken {
@@ -102,7 +112,7 @@ class LedgerThread {
   std::shared_ptr<const BaselineSet> baselines_written_;
   using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
   BaselineTotals new_baseline_totals_;                                        // of the commit under way
-  std::chrono::steady_clock::time_point next_fold_{};
+  std::chrono::steady_clock::time_point next_fold_{}, next_record_{};
 
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
@@ -119,6 +129,7 @@ class LedgerThread {
   std::shared_ptr<const BaselineSet> baselines_wanted_;
   BaselineTotals baseline_totals_;
   unsigned keep_days_ = 0;
+  LedgerRecorder* recorder_ = nullptr;
 
   std::thread thread_;  // last: starts when all the rest is there
 };

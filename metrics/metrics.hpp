@@ -10,12 +10,13 @@
 //    const Charge& charge = books.end_attempt(*open, end, now);
 //    books.settle(*open, closing);                    // never waits, never fails; `open` is dead afterwards
 //
-// Law: for every pool, attributed + idle + cold start + rounding = billed, to the picodollar; a request opened is in the ledger
+// Law: for every pool, attributed + idle + cold start + minimum + down + rounding = billed, to the picodollar; a request opened is in the ledger
 // once, whatever happens to the process.
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct AttemptEnd {
   /// served, whatever was asked for.
   std::string_view service_tier;
   const TokenPrices* prices = nullptr;   ///< the target's: needed where service_tier is not ""
+  std::optional<GpuTime> billed;           ///< of a reported pool: the time the provider bills for the call; nullopt: it did not say
 };
 
 struct RequestClosing {
@@ -81,6 +83,8 @@ class Books {
                              std::string_view service_tier = {}) noexcept = 0;
   /// The running count of the current attempt, kept where a crash cannot lose it. It replaces the last one.
   virtual void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept = 0;
+  /// The current attempt's first token has come: its prompt is computed. Once; later ones are ignored.
+  virtual void first_token(OpenRequest& request, MonoTime now) noexcept = 0;
   /// Ends the current attempt, stops the pool's clock, prices it. A second end of the same attempt is ignored. An end that knows no
   /// usage (UsageSource::none) keeps what progress() said last. What each case costs: metrics/pricing.hpp.
   virtual const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept = 0;
@@ -109,8 +113,10 @@ struct PoolStatus {
   NameId pool;
   UsdSum billed, attributed, idle, cold_start, rounding;   ///< attributed: settled charges + what runs have accrued so far
   UsdSum foreign;                          ///< while only work ran that did not pass here; not in idle
-  GpuTime busy_gpu_time, idle_gpu_time, foreign_gpu_time;
+  UsdSum minimum, down;                    ///< minimums and increments of serverless workers; time no gateway ran
+  GpuTime busy_gpu_time, idle_gpu_time, foreign_gpu_time, cold_start_gpu_time, minimum_gpu_time, down_gpu_time;
   std::int64_t in_flight = 0;
+  std::int64_t workers_up = 0;             ///< of a serverless pool, booting ones included
   double busy_ratio = 0;                   ///< share of the last five minutes with work in flight (BusyWindow)
 };
 

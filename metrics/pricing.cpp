@@ -45,12 +45,15 @@ void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
   const bool usage_known = attempt.usage_source != UsageSource::none && (!prices.has_rates || prices.rates.cover(attempt.usage));
   const bool no_bill = nothing_sent(attempt.result) || refused_unbilled(attempt.result);
   if (prices.has_rates && usage_known) attempt.charge = token_charge(attempt.usage, prices.rates);
-  if (prices.has_pool && !nothing_sent(attempt.result)) {
+  if (prices.has_pool && !prices.gpu_unknown && !nothing_sent(attempt.result)) {
     attempt.charge[ChargeKind::gpu] = gpu;
-    attempt.pool_method = PoolMethod::time;
+    attempt.pool_method = prices.method;
   }
   // With neither kind of price, a refusal that reports usage all the same costs something that we do not know.
-  const bool unknown = prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && (usage_known || !no_bill);
+  const bool gpu_missing = prices.has_pool && prices.gpu_unknown && !no_bill;
+  const bool tokens_missing =
+      prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && (usage_known || !no_bill);
+  const bool unknown = gpu_missing || tokens_missing;
   const bool charged = (prices.has_rates && usage_known) || attempt.pool_method != PoolMethod::none;
   attempt.pricing = unknown ? Pricing::unpriced : charged ? Pricing::priced : Pricing::not_billed;
 }

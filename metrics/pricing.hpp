@@ -30,6 +30,8 @@ struct AttemptPrices {
   bool has_rates = false;
   bool has_pool = false;
   TokenRates rates;
+  PoolMethod method = PoolMethod::time;  ///< how its share of the pool is known
+  bool gpu_unknown = false;              ///< a reported pool whose provider did not say what it bills
 };
 
 /// Fills pricing, charge and pool_method of an attempt whose result, usage and usage_source stand. `gpu`: its share of

@@ -44,7 +44,7 @@ struct RowResult {
 // The numbers of the enums below stand in ledgers: values are added at the end, never changed.
 
 /// How a charge of kind `gpu` was attributed.
-enum class PoolMethod : std::uint8_t { none, time };
+enum class PoolMethod : std::uint8_t { none, time, tokens, reported };
 /// Whether the money of an attempt is known.
 enum class Pricing : std::uint8_t { priced, unpriced, not_billed };
 

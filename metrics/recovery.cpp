@@ -60,10 +60,13 @@ GpuPool::Value value_of(std::uint64_t high, std::uint64_t low) noexcept {
 
 using PoolValues = std::map<NameId, GpuPool::Value>;
 
-/// Per pool the highest V that any slot has seen. Slots that are free again count too: their last values still stand in
-/// them.
-PoolValues last_values(const std::vector<SlotFile>& files) {
+/// Per pool the highest V that any slot has seen, or the pool itself. Slots that are free again count too: their last
+/// values still stand in them.
+PoolValues last_values(const std::vector<SlotFile>& files, const std::vector<PoolLeft>& pools) {
   PoolValues values;
+  for (const PoolLeft& pool : pools) {
+    values[pool.base.name_id] = value_of(pool.moment.value_high, pool.moment.value_low);
+  }
   for (const SlotFile& file : files) {
     for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
       const PoolValueSeen& seen = file.slot(i).seen;
@@ -104,7 +107,21 @@ void take_progress(const LedgerSlot& slot, AttemptRow& attempt, RequestId id) no
   }
 }
 
-void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, const PoolValues& values) noexcept {
+/// What the pools of recovered attempts are charged for; theirs, not those that had ended.
+using PoolCharges = std::map<NameId, UsdSum>;
+
+/// Its share of the pool up to the last moment that is known of it.
+Usd share_of(const LedgerSlot& slot, const AttemptRow& attempt, RequestId id, GpuPool::Value last) noexcept {
+  const ReweighedRun& now = slot.reweighed;
+  if (now.check != 0 && now.check == check_of(now, id, attempt.number)) {
+    return GpuPool::charge_between(value_of(now.pool_high, now.pool_low), last, now.weight);
+  }
+  const RunningAttempt& began = slot.running;
+  return GpuPool::charge_between(value_of(began.pool_high, began.pool_low), last, began.weight);
+}
+
+void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, const PoolValues& values,
+                 PoolCharges& charges) {
   take_progress(slot, attempt, id);
   attempt.ended = true;
   attempt.result = RowResult::of(Fault::internal);
@@ -115,16 +132,19 @@ void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, cons
     prices.has_rates = running.has_rates;
     prices.rates = running.rates;
     const auto last = values.find(running.pool);
-    prices.has_pool = running.has_pool && last != values.end();
-    if (prices.has_pool) {
-      gpu = GpuPool::charge_between(value_of(running.pool_high, running.pool_low), last->second, running.weight);
+    prices.method = running.pool_method;
+    prices.gpu_unknown = running.pool_method == PoolMethod::reported;
+    prices.has_pool = running.pool_method != PoolMethod::none && (last != values.end() || prices.gpu_unknown);
+    if (prices.has_pool && !prices.gpu_unknown) {
+      gpu = share_of(slot, attempt, id, last->second);
+      charges[running.pool] += gpu;
     }
   }
   price(attempt, prices, gpu);
 }
 
 /// False: the slot cannot be trusted.
-bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues& values) noexcept {
+bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues& values, PoolCharges& charges) {
   RequestRow& row = request.row;
   std::int64_t last_us = row.arrived_us;
   for (std::size_t i = 0; i < row.attempts; ++i) {
@@ -136,7 +156,7 @@ bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues&
       if (!last) return false;  // an end that was cut off half-way is only possible in the last one
       attempt.ended = false;
     }
-    if (!attempt.ended) end_running(slot, attempt, row.id, values);
+    if (!attempt.ended) end_running(slot, attempt, row.id, values, charges);
     if (!charge_is_sane(attempt.charge)) return false;
     last_us = std::max({last_us, attempt.started_us, attempt.first_token_us, attempt.ended_us});
     if (attempt.ended_us == 0) attempt.ended_us = last_us;
@@ -151,7 +171,7 @@ bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues&
 
 enum class Found { nothing, settled, open, damaged };
 
-Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& request) noexcept {
+Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& request, PoolCharges& charges) {
   const SlotState state = slot.state.load(std::memory_order_relaxed);
   if (state == SlotState::free) return Found::nothing;
   std::memcpy(static_cast<void*>(&request), &slot.request, sizeof request);
@@ -165,7 +185,7 @@ Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& reques
     return Found::settled;
   }
   if (state != SlotState::open || !names_possible(row)) return Found::damaged;
-  return settle_open(slot, request, values) ? Found::open : Found::damaged;
+  return settle_open(slot, request, values, charges) ? Found::open : Found::damaged;
 }
 
 }  // namespace
@@ -185,14 +205,14 @@ Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path) {
   return files;
 }
 
-Leftovers settle_leftovers(std::vector<SlotFile>& files) {
+Leftovers settle_leftovers(std::vector<SlotFile>& files, const std::vector<PoolLeft>& pools) {
   Leftovers leftovers;
-  const PoolValues values = last_values(files);
+  const PoolValues values = last_values(files, pools);
   for (SlotFile& file : files) {
     file.damaged = file.readable ? file.slots - file.whole_slots : 1;
     for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
       OpenRequest request;
-      switch (take(file.slot(i), values, request)) {
+      switch (take(file.slot(i), values, request, leftovers.pool_charges)) {
         case Found::nothing:
           continue;
         case Found::damaged:

@@ -8,16 +8,18 @@
 //
 // Settled slots are taken as they are if their check holds. Open ones are settled from what is known: an attempt under
 // way ends as Fault::internal with its last running usage, priced with the prices it began with; its GPU share is
-// counted up to the last moment at which any request of that pool began or ended an attempt, which is the last that all
-// shares together are known for: a lower bound that never makes the pool's requests cost more than the pool. Nothing
-// that fails a check is made into money.
+// counted up to the last moment at which anything happened to that pool (an attempt began, ended or made progress),
+// which is the last that all shares together are known for: a lower bound that never makes the pool's requests cost
+// more than the pool. Nothing that fails a check is made into money.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "metrics/ledger_slots.hpp"
 #include "metrics/metrics.hpp"
+#include "metrics/pool_file.hpp"
 
 namespace tollgate {
 
@@ -35,12 +37,13 @@ struct SlotFile {
 struct Leftovers {
   std::vector<OpenRequest> rows;
   std::uint64_t settled = 0, open = 0, damaged = 0;
+  std::map<NameId, UsdSum> pool_charges;  ///< of attempts that were under way, by the names of the earlier run
 };
 
 /// Fails if a file was written by a program with another layout (it names the file and what to do), or cannot be read.
 [[nodiscard]] Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path);
-/// Counts damage in the files.
-[[nodiscard]] Leftovers settle_leftovers(std::vector<SlotFile>& files);
+/// Counts damage in the files. `pools`: what the same run left of them.
+[[nodiscard]] Leftovers settle_leftovers(std::vector<SlotFile>& files, const std::vector<PoolLeft>& pools = {});
 /// After the rows are durable. Damaged files are renamed to `….damaged-<n>`, the others removed. Returns the new names.
 [[nodiscard]] Result<std::vector<std::string>> remove_slot_files(const std::vector<SlotFile>& files);
 

@@ -97,15 +97,14 @@ inline constexpr std::array series_table{
                 "baseline,team",
                 "Requests whose cost at a baseline is not known: no price there, or no usage. Not in the sum above."},
     SeriesFacts{Series::pool_billed, "tollgate_pool_billed_usd_total", SeriesType::counter, "pool",
-                "What the pool's hardware cost since the process began."},
+                "What the pool's hardware cost since the process began, with the time since an earlier run of the gateway."},
     SeriesFacts{Series::pool_cost, "tollgate_pool_cost_usd_total", SeriesType::counter, "pool,state",
-                "The same by whose it is: attributed to requests (settled and under way), idle, foreign (only "
-                "work ran that did not pass here), cold_start, and "
-                "rounding, which is "
-                "some picodollars and may fall. The states add up to billed."},
+                "The same by whose it is: attributed to requests (settled and under way), idle, foreign (only work ran that "
+                "did not pass here), cold_start, minimum (minimums and increments of serverless workers), down (no gateway "
+                "ran), and rounding, which is some picodollars and may fall. The states add up to billed."},
     SeriesFacts{Series::pool_gpu_seconds, "tollgate_pool_gpu_seconds_total", SeriesType::counter, "pool,state",
-                "GPU seconds billed, by busy (a request was in flight), idle, and foreign (only work ran that did not pass "
-                "here, as the engine's own metrics tell)."},
+                "GPU seconds billed: busy (a request was in flight), idle, foreign (only work ran that did not pass here, "
+                "as the engine's own metrics tell), cold_start, minimum, down."},
     SeriesFacts{Series::pool_busy_ratio, "tollgate_pool_busy_ratio", SeriesType::gauge, "pool",
                 "Share of the last five minutes (to five and a half) with a request in flight."},
     SeriesFacts{Series::pool_in_flight, "tollgate_pool_in_flight", SeriesType::gauge, "pool",

@@ -29,6 +29,8 @@ struct Engine::Sequence {
   double target = 0;            // decode clock at which its next token comes
   Int128 share_at_start = 0;    // share_ when it last began to run
   Int128 share_before = 0;      // gpu time of earlier residencies
+  double work_at_start = 0;     // prefill_work_ or decode_work_ when it began that
+  double work_before = 0;       // work time of what it did before
   std::uint64_t kv_tokens = 0;  // what it holds now
   std::uint32_t prefill_tokens = 0;
   EngineTime last_token{0};
@@ -60,6 +62,14 @@ double Engine::gpu_seconds() const noexcept {
   return share_seconds(total);
 }
 
+/// Its work time with what it is doing now.
+double Engine::work_of(const Sequence& sequence) const noexcept {
+  double work = sequence.work_before;
+  if (in_prefill_ == &sequence) work += prefill_work_ - sequence.work_at_start;
+  if (sequence.is_decoding) work += decode_work_ - sequence.work_at_start;
+  return work;
+}
+
 void Engine::move_clock(EngineTime to) noexcept {
   if (to <= now_) return;
   const EngineTime step = to - now_;
@@ -67,6 +77,13 @@ void Engine::move_clock(EngineTime to) noexcept {
     busy_ += step;
     share_ += (static_cast<Int128>(step.count()) << share_bits) / static_cast<Int128>(running_.size());
     decoded_ += seconds(step) * decode_speed();
+    const double prefill = in_prefill_ != nullptr ? 1 : 0;
+    const double decode = decode_speed() / limits_.decode_tokens_per_second_total;
+    const double work = prefill + decode * static_cast<double>(decoding_.size());
+    if (work > 0) {
+      prefill_work_ += seconds(step) * prefill / work;
+      decode_work_ += seconds(step) * decode / work;
+    }
   }
   now_ = to;
 }
@@ -124,11 +141,13 @@ void Engine::start_prefill(Sequence& sequence) {
 void Engine::schedule_prefill() {
   if (in_prefill_ != nullptr || prefilling_.empty()) return;
   in_prefill_ = prefilling_.begin()->second;
+  in_prefill_->work_at_start = prefill_work_;
   prefill_due_ = now_ + duration_of(in_prefill_->prefill_tokens / limits_.prefill_tokens_per_second);
 }
 
 void Engine::finish_prefill(std::vector<EngineEvent>& out) {
   Sequence& sequence = *in_prefill_;
+  sequence.work_before = work_of(sequence);
   in_prefill_ = nullptr;
   prefilling_.erase(sequence.order);
   if (sequence.truth.prompt_done) {
@@ -149,6 +168,7 @@ void Engine::finish_prefill(std::vector<EngineEvent>& out) {
     return;
   }
   sequence.is_decoding = true;
+  sequence.work_at_start = decode_work_;
   sequence.target = decoded_;
   decoding_.insert(&sequence);
   give_token(sequence, out);
@@ -191,6 +211,7 @@ void Engine::keep_within_cache() {
 /// Ends a residency: slot and cache are free again, its gpu time is kept.
 void Engine::take_off(Sequence& sequence) {
   if (!sequence.is_running) return;
+  sequence.work_before = work_of(sequence);
   if (sequence.is_decoding) decoding_.erase(&sequence);
   prefilling_.erase(sequence.order);
   if (in_prefill_ == &sequence) in_prefill_ = nullptr;
@@ -208,6 +229,7 @@ void Engine::finish(Sequence& sequence, FinishReason reason) {
   SequenceTruth& truth = sequence.truth;
   truth.finished = now_;
   truth.gpu_seconds = share_seconds(sequence.share_before);
+  truth.work_seconds = sequence.work_before;
   gpu_finished_ += sequence.share_before;
   ++counters_.request_success[static_cast<std::size_t>(reason)];
   counters_.e2e.observe(seconds(now_ - truth.arrived));
@@ -280,6 +302,7 @@ const SequenceTruth* Engine::truth(SequenceId id) {
     Int128 share = sequence.share_before;
     if (sequence.is_running) share += share_ - sequence.share_at_start;
     sequence.truth.gpu_seconds = share_seconds(share);
+    sequence.truth.work_seconds = work_of(sequence);
     return &sequence.truth;
   }
   const auto found = std::find_if(just_finished_.begin(), just_finished_.end(),

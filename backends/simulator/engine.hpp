@@ -15,7 +15,8 @@
 // computed again, as vLLM does it.
 //
 // Law: the sum of gpu time over all sequences is the time in which anything ran, for each sequence accrues 1/running
-// while it runs. Tokens are counted when they are generated, prompt tokens when their prefill ends; both once, whatever
+// while it runs. So is the sum of work time: there a sequence accrues its part of the work done at each moment, which is
+// 1 for the one in prefill and speed / decode together for each that decodes (both as parts of a full engine). Tokens are counted when they are generated, prompt tokens when their prefill ends; both once, whatever
 // is preempted. Threads: one. Time never goes back.
 
 #include <chrono>
@@ -78,7 +79,8 @@ struct SequenceTruth {
   bool prompt_done = false;
   EngineTime arrived{}, admitted{-1}, first_token{-1}, finished{-1};  ///< -1 ns: not yet
   std::uint32_t preemptions = 0;
-  double gpu_seconds = 0;  ///< integral of 1/running over its residency
+  double gpu_seconds = 0;   ///< integral of 1/running over its residency
+  double work_seconds = 0;  ///< the same by work: its part of what the engine computed at each moment
 };
 
 class Engine {
@@ -126,6 +128,7 @@ class Engine {
   void finish(Sequence& sequence, FinishReason reason);
   [[nodiscard]] EngineTime decode_due() const noexcept;
   [[nodiscard]] double decode_speed() const noexcept;
+  [[nodiscard]] double work_of(const Sequence& sequence) const noexcept;
   [[nodiscard]] std::uint32_t cached_part(const Job& job) const;
   void remember_prefix(const Job& job);
 
@@ -144,6 +147,7 @@ class Engine {
   Int128 share_ = 0;    // integral of 1/running, in ns << share_bits
   Int128 gpu_finished_ = 0;
   EngineTime busy_{0};
+  double prefill_work_ = 0, decode_work_ = 0;  // work time of one that was in prefill, that decoded, all the while
   struct Prefix {
     std::uint32_t tokens;
     std::list<std::uint64_t>::iterator place;

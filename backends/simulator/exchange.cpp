@@ -433,6 +433,7 @@ void Exchange::end(bool keep_alive) {
 void Exchange::add_truth(Record& record, const SequenceTruth& truth, bool first_of_prompt) const {
   record.generated_tokens += truth.generated;
   record.gpu_seconds += truth.gpu_seconds;
+  record.work_seconds += truth.work_seconds;
   record.preemptions += truth.preemptions;
   if (!first_of_prompt) return;
   record.cached_tokens += truth.cached_tokens;

@@ -24,6 +24,7 @@ nlohmann::ordered_json to_json(const Record& r) {
                               {"preemptions", r.preemptions},
                               {"finish_reason", nullptr},
                               {"gpu_seconds", r.gpu_seconds},
+                              {"work_seconds", r.work_seconds},
                               {"queue_seconds", r.queue_seconds},
                               {"ttft_seconds", optional_json(r.ttft_seconds)},
                               {"started_at", r.started_at},

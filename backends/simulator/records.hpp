@@ -22,7 +22,7 @@ struct Record {
       false;  ///< false: given up before its prefill was done; prompt_tokens are not in the counters then
   std::uint32_t preemptions = 0;
   std::string finish_reason;  ///< of the first choice; "abort", "error"; "" while it runs
-  double gpu_seconds = 0, queue_seconds = 0;
+  double gpu_seconds = 0, work_seconds = 0, queue_seconds = 0;
   std::optional<double> ttft_seconds;
   double started_at = 0;  ///< Unix time
   std::optional<double> finished_at, aborted_at;

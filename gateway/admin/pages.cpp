@@ -102,8 +102,11 @@ AdminReply pools(Gateway& gateway) {
                {"idle_usd", decimal_text(pool.idle)},
                {"foreign_usd", decimal_text(pool.foreign)},
                {"cold_start_usd", decimal_text(pool.cold_start)},
+               {"minimum_usd", decimal_text(pool.minimum)},
+               {"down_usd", decimal_text(pool.down)},
                {"rounding_usd", decimal_text(pool.rounding)},
                {"in_flight", pool.in_flight},
+               {"workers_up", pool.workers_up},
                {"busy_ratio", pool.busy_ratio}};
     add_engine(entry, gateway.engine_watch().pool(pool.pool));
     all.push_back(std::move(entry));

@@ -95,6 +95,7 @@ struct CostsOptions {
   std::string since = "7d", until = "now";
   bool json = false, csv = false, focus = false;
   bool baselines = false;
+  bool pools = false;                ///< the hardware's bill by the hour instead of the requests' costs
 };
 /// What was spent, read from the ledger.
 int costs(const CostsOptions& options);

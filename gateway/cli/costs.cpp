@@ -37,6 +37,7 @@ bool read_question(const CostsOptions& options, CostsQuestion& question) {
                             time_text(question.since_us)));
     return false;
   }
+  if (options.pools) return true;
   if (options.focus) {
     question.by = focus_dimensions();
     return true;
@@ -94,6 +95,7 @@ int find_ledger(const std::string& ledger, const std::string& config, std::strin
 int costs(const CostsOptions& options) {
   CostsQuestion question;
   if (!read_question(options, question)) return usage;
+  if (options.pools) return pool_costs(options, {question.since_us, question.until_us});
   std::string path;
   if (const int code = find_ledger(options.ledger, options.config, path); code != ok) return code;
   const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(path);

@@ -20,6 +20,8 @@ struct Period {
 void print_table(const CostsReport& report, const CostsQuestion& question, bool baselines);
 void print_json(const CostsReport& report, const CostsQuestion& question, bool baselines);
 void print_csv(const CostsReport& report, const CostsQuestion& question, bool baselines);
+/// The bill of the hardware instead; an exit code. (costs_pools.cpp)
+[[nodiscard]] int pool_costs(const CostsOptions& options, const Period& period);
 /// How FOCUS wants the costs grouped.
 [[nodiscard]] std::vector<Dimension> focus_dimensions();
 /// One row per day, target, team, key and kind of charge, in the columns of FOCUS 1.2. Unpriced attempts have no cost

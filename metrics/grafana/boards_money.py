@@ -5,7 +5,7 @@ from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed,
                     stat, table, thresholds)
 
 CHOSEN = 'target=~"$target",team=~"$team"'
-UNUSED = 'state=~"idle|cold_start"'
+UNUSED = 'state=~"idle|cold_start|minimum|down"'
 NOT_GPU, AT_BASELINE, IN_ROUTE, IN_POOL = 'kind!="gpu"', 'baseline="$baseline"', 'route=~"$route"', 'pool=~"$pool"'
 BUSY, ATTRIBUTED, BUT_ROUNDING, POOL_UNUSED = (f"{IN_POOL},{state}" for state in ('state="busy"', 'state="attributed"', 'state!="rounding"', UNUSED))
 OF_POOLS = 'kind="gpu",target=~"($pool)/.*"'

@@ -176,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Pools, BrokenConfig,
     ::testing::Values(
-        Broken{"OtherBilling", pool("billing: serverless, gpus: 1, usd_per_gpu_hour: 1"), "7:21",
+        Broken{"OtherBilling", pool("billing: leased, gpus: 1, usd_per_gpu_hour: 1"), "7:21",
                "dedicated, owned"},
         Broken{"OwnedWithoutLife", pool("billing: owned, gpus: 1, purchase_usd: 1"), "7:11", "pool.life_years: is missing"},
         Broken{"OwnedGainsValue", pool("billing: owned, gpus: 1, purchase_usd: 1, residual_usd: 2, life_years: 3"), "7:68", "is more than purchase_usd"},
@@ -192,7 +192,17 @@ INSTANTIATE_TEST_SUITE_P(
                "it goes from 0 to 10000"},
         Broken{"Exponent", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: 1e3"), "7:59",
                "character 2 is 'e': exponents are not accepted"},
-        Broken{"FreePool", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: 0"), "7:11", "the pool costs nothing"}),
+        Broken{"FreePool", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: 0"), "7:11", "the pool costs nothing"},
+        Broken{"ReplicasOfServerless", pool("billing: serverless, gpus: 1, usd_per_gpu_second: 1, replicas: 2"), "7:67", "unknown key"},
+        Broken{"ServerlessByTheHour", pool("billing: serverless, gpus: 1, usd_per_gpu_hour: 1"), "7:11", "pool.usd_per_gpu_second: is missing"},
+        Broken{"NoIncrement", pool("billing: serverless, gpus: 1, usd_per_gpu_second: 1, increment_seconds: 0"), "7:86", "0.001"},
+        Broken{"ReportedWithoutPlace", pool("billing: reported, gpus: 1, usd_per_gpu_second: 1"), "7:11", "pool.billed_seconds: is missing"},
+        Broken{"ReportedInTwoPlaces", pool("billing: reported, gpus: 1, usd_per_gpu_second: 1, billed_seconds: {header: a, json: b}"), "7:81", "one of the two"},
+        Broken{"NoHeaderName", pool("billing: reported, gpus: 1, usd_per_gpu_second: 1, billed_seconds: {header: \"a b\"}"), "7:90", "no name of a header"},
+        Broken{"NoPath", pool("billing: reported, gpus: 1, usd_per_gpu_second: 1, billed_seconds: {json: a..b}"), "7:88", "metrics.predict_time"},
+        Broken{"WeightsByHalf", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: 1, prefill_tokens_per_second: 9"), "7:11", "or none of them"},
+        Broken{"TokensWithoutSpeeds", pool("billing: dedicated, gpus: 1, usd_per_gpu_hour: 1, attribution: tokens"), "7:75", "needs prefill_tokens_per_second"},
+        Broken{"RidiculouslyDear", pool("billing: dedicated, gpus: 10000, usd_per_gpu_hour: 10000"), "7:11", "a million USD an hour"}),
     name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(

@@ -124,6 +124,36 @@ backends:
       usd_per_kwh: "0.10"
       colocation_usd_per_month: "1500"
       ops_usd_per_month: "2000"
+      replicas: 3
+      billed_while_down: false
+      attribution: tokens
+      prefill_tokens_per_second: 12000
+      decode_tokens_per_second: 2000
+    models: {llama: {}}
+  burst:
+    dialect: vllm
+    url: http://10.0.0.7
+    pool:
+      billing: serverless
+      gpus: 1
+      usd_per_gpu_second: "0.001097"
+      cold_start_seconds: 20
+      cold_start_billed: false
+      idle_timeout_seconds: 5
+      min_billed_seconds: 60
+      increment_seconds: 1
+      workers_max: 4
+      requests_per_worker: 8
+    models: {llama: {}}
+  calls:
+    dialect: openai
+    url: http://10.0.0.8
+    pool: {billing: reported, gpus: 1, usd_per_gpu_second: "0.000725", billed_seconds: {header: X-Billed-Ms, unit: ms}}
+    models: {llama: {}}
+  predictions:
+    dialect: openai
+    url: http://10.0.0.9
+    pool: {billing: reported, gpus: 1, usd_per_gpu_second: "0.000725", billed_seconds: {json: metrics.predict_time}}
     models: {llama: {}}
 baselines:
   - {name: frontier, target: near/gpt}

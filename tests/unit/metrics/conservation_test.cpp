@@ -143,6 +143,56 @@ TEST(Conservation, TheOrderOfEventsAtOneMomentDoesNotMatter) {
   }
 }
 
+TEST(Conservation, HoldsWhileWeightsFollowTheTokens) {
+  std::mt19937_64 random(testing::seed() + 3);
+  const auto below = [&](std::int64_t n) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
+  };
+  for (int round = 0; round < 20; ++round) {
+    Pool rented = testing::pool_of("law", 4'980'000'000'017, 7, 3);
+    rented.token_weights = {1 + below(50'000), 1 + below(5'000)};
+    GpuPool pool(rented, at(0));
+    std::vector<GpuPool::Run> runs;
+    UsdSum charged;
+    std::int64_t now = 0;
+    for (int event = 0; event < 2000; ++event) {
+      now += below(3) == 0 ? 0 : below(2'000'000'000);
+      const auto any = [&]() -> GpuPool::Run& { return runs[static_cast<std::size_t>(below(std::ssize(runs)))]; };
+      switch (runs.empty() ? 0 : below(6)) {
+        case 0:
+          runs.push_back(pool.begin(at(now), ExpectedWork{below(200'000), below(2'000), below(3) != 0}));
+          break;
+        case 1:
+          (void)pool.first_token(any(), at(now));
+          break;
+        case 2:
+        case 3:
+          (void)pool.decoded(any(), below(500), std::chrono::nanoseconds{below(1'000'000'000)}, at(now));
+          break;
+        case 4:
+          std::swap(any(), runs.back());
+          below(10) == 0 ? pool.withdraw(runs.back(), at(now)) : void(charged += pool.end(runs.back(), at(now)).charge);
+          runs.pop_back();
+          break;
+        default:  // another calibration while they run
+          if (below(20) == 0) {
+            rented.token_weights = {1 + below(50'000), 1 + below(5'000)};
+            if (below(3) == 0) rented.token_weights = {};
+          }
+          pool.change_rate(rented, at(now));
+      }
+      expect_law(pool, at(now));
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    for (const GpuPool::Run& run : runs) {
+      const Usd charge = pool.end(run, at(now)).charge;
+      EXPECT_GE(charge, Usd{});
+      charged += charge;
+    }
+    EXPECT_EQ(pool.status(at(now)).attributed, charged);
+  }
+}
+
 TEST(Conservation, LookingDoesNotChangeTheBill) {
   std::mt19937_64 random(testing::seed() + 2);
   GpuPool watched(testing::pool_of("w", 999'999'999'937, 8760), at(0));

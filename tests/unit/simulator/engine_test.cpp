@@ -124,6 +124,20 @@ TEST(Engine, WaitingCostsNoGpuTime) {
   EXPECT_NEAR(seconds(bench.finished.at(2).finished), 1.5, 1e-6);
 }
 
+TEST(Engine, WorkTimeIsByWhatWasComputed) {
+  Bench bench(small());
+  bench.submit({.id = 1, .prompt_tokens = 1000, .output_tokens = 101});  // 1 s of prefill, then 1 s alone
+  bench.drain();
+  EXPECT_NEAR(bench.finished.at(1).work_seconds, bench.engine.busy_seconds(), 1e-6);
+  Bench both(small());
+  both.submit({.id = 1, .prompt_tokens = 1, .output_tokens = 200});
+  both.submit({.id = 2, .prompt_tokens = 1000, .output_tokens = 1});
+  both.to(1s);
+  // While the other's prompt fills the engine, a stream at half of what it can decode is a third of the work.
+  EXPECT_NEAR(both.engine.truth(1)->work_seconds, 1.0 / 3, 0.002);
+  EXPECT_NEAR(both.engine.truth(2)->work_seconds, 2.0 / 3, 0.002);
+}
+
 TEST(Engine, TheCacheHoldsPromptAndTokensAndIsEmptyAtTheEnd) {
   Bench bench(small());
   bench.submit({.id = 1, .prompt_tokens = 100, .output_tokens = 50});
@@ -287,11 +301,12 @@ TEST(Engine, WhateverHappensGpuTimeIsBusyTimeAndCountersAddUp) {
       EXPECT_NEAR(bench.engine.gpu_seconds(), bench.engine.busy_seconds(), 1e-6);
     }
     bench.drain();
-    double gpu = 0;
+    double gpu = 0, work = 0;
     std::uint64_t generated = 0, processed = 0;
     for (const auto* truths : {&bench.finished, &aborted})
       for (const auto& [id, truth] : *truths) {
         gpu += truth.gpu_seconds;
+        work += truth.work_seconds;
         generated += truth.generated;
         processed += truth.prompt_done ? prompts[id] : 0;
         EXPECT_EQ(bench.token_times(id).size(), truth.generated);
@@ -299,6 +314,7 @@ TEST(Engine, WhateverHappensGpuTimeIsBusyTimeAndCountersAddUp) {
     const Counters& counters = bench.engine.counters();
     EXPECT_EQ(bench.finished.size() + aborted.size(), 60U);
     EXPECT_NEAR(gpu, bench.engine.busy_seconds(), 1e-6);
+    EXPECT_NEAR(work, bench.engine.busy_seconds(), 1e-6);
     EXPECT_EQ(counters.generation_tokens, generated);
     EXPECT_EQ(counters.prompt_tokens, processed);
     EXPECT_EQ(counters.e2e.count(), 60U);
