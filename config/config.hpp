@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/budget_rules.hpp"
 #include "config/names.hpp"
 #include "config/pii_kind.hpp"
 #include "config/result.hpp"
@@ -247,6 +248,8 @@ struct Config {
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
+  std::vector<Budget> budgets;
+  std::vector<RateLimit> limits;
   TierBounds tiers;
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address

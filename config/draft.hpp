@@ -39,6 +39,7 @@ void load_engine(const Cursor& place, Backend& backend);                     ///
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
+void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.

@@ -66,6 +66,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_constraints(root, draft);
       load_routes(root, draft);
       load_baselines(root, draft);
+      load_budgets(root, draft);
       check(draft);
     }
   }
