@@ -204,6 +204,7 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   price(attempt, prices, gpu);
   if (end.result.is_ok() && end.first_token_us > 0)
     learned_[attempt.target].waited(end.first_token_us - attempt.started_us);
+  if (end.result.is_ok()) learned_[attempt.target].took(attempt.ended_us - attempt.started_us, attempt.usage.output.count());
   then();
   attempt.ended = true;
   slot.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);

@@ -26,6 +26,14 @@ class LearnedSums {
     output_tokens_ += (static_cast<double>(exact.total_output().count()) - output_tokens_) * weight;
   }
 
+  /// A whole answer: long ones weigh more than short ones.
+  void took(std::int64_t wall_us, std::int64_t output_tokens) noexcept {
+    if (wall_us <= 0 || output_tokens <= 0) return;
+    constexpr double fade = 1 - 1 / memory;
+    wall_us_ = wall_us_ * fade + static_cast<double>(wall_us);
+    paced_tokens_ = paced_tokens_ * fade + static_cast<double>(output_tokens);
+  }
+
   void waited(std::int64_t first_token_us) noexcept {
     if (first_token_us < 0) return;
     ++waits_;
@@ -37,7 +45,8 @@ class LearnedSums {
     return {input_.ratio(), output_.ratio(), output_tokens_,
             std::chrono::microseconds{
                 waits_ == 0 ? 0 : std::max<std::int64_t>(1, static_cast<std::int64_t>(first_token_us_))},
-            samples_};
+            samples_,
+            wall_us_ / paced_tokens_ / 1e6};
   }
 
  private:
@@ -56,6 +65,7 @@ class LearnedSums {
   Ratio input_, output_;
   double output_tokens_ = 300;
   double first_token_us_ = 0;
+  double wall_us_ = 0.05e6 * 100 * prior, paced_tokens_ = 100 * prior;  // 20 tokens a second until known better
   std::uint64_t samples_ = 0, waits_ = 0;
 };
 

@@ -95,6 +95,7 @@ class Books {
     double output_tokens_mean = 300;
     std::chrono::microseconds first_token_mean{0};  ///< 0: not known yet
     std::uint64_t samples = 0;
+    double seconds_per_output_token = 0.05;   ///< wall time of answers over their tokens: what a GPU share is bounded by
   };
   [[nodiscard]] virtual Learned learned(NameId target) const noexcept = 0;
   virtual void learn(NameId target, std::int64_t input_text_bytes, std::int64_t output_text_bytes, const Usage& exact) noexcept = 0;

@@ -23,7 +23,7 @@ std::string others(const Plan& plan) {
   for (const RuledOut& out : plan.ruled_out) {
     said += said.empty() ? "" : ", ";
     said.append(plain_name(out.target->id)).append(": ").append(name_of(out.why));
-    if (out.why == Why::constraint) said.append(" ").append(text(out.constraint));
+    if (out.constraint != NameId::none) said.append(" ").append(text(out.constraint));
   }
   return said;
 }
@@ -67,10 +67,11 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 16> names = {
+  static constexpr std::array<std::string_view, 18> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
-      "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated"};
-  static_assert(static_cast<std::size_t>(Why::saturated) + 1 == names.size());
+      "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
+      "max_cost", "budget"};
+  static_assert(static_cast<std::size_t>(Why::budget) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

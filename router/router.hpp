@@ -46,7 +46,8 @@ enum class Why : std::uint8_t {
   // a step's reason for its place
   cheapest, first_listed, only_one, asked_for, fallback,
   // reasons to be ruled out
-  constraint, capability, context, tools, images, schema, surface, breaker_open, unreachable, draining, saturated
+  constraint, capability, context, tools, images, schema, surface, breaker_open, unreachable, draining, saturated,
+  max_cost, budget
 };
 [[nodiscard]] std::string_view name_of(Why why) noexcept;
 
@@ -60,7 +61,7 @@ struct Step {
 struct RuledOut {
   const Target* target;
   Why why;
-  NameId constraint{};          ///< which, if why is constraint
+  NameId constraint{};          ///< which, if why is constraint; or which budget
 };
 
 /// The ordered targets for one request and everything that was ruled out; points into the Config it was decided with.

@@ -17,6 +17,7 @@ struct TargetState {
   double input_bytes_per_token = 4.0;                ///< learned
   double output_tokens_mean = 300;                   ///< learned expected output length
   std::chrono::microseconds first_token_mean{0};     ///< 0: not known
+  double seconds_per_output_token = 0.05;            ///< learned, of whole answers
   const TokenPrices* prices_now = nullptr;           ///< where the target's prices depend on the time: those that hold; of the same snapshot
   Usd loaded_usd_per_million_tokens{};               ///< pools: bill over tokens served so far; 0: not known yet
   // As the engine itself said when last asked, all its clients together; -1: not known.
