@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backends/backends.hpp"
+#include "gateway/guards.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -43,6 +44,24 @@ class Exchange {
   [[nodiscard]] RequestFacts facts() const;
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);
+
+  // admit.cpp
+  [[nodiscard]] bool needs_admission() const;
+  Task<Result<void>> admit();
+  Result<void> take_rate(MonoTime now);
+  void weigh_steps(MonoTime now);
+  void rule_out(std::size_t step, Why why, NameId by);
+  Result<void> heed_cost_max();
+  Task<Result<void>> take_hold();
+  void heed_budgets(const Admission& admission);
+  Result<void> afford(std::size_t step);
+  [[nodiscard]] AttemptCost cost_of(const AttemptRow& attempt) const;
+  void charge_budgets(bool is_last);
+  void give_back();
+  void charge_unheld();
+  [[nodiscard]] std::int64_t tokens_used() const;
+  [[nodiscard]] Payer payer() const;
+  void append_admission_headers(std::string& lines) const;
 
   // forward.cpp
   Task<Result<void>> forward();
@@ -103,6 +122,7 @@ class Exchange {
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;
+  std::unique_ptr<Admitted> admitted_;       // absent: neither budgets nor limits concern it
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
   std::unique_ptr<Transfer> transfer_;
   Deadline total_;                           // over all attempts

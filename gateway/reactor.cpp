@@ -25,13 +25,14 @@ constexpr std::chrono::milliseconds accept_pause{50};           // after a failu
 constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
 }  // namespace
 
-Reactor::Reactor(unsigned index, Books& books, ServingPtr serving)
+Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
       native_(make_native_transport(context_, poll_, wheel_)),
       curl_(make_curl_transport(context_, poll_, wheel_)),
       books_(books),
+      guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
       grace_(wheel_, [](void* self) {
@@ -183,6 +184,7 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.input_bytes_per_token = learned.input_bytes_per_token;
     state.output_tokens_mean = learned.output_tokens_mean;
     state.first_token_mean = learned.first_token_mean;
+    state.seconds_per_output_token = learned.seconds_per_output_token;
     const bool by_time = targets[i].prices && !targets[i].prices->timed.empty();
     state.prices_now = by_time ? &prices_at(*targets[i].prices, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())) : nullptr;
   }

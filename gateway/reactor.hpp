@@ -21,6 +21,7 @@
 namespace tollgate {
 
 class Session;
+struct Guards;
 
 /// What the control thread wants to know of a reactor at any time.
 struct ReactorCounts {
@@ -31,7 +32,7 @@ struct ReactorCounts {
 
 class Reactor {
  public:
-  Reactor(unsigned index, Books& books, ServingPtr serving);
+  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -51,6 +52,7 @@ class Reactor {
   // -- this reactor's thread --
   [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
   [[nodiscard]] Books& books() noexcept { return books_; }
+  [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
@@ -86,6 +88,7 @@ class Reactor {
   std::unique_ptr<ChatParser> parser_;
   std::unique_ptr<Transport> native_, curl_;
   Books& books_;
+  Guards& guards_;
   ServingPtr serving_;
   PolledSocket acceptor_{poll_};
   std::unique_ptr<SessionList> sessions_;

@@ -93,8 +93,10 @@ void Exchange::note_timings(const EngineTimings& timings) const {
 
 void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const {
   append_header(lines, "x-tollgate-request-id", id_text_.view());
+  append_admission_headers(lines);
   if (!plan_) return;
   append_header(lines, "x-tollgate-route", text(plan_->route));
+  if (step_ >= plan_->steps.size()) return;    // every target was ruled out
   append_header(lines, "x-tollgate-target", text(plan_->steps[step_].target->id));
   const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
   append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));

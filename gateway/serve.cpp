@@ -42,6 +42,7 @@ Task<bool> Exchange::serve() {
   client_.unwatch();
   total_.clear();
   silence_.clear();
+  give_back();
   if (!outcome) co_await refuse(outcome.error());
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
   settle(outcome);
@@ -90,6 +91,9 @@ Task<Result<void>> Exchange::infer() {
   }
   TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
+  if (needs_admission()) {
+    TOLLGATE_CO_TRY(co_await admit());
+  }
   co_return co_await forward();
 }
 
@@ -220,7 +224,9 @@ void Exchange::settle(const Result<void>& outcome) {
     closing.overhead = sent_at_ - read_at_;
     if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
+  charge_unheld();
   reactor_.books().settle(*record_, closing);
+  if (admitted_) admitted_->hold.settle();
 }
 
 void Exchange::log_access(const Result<void>& outcome) {

@@ -188,8 +188,8 @@ class BudgetHold : private OpenHold {
   void charge(const AttemptCost& cost);
   /// Gives back the rest as soon as no other attempt will come, so that nobody waits for the end of the request.
   void release() noexcept;
-  /// The same, and the end of the request. After Books::settle, so that what is read back from the ledger lacks nothing and doubles
-  /// nothing. May be called again.
+  /// The same, and the end of the request. After Books::settle, so that what is read back from the ledger lacks nothing
+  /// and doubles nothing. May be called again.
   void settle() noexcept;
   [[nodiscard]] bool is_held() const noexcept { return held_; }
 
