@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/budget_rules.hpp"
 #include "config/names.hpp"
 #include "config/pii_kind.hpp"
 #include "config/result.hpp"
@@ -325,6 +326,8 @@ struct Config {
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
+  std::vector<Budget> budgets;
+  std::vector<RateLimit> limits;
   TierBounds tiers;
   SpillOver spill_over;
   milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never

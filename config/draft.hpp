@@ -36,6 +36,10 @@ void load_auth(MapReader& root, Draft& draft);
 void load_backends(MapReader& root, Draft& draft);
 void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///< `models:` of one backend
 void load_pool(const Cursor& place, Backend& backend);                       ///< `pool:` of one backend
+void load_dialect(MapReader& backend, Backend& out);   ///< what its dialect needs beside url and key
+void check_credentials(MapReader& backend, const Backend& read);             ///< once all of them are read
+/// Its dialect's API knows no other surface.
+[[nodiscard]] bool serves_chat_only(const Backend& backend) noexcept;
 void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
@@ -46,6 +50,7 @@ void load_choice(MapReader& root, Draft& draft);
 void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
+void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.

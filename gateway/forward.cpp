@@ -27,6 +27,12 @@ Task<Result<void>> Exchange::forward() {
     if (kept_ && step.target->capability < plan_->steps[kept_->step].target->capability) continue;   // no better hope there
     const Permission permission = permits(facts(), config, *step.target);
     if (permission.forbidden_by != NameId::none) continue;
+    if (admitted_) {
+      if (const Result<void> affordable = afford(next); !affordable) {
+        if (attempts == 0) last = affordable.error();
+        continue;
+      }
+    }
     if (!serving_->health_of(*step.target).admit(std::chrono::steady_clock::now())) continue;
     if (const Result<void> prepared = prepare_mask(permission.mask); !prepared) {
       last = prepared.error();
@@ -117,6 +123,7 @@ void Exchange::end_attempt(AttemptEnd& end) {
   const Target& target = *plan_->steps[step_].target;
   if (target.prices) end.prices = &*target.prices;
   reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
+  charge_budgets(end.result.is_ok());
   bool known = true;
   for (unsigned i = 0; i < record_->row.attempts; ++i) known = known && record_->attempts[i].pricing != Pricing::unpriced;
   cost_text_ = known ? decimal_text(record_->total()) : "unknown";
@@ -194,6 +201,9 @@ Usage Exchange::estimated(std::uint64_t answer_bytes) const {
   Usage usage;
   usage.input = TokenCount{static_cast<std::int64_t>(static_cast<double>(chat_.text_bytes) / learned.input_bytes_per_token + 0.5)};
   usage.output = TokenCount{static_cast<std::int64_t>(static_cast<double>(answer_bytes) / learned.output_bytes_per_token + 0.5)};
+  // Long words are few tokens: no estimate is more than the client allowed.
+  const std::int64_t choices = std::clamp<std::int64_t>(chat_.choices, 1, 100'000);
+  if (chat_.output_tokens_max) usage.output = std::min(usage.output, TokenCount{std::max<std::int64_t>(*chat_.output_tokens_max, 0) * choices});
   return usage;
 }
 

@@ -10,7 +10,9 @@
 
 #include "config/prices/book.hpp"
 #include "gateway/admin/server.hpp"
+#include "gateway/budget_metrics.hpp"
 #include "gateway/log.hpp"
+#include "router/model.hpp"
 
 namespace tollgate {
 
@@ -108,10 +110,12 @@ Result<void> Gateway::start() {
 
   TOLLGATE_TRY(const ConfigPtr loaded, load_file(path_, process_environment()));
   configure_log(loaded->log);
+  static_cast<void>(base_model());         // read now, so that no request waits for it
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_budgets(guards_, families); });
   report_recovery(accounts_->recovery());
   prober_ = start_prober(board_, probe_interval);
   engine_watch_ = std::make_unique<EngineWatch>(*accounts_);
@@ -125,7 +129,7 @@ Result<void> Gateway::start() {
 
   ListenAddress address = loaded->server.listen;
   for (unsigned i = 0; i < count; ++i) {
-    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), serving_, conversations_));
+    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), guards_, serving_, conversations_));
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
@@ -163,6 +167,8 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
   TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_));
   TOLLGATE_TRY(accounts_->adopt(filled));
+  TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
+  guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
   serving_ = std::move(serving);
   prober_->watch(filled);
   scraper_->watch(filled);

@@ -22,6 +22,7 @@
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
 #include "gateway/engine_watch.hpp"
+#include "gateway/guards.hpp"
 #include "gateway/reactor.hpp"
 #include "metrics/metrics.hpp"
 
@@ -52,6 +53,7 @@ class Gateway {
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
+  [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
@@ -79,6 +81,7 @@ class Gateway {
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;
   std::unique_ptr<Accounts> accounts_;
+  Guards guards_;
   ServingPtr serving_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<EngineScraper> scraper_;

@@ -103,6 +103,14 @@ void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   command->callback([&options, &code] { code = reconcile(options); });
 }
 
+void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("budgets", "What is spent and left of every budget; exit code 1 if one is used up");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--url", options.url, "Ask the running gateway at this admin port, such as http://127.0.0.1:9090, which also knows what is reserved")->excludes("--ledger");
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = budgets(options); });
+}
+
 void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("healthcheck", "Ask the running gateway whether it can serve; exit code 0 if so");
   add_config(*command, options.config);
@@ -207,6 +215,8 @@ int run(int argc, char** argv) {
   add_costs(app, costs_options, code);
   ProveOptions prove_options;
   add_prove(app, prove_options, code);
+  BudgetsOptions budgets_options;
+  add_budgets(app, budgets_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
 

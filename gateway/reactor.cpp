@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds accept_pause{50};           // after a failu
 constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
 }  // namespace
 
-Reactor::Reactor(unsigned index, Books& books, ServingPtr serving, Conversations& conversations)
+Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
@@ -35,6 +35,7 @@ Reactor::Reactor(unsigned index, Books& books, ServingPtr serving, Conversations
       curl_(make_curl_transport(context_, poll_, wheel_)),
       books_(books),
       conversations_(conversations),
+      guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
       grace_(wheel_, [](void* self) {
@@ -190,6 +191,8 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.first_token_mean = fresh ? learned.first_token_mean : std::chrono::microseconds{0};
     state.output_token_mean = fresh ? learned.output_token_mean : std::chrono::microseconds{0};
     state.duration_mean = fresh ? learned.duration_mean : std::chrono::microseconds{0};
+    state.first_token_mean = learned.first_token_mean;
+    state.seconds_per_output_token = learned.seconds_per_output_token;
     const bool by_time = targets[i].prices && !targets[i].prices->timed.empty();
     state.prices_now = by_time ? &prices_at(*targets[i].prices, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())) : nullptr;
   }

@@ -23,6 +23,7 @@
 namespace tollgate {
 
 class Session;
+struct Guards;
 
 /// What the control thread wants to know of a reactor at any time.
 struct ReactorCounts {
@@ -34,7 +35,7 @@ struct ReactorCounts {
 class Reactor {
  public:
   /// `conversations` is shared by all reactors and outlives them.
-  Reactor(unsigned index, Books& books, ServingPtr serving, Conversations& conversations);
+  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -57,6 +58,7 @@ class Reactor {
   [[nodiscard]] Books& books() noexcept { return books_; }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
+  [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
@@ -95,6 +97,7 @@ class Reactor {
   Books& books_;
   Conversations& conversations_;
   RoutingCounts routing_counts_;
+  Guards& guards_;
   ServingPtr serving_;
   PolledSocket acceptor_{poll_};
   std::unique_ptr<SessionList> sessions_;

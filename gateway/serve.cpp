@@ -42,6 +42,7 @@ Task<bool> Exchange::serve() {
   client_.unwatch();
   total_.clear();
   silence_.clear();
+  give_back();
   if (!outcome) co_await refuse(outcome.error());
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
   settle(outcome);
@@ -96,6 +97,9 @@ Task<Result<void>> Exchange::infer() {
   TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
+  if (needs_admission()) {
+    TOLLGATE_CO_TRY(co_await admit());
+  }
   co_return co_await forward();
 }
 
@@ -231,7 +235,9 @@ void Exchange::settle(const Result<void>& outcome) {
     if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
+  charge_unheld();
   reactor_.books().settle(*record_, closing);
+  if (admitted_) admitted_->hold.settle();
 }
 
 void Exchange::log_access(const Result<void>& outcome) {

@@ -27,6 +27,14 @@ class LearnedSums {
     output_tokens_ += (static_cast<double>(exact.total_output().count()) - output_tokens_) * weight;
   }
 
+  /// A whole answer: long ones weigh more than short ones.
+  void paced(std::int64_t wall_us, std::int64_t output_tokens) noexcept {
+    if (wall_us <= 0 || output_tokens <= 0) return;
+    constexpr double fade = 1 - 1 / memory;
+    wall_us_ = wall_us_ * fade + static_cast<double>(wall_us);
+    paced_tokens_ = paced_tokens_ * fade + static_cast<double>(output_tokens);
+  }
+
   void waited(std::int64_t first_token_us) noexcept {
     if (first_token_us < 0) return;
     ++waits_;
@@ -52,7 +60,8 @@ class LearnedSums {
             samples_,
             micros(output_token_us_, decodings_),
             micros(duration_us_, durations_),
-            timed_at_};
+            timed_at_,
+            wall_us_ / paced_tokens_ / 1e6};
   }
 
  private:
@@ -77,6 +86,7 @@ class LearnedSums {
   double first_token_us_ = 0, output_token_us_ = 0, duration_us_ = 0;
   std::uint64_t samples_ = 0, waits_ = 0, decodings_ = 0, durations_ = 0;
   MonoTime timed_at_{};
+  double wall_us_ = 0.05e6 * 100 * prior, paced_tokens_ = 100 * prior;  // 20 tokens a second until known better
 };
 
 }  // namespace tollgate

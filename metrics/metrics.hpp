@@ -103,6 +103,7 @@ class Books {
     std::chrono::microseconds output_token_mean{0};  ///< of streams, per output token after the first; 0: not known yet
     std::chrono::microseconds duration_mean{0};      ///< of whole attempts; 0: not known yet
     MonoTime timed_at{};                             ///< when the last of these times was learned
+    double seconds_per_output_token = 0.05;   ///< wall time of answers over their tokens: what a GPU share is bounded by
   };
   [[nodiscard]] virtual Learned learned(NameId target) const noexcept = 0;
   virtual void learn(NameId target, std::int64_t input_text_bytes, std::int64_t output_text_bytes, const Usage& exact) noexcept = 0;

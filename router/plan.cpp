@@ -23,7 +23,7 @@ std::string others(const Plan& plan) {
   for (const RuledOut& out : plan.ruled_out) {
     said += said.empty() ? "" : ", ";
     said.append(plain_name(out.target->id)).append(": ").append(name_of(out.why));
-    if (out.why == Why::constraint) said.append(" ").append(text(out.constraint));
+    if (out.constraint != NameId::none) said.append(" ").append(text(out.constraint));
   }
   return said;
 }
@@ -117,11 +117,12 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 24> names = {
+  static constexpr std::array<std::string_view, 26> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
-      "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline"};
-  static_assert(static_cast<std::size_t>(Why::deadline) + 1 == names.size());
+      "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
+      "max_cost", "budget"};
+  static_assert(static_cast<std::size_t>(Why::budget) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

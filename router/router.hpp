@@ -58,7 +58,7 @@ enum class Why : std::uint8_t {
   // more reasons for a step's place
   fastest, weighted, sticky, spill_over, in_time,
   // more reasons to be ruled out
-  min_capability, first_token, deadline
+  min_capability, first_token, deadline, max_cost, budget
 };
 [[nodiscard]] std::string_view name_of(Why why) noexcept;
 
@@ -78,7 +78,7 @@ struct Step {
 struct RuledOut {
   const Target* target;
   Why why;
-  NameId constraint{};          ///< which, if why is constraint
+  NameId constraint{};          ///< which, if why is constraint; or which budget
   std::chrono::microseconds expected{0};      ///< if why is first_token or deadline
 };
 

@@ -20,6 +20,7 @@ struct TargetState {
   std::chrono::microseconds output_token_mean{0};    ///< time per output token after the first; 0: not known
   std::chrono::microseconds duration_mean{0};        ///< of whole attempts; 0: not known
   bool was_saturated = false;                        ///< at the last decision: what makes it count as such until it has room again
+  double seconds_per_output_token = 0.05;            ///< learned, of whole answers
   const TokenPrices* prices_now = nullptr;           ///< where the target's prices depend on the time: those that hold; of the same snapshot
   Usd loaded_usd_per_million_tokens{};               ///< pools: bill over tokens served so far; 0: not known yet
   // As the engine itself said when last asked, all its clients together; -1: not known.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
+#include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
 
@@ -114,6 +115,10 @@ AdminReply pools(Gateway& gateway) {
   return json(200, {{"pools", all}});
 }
 
+AdminReply budgets(Gateway& gateway) {
+  return json(200, budget_report(gateway.guards().budgets.status(BudgetClock::now()), KnownOfBudgets::live));
+}
+
 AdminReply backends(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
   Json all = Json::array();
@@ -138,7 +143,7 @@ AdminReply reload(Gateway& gateway) {
 AdminReply index(Gateway& gateway) {
   std::string page = "Tollgate, admin port\n\n/metrics              Prometheus\n/healthz              the process runs\n"
                      "/readyz               requests can be served and recorded\n/admin/v1/backends    backends and targets, and what their engines say\n"
-                     "/admin/v1/pools       what each pool was billed, and for what; what a million tokens cost\nPOST /-/reload        read the configuration again\n\n";
+                     "/admin/v1/pools       what each pool was billed, and for what; what a million tokens cost\n/admin/v1/budgets     what each budget allows, has spent, holds and has left\nPOST /-/reload        read the configuration again\n\n";
   page += "configuration " + gateway.config()->source + ", sha256 " + gateway.config()->sha256 + "\n";
   return {200, "text/plain; charset=utf-8", page, {}};
 }
@@ -156,6 +161,7 @@ constexpr Page pages[] = {
      [](Gateway& gateway) { return AdminReply{200, "text/plain; version=0.0.4; charset=utf-8", gateway.accounts().render_metrics(), {}}; }},
     {"/admin/v1/backends", "GET", backends},
     {"/admin/v1/pools", "GET", pools},
+    {"/admin/v1/budgets", "GET", budgets},
     {"/-/reload", "POST", reload},
 };
 

@@ -100,6 +100,14 @@ struct CostsOptions {
 /// What was spent, read from the ledger.
 int costs(const CostsOptions& options);
 
+struct BudgetsOptions {
+  std::string config, ledger;        ///< `ledger` wins over the configuration's
+  std::string url;                   ///< of a running gateway's admin port; "": read the ledger
+  bool json = false;
+};
+/// What is spent and left of every budget; a finding if one is used up.
+int budgets(const BudgetsOptions& options);
+
 struct ReconcileOptions {
   std::string config, ledger;
   std::vector<std::string> invoices;      ///< a provider's exports

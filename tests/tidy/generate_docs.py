@@ -26,7 +26,7 @@ the start only says so.
 METRICS = """\
 # Metrics
 
-<!-- Written by tests/tidy/generate_docs.py from metrics/series.hpp, gateway/gateway.cpp, gateway/routing_counts.cpp, gateway/engine_series.cpp; change it there. -->
+<!-- Written by tests/tidy/generate_docs.py from metrics/series.hpp, gateway/gateway.cpp, gateway/routing_counts.cpp, gateway/engine_series.cpp, gateway/budget_metrics.cpp; change it there. -->
 
 `GET /metrics` on the admin port, in Prometheus' text format. Labels hold configured names and words of this program only, never
 what a client sent: a name that is not configured is `other`, what does not apply is `none`.
@@ -110,6 +110,9 @@ def metrics(root):
         after = code[match.end():match.end() + 600].split("family(", 1)[0]
         labels = ",".join(dict.fromkeys(re.findall(r'(?<!pair)\{"(\w+)",', after)))
         found.append((match[1], match[3].lower(), labels, joined(match[2])))
+    code = (root / "gateway/budget_metrics.cpp").read_text()
+    for match in re.finditer(r'Series\b[^"]*?\(families,\s*"(tollgate_\w+)",\s*MetricType::(\w+),\s*"([\w,]*)",\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)', code):
+        found.append((match[1], match[2].lower(), match[3], joined(match[4])))
     return METRICS + "".join(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels.split(',') if label)} | {text} |\n"
                              for name, kind, labels, text in found)
 

@@ -158,6 +158,23 @@ backends:
 baselines:
   - {name: frontier, target: near/gpt}
   - {name: cheapest-host, cheapest_of: [near/gpt, "home/llama:70b/q4"]}
+budgets:
+  - name: web-month
+    key: [web-app, "bat*"]
+    team: web
+    model: auto
+    route: [auto, direct]
+    target: "near/*"
+    limit_usd: "500"
+    per: month
+    time_zone: Europe/Berlin
+    mode: soft
+    when_over: cheaper
+    wait_seconds: 2.5
+    unpriced_usd: "0.05"
+  - {name: all-day, limit_usd: 20, rolling: 24h}
+limits:
+  - {name: each-key, each: key, key: "*", team: [web], model: auto, route: [auto], requests_per_minute: 60, tokens_per_minute: 100000, concurrent_requests: 8}
 constraints:
   - name: phi-stays-home
     when: {header: {x-data-class: phi}, metadata: {purpose: care}}
