@@ -1,5 +1,6 @@
 """The dashboards about traffic and trust: Routing, Service and Books."""
 
+from boards_budgets import sent_on
 from panels import (BLUE, GREEN, ORANGE, RED, YELLOW, bars, board, gap_colors, graph, heatmap, increase, listed, or_zero, quantile, rate, series, stat,
                     states, thresholds, value_map)
 
@@ -72,7 +73,7 @@ def routing():
     ]
     return board("routing", "Where requests go, how complex they are, and what goes astray. For one request: tollgate explain, or the headers "
                  "x-tollgate-target and x-tollgate-reason of its answer.", ["team", "route", "target"],
-                 [("Now", now), ("Where", where), ("Complexity", complexity), ("Astray", astray)], time="now-1h")
+                 [("Now", now), ("Where", where), ("Complexity", complexity), ("Sent on", sent_on()), ("Astray", astray)], time="now-1h")
 
 
 def service():

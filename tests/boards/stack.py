@@ -15,7 +15,7 @@ import urllib.request
 from gateway import CONFIG, PROGRAM, ROOT, Gateway, wait_until
 
 SCRAPE_SECONDS = 0.5
-LOAD_SECONDS = 15
+LOAD_SECONDS = 18
 KEYS = {"red": "tg-red-key-of-the-test", "blue": "tg-blue-key-of-the-test"}
 SIMPLE = ["Hello", "What is the capital of France?", "Say yes.", "Translate 'bread' into French."]
 HARD = ["Prove by induction that the sum of the first n odd numbers is a square, then refactor the proof into a lemma and derive its "
@@ -26,7 +26,15 @@ HARD = ["Prove by induction that the sum of the first n odd numbers is a square,
 def config():
     keys = "".join(f'    - {{name: {team}-app, team: {team}, sha256: "{hashlib.sha256(key.encode()).hexdigest()}"}}\n' for team, key in KEYS.items())
     timed = CONFIG.replace("models:\n      llama:", "engine: {interval_seconds: 0.5, per_request_metrics: true}\n    models:\n      llama:")
-    return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n"
+    # One that is full with a single request, a route that spills over from it, and one whose answers are checked.
+    timed = timed.replace("      embed:\n", """      narrow: {concurrency_max: 1, prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}
+      embed:\n""", 1)
+    timed += """\
+  - {name: spill, when: {model: spill}, choose: first, among: [managed/narrow, managed/large]}
+  - {name: checked, when: {model: checked}, choose: first, among: [gpu/llama, managed/large], cascade: true}
+"""
+    return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n" \
+        + "budgets:\n  - {name: company, limit_usd: \"1000\", per: month}\nlimits:\n  - {name: each-key, each: key, requests_per_minute: 1000000}\n"
 
 
 def costs(gateway, *arguments):
@@ -117,6 +125,12 @@ class Load:
         self.chat(team, HARD[n % len(HARD)], stream=True)
         self.chat(team, SIMPLE[n % len(SIMPLE)], stream=True, max_tokens=12)
         self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
+        self.chat(team, "[[sim-echo: this is no JSON]] x", model="checked", response_format={"type": "json_object"})
+        long = threading.Thread(target=self.chat, args=(team, "[[sim-tokens: 24]] x", "spill"))
+        long.start()
+        time.sleep(0.015)
+        self.chat(team, "Hello", model="spill")
+        long.join()
         if n % 5 == 0:
             self.chat(team, "[[sim-fault: garbage]]", model="managed/large")
             self.gateway.chat("Hello", headers={"authorization": "Bearer wrong"})
