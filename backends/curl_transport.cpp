@@ -350,6 +350,7 @@ void CurlTransfer::prepare(const Call& call) {
     headers_ = curl_slist_append(headers_, line.c_str());
   };
   for (const auto& [name, value] : endpoint_.headers) header(name, value);
+  for (const auto& [name, value] : call.headers) header(name, value);
   header("accept", call.stream ? "text/event-stream" : "application/json");
   header("x-request-id", call.request_id);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
@@ -455,7 +456,7 @@ void CurlTransfer::take_header(std::string_view line) {
   if (!endpoint_.billed_header.empty() && boost::beast::iequals(name, endpoint_.billed_header)) head_.billed_time = value;
   if (boost::beast::iequals(name, "content-type")) {
     head_.content_type = value;
-    head_.event_stream = value.starts_with("text/event-stream");
+    head_.event_stream = is_event_stream(value);
   } else if (boost::beast::iequals(name, "content-length")) {
     std::uint64_t length = 0;
     if (std::from_chars(value.data(), value.data() + value.size(), length).ec == std::errc{}) head_.content_length = length;

@@ -3,17 +3,22 @@
 // no sockets, no clock. One instance per dialect, immutable, shared by all threads.
 
 #include <boost/container/small_vector.hpp>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "backends/engine_timings.hpp"
 #include "config/config.hpp"
 #include "metrics/usage.hpp"
 
 namespace tollgate {
+
+struct Endpoint;
 
 /// Pieces of a message that are sent one after the other (writev), instead of being copied together.
 using Pieces = boost::container::small_vector<std::string_view, 8>;
@@ -48,9 +53,19 @@ struct WireBody {
   Pieces pieces;
   std::size_t bytes = 0;
   boost::container::small_vector<std::string, 3> owned;  ///< reserved before use, never grown: pieces view into it
+  std::string path;                                      ///< where it goes instead of Dialect::path(); "": there
+  std::vector<std::pair<std::string, std::string>> headers;  ///< of this call alone, beside the endpoint's
+  std::vector<std::string> dropped;                      ///< members of the client's body that this dialect has no words for
   WireBody() = default;
   WireBody(const WireBody&) = delete;
   WireBody& operator=(const WireBody&) = delete;
+  /// A body that was written anew. Once, and instead of pieces of the client's.
+  void set(std::string body, std::vector<std::string> left_out) {
+    owned.push_back(std::move(body));
+    pieces.push_back(owned.back());
+    bytes = owned.back().size();
+    dropped = std::move(left_out);
+  }
 };
 
 /// Reads an answer as a stream and writes the client's form of it.
@@ -69,7 +84,8 @@ class StreamReader {
   [[nodiscard]] virtual bool complete() const noexcept = 0;
   /// True once a piece of answer text, reasoning or tool call was seen (for the time to the first token).
   [[nodiscard]] virtual bool content_seen() const noexcept = 0;
-  /// The final usage if it was sent, else the last running count, else an empty one.
+  /// The final usage if it was sent, else the last running count, else an empty one. `estimated`: the input is known, of the output
+  /// nothing but content_bytes().
   [[nodiscard]] virtual std::pair<Usage, UsageSource> usage() = 0;
   /// The service tier that serves the answer, as it names it; "" if it has not said. Valid as long as the reader.
   [[nodiscard]] virtual std::string_view service_tier() const noexcept = 0;
@@ -87,13 +103,12 @@ class StreamReader {
 
 /// A whole (non-stream) answer, read.
 struct Answer {
-  Pieces pieces;                 ///< for the client: views into the given body (or `owned`)
-  std::string owned;
+  std::string owned;             ///< the client's form of the body, where it is not the body itself; else empty
   Usage usage;
   UsageSource usage_source = UsageSource::none;
-  std::string_view service_tier; ///< that served it, as the answer names it (a view of the body); "": it does not say
+  std::string_view service_tier; ///< that served it, as the answer names it (a view of the body or of `owned`); "": it does not say
   std::uint64_t content_bytes = 0;
-  std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in the body; 0: no usage object
+  std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in what the client gets; 0: no usage object
   EngineTimings timings;         ///< of the top-level `metrics`, if there is one
   std::size_t metrics_begin = 0, metrics_end = 0;  ///< that member with one neighbouring comma; equal: it is not there
 };
@@ -101,12 +116,14 @@ struct Answer {
 class Dialect {
  public:
   virtual ~Dialect() = default;
-  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  [[nodiscard]] virtual bool supports(Surface surface) const noexcept = 0;
   /// Path after the endpoint's prefix. A prefix that already ends in "/v1" is not doubled (done by parse_endpoint).
   [[nodiscard]] virtual std::string_view path(Surface surface) const noexcept = 0;
-  /// The client's body as this backend wants it: the upstream's model name, stream_options that make it tell its usage, `usage` cut out.
-  virtual Result<void> write(const ClientBody& client, const Target& target, WireBody& out) const = 0;
+  /// The client's body as this backend wants it: the upstream's model name, stream_options that make it tell its usage, `usage` cut out;
+  /// or written anew in the dialect's own words. Faults: unsupported if it has none for a member of the body (and the backend may
+  /// not drop it), bad_request for a member that cannot be read.
+  virtual Result<void> write(const ClientBody& client, const Backend& backend, const Target& target, WireBody& out) const = 0;
+  /// Headers that depend on what is sent and when: signatures. `out` is what write() made.
+  virtual void sign(const Endpoint&, const Backend&, std::chrono::system_clock::time_point, WireBody&) const {}
   [[nodiscard]] virtual std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const = 0;
   /// `body` has at least 64 readable bytes behind its end (simdjson's padding). Fault upstream_garbage if it is not the protocol's JSON.
   virtual Result<Answer> read_answer(Surface surface, std::string_view body) const = 0;

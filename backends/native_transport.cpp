@@ -180,6 +180,7 @@ void NativeTransfer::write_head(const Call& call) {
   head_.append("\r\ncontent-type: application/json\r\naccept: ");
   head_.append(call.stream ? "text/event-stream" : "application/json");
   for (const auto& [name, value] : endpoint_.headers) head_.append("\r\n").append(name).append(": ").append(value);
+  for (const auto& [name, value] : call.headers) head_.append("\r\n").append(name).append(": ").append(value);
   head_.append("\r\nx-request-id: ").append(call.request_id);
   head_.append("\r\ncontent-length: ").append(std::to_string(bytes)).append("\r\n\r\n");
 }

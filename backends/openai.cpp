@@ -6,13 +6,13 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "backends/upstream_error.hpp"
+
 namespace tollgate {
 
 namespace sj = simdjson::ondemand;
 
 namespace {
-
-constexpr std::size_t message_bytes_max = 300;   // of what an upstream says in an error
 
 bool contains(std::string_view text, std::string_view part) noexcept {
   return ::memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
@@ -54,55 +54,6 @@ bool is_array(std::string_view json, std::string_view quoted_key, bool empty) no
   if (open >= json.size() || json[open] != '[') return false;
   const std::size_t next = json.find_first_not_of(" \t\r\n", open + 1);
   return next != std::string_view::npos && (json[next] == ']') == empty;
-}
-
-// The object at "error", or the older vLLM form {"object":"error","message":…}, with `code` as a string.
-nlohmann::json normal_error(const nlohmann::json& body) {
-  const nlohmann::json* error = &body;
-  if (body.contains("error")) error = &body["error"];
-  if (body.contains("detail")) error = &body["detail"];          // FastAPI, in front of many engines
-  if (error->is_array() && !error->empty() && error->front().is_object() && error->front().contains("msg")) error = &error->front()["msg"];
-  nlohmann::json out{{"message", ""}, {"type", "server_error"}, {"param", nullptr}, {"code", nullptr}};
-  if (error->is_string()) out["message"] = *error;
-  if (!error->is_object()) return out;
-  for (const char* member : {"message", "type", "param"}) {
-    if (error->contains(member) && (*error)[member].is_string()) out[member] = (*error)[member];
-  }
-  if (error->contains("code") && !(*error)["code"].is_null()) {
-    const nlohmann::json& code = (*error)["code"];
-    out["code"] = code.is_string() ? code.get<std::string>() : code.dump();
-  }
-  return out;
-}
-
-// What a page or a plain text says, in one short printable line.
-std::string shortened(std::string_view text) {
-  std::string out;
-  bool in_tag = false;
-  for (const char c : text) {
-    if (out.size() >= message_bytes_max) break;
-    if (c == '<') in_tag = true;
-    if (!in_tag) {
-      const bool blank = static_cast<unsigned char>(c) <= 0x20;
-      if (!blank) out += c;
-      if (blank && !out.empty() && out.back() != ' ') out += ' ';
-    }
-    if (c == '>') in_tag = false;
-  }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
-}
-
-Fault fault_of(int status) {
-  switch (status) {
-    case 401: case 402: case 403: return Fault::upstream_credentials;   // 402: an empty account of ours
-    case 408: case 504: return Fault::upstream_timeout;
-    case 429: case 503: case 529: return Fault::upstream_busy;
-    default: break;
-  }
-  if (status >= 500) return Fault::upstream_status;
-  // Any other 4xx is about the request: it must not open the target's breaker, or a client could take a target out of service.
-  return status >= 400 ? Fault::upstream_refused : Fault::upstream_garbage;
 }
 
 sj::parser& parser() {
@@ -187,7 +138,7 @@ std::string_view OpenAiDialect::path(Surface surface) const noexcept {
   return "/v1/chat/completions";
 }
 
-Result<void> OpenAiDialect::write(const ClientBody& client, const Target& target, WireBody& out) const {
+Result<void> OpenAiDialect::write(const ClientBody& client, const Backend&, const Target& target, WireBody& out) const {
   const bool usage = client.surface != Surface::embeddings;
   splice(client, target.upstream, StreamUsage{usage, usage && continuous_}, out);
   return success();
@@ -238,25 +189,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   return answer;
 }
 
-Error OpenAiDialect::read_error(int status, std::string_view body) const {
-  const Fault fault = fault_of(status);
-  const std::string number = std::to_string(status);
-  // What an upstream says about our key may repeat it: never passed on.
-  if (fault == Fault::upstream_credentials) return fail(fault, "the upstream refused the gateway's own credentials (status " + number + "); check this backend's api_key");
-  const nlohmann::json json = nlohmann::json::parse(body, nullptr, false);
-  Error error = fail(fault, "");
-  if (json.is_object()) {
-    const nlohmann::json normal = normal_error(json);
-    error.message = normal["message"].get<std::string>();
-    if (normal["param"].is_string()) error.param = normal["param"].get<std::string>();
-    if (normal["code"].is_string() && normal["code"] != number) error.code = normal["code"].get<std::string>();
-  } else {
-    error.message = shortened(body);
-  }
-  if (error.message.empty()) error.message = "the upstream answered with status " + number;
-  if (fault == Fault::upstream_refused || fault == Fault::upstream_busy) error.http_status = status == 529 ? 503 : status;
-  return error;
-}
+Error OpenAiDialect::read_error(int status, std::string_view body) const { return read_upstream_error(status, body); }
 
 OpenAiStreamReader::OpenAiStreamReader(const ClientBody& client, bool continuous)
     : include_usage_(client.include_usage),
@@ -402,16 +335,6 @@ void OpenAiStreamReader::release(std::string_view cost_usd, Pieces& out) {
 
 std::size_t OpenAiStreamReader::memory_bytes() const noexcept {
   return sizeof *this + splitter_.memory_bytes() + usage_.memory_bytes() + held_.capacity() + own_.capacity();
-}
-
-const Dialect& dialect_of(DialectName name) noexcept {
-  static const OpenAiDialect openai("openai", false);
-  static const OpenAiDialect vllm("vllm", true);
-  switch (name) {
-    case DialectName::openai: return openai;
-    case DialectName::vllm: return vllm;
-  }
-  return openai;
 }
 
 }  // namespace tollgate

@@ -13,17 +13,14 @@ namespace tollgate {
 class OpenAiDialect : public Dialect {
  public:
   /// `continuous`: the engine takes stream_options.continuous_usage_stats; api.openai.com refuses what it does not know.
-  OpenAiDialect(std::string_view name, bool continuous) : name_(name), continuous_(continuous) {}
-  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
-  [[nodiscard]] bool supports(Surface) const noexcept override { return true; }
+  explicit OpenAiDialect(bool continuous) : continuous_(continuous) {}
   [[nodiscard]] std::string_view path(Surface surface) const noexcept override;
-  Result<void> write(const ClientBody& client, const Target& target, WireBody& out) const override;
+  Result<void> write(const ClientBody& client, const Backend& backend, const Target& target, WireBody& out) const override;
   [[nodiscard]] std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const override;
   Result<Answer> read_answer(Surface surface, std::string_view body) const override;
   [[nodiscard]] Error read_error(int status, std::string_view body) const override;
 
  private:
-  std::string_view name_;
   bool continuous_;
 };
 

@@ -9,6 +9,7 @@
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/socket_poll.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate {
 
@@ -19,6 +20,7 @@ constexpr int failures_before_unreachable = 2;    // one lost probe is no outage
 
 struct Probed {
   Endpoint endpoint;
+  std::string_view path;          // of the dialect's facts: lives for ever
   std::vector<TargetHealth*> targets;
   int failures = 0;
   bool under_way = false;
@@ -39,11 +41,13 @@ class ThreadedProber final : public Prober {
     std::vector<std::shared_ptr<Probed>> wanted;
     for (std::size_t i = 0; i < config->backends.size(); ++i) {
       const Backend& backend = config->backends[i];
-      if (backend.dialect != DialectName::vllm) continue;       // only engines offer a health path
+      const std::string_view path = facts_of(backend.dialect).health_path;
+      if (path.empty()) continue;                               // only engines offer a health path
       Result<Endpoint> endpoint = parse_endpoint(backend, config->air_gap);
       if (!endpoint) continue;                                  // said where the snapshot is made
       auto probed = std::make_shared<Probed>();
       probed->endpoint = std::move(endpoint.value());
+      probed->path = path;
       probed->endpoint.timeouts.connect = probed->endpoint.timeouts.first_byte = answer_within;
       for (const Target& target : config->targets) {
         if (target.backend == i) probed->targets.push_back(&board_.of(target.id));
@@ -82,7 +86,7 @@ class ThreadedProber final : public Prober {
   Task<void> probe(std::shared_ptr<Probed> probed) {
     Call call;
     call.method = "GET";
-    call.path = "/health";
+    call.path = probed->path;
     call.request_id = "probe";
     Transport& transport = probed->endpoint.tls ? *tls_transport_ : *transport_;
     const std::unique_ptr<Transfer> transfer = transport.open(probed->endpoint);

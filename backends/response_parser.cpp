@@ -48,7 +48,7 @@ void ResponseParser::on_field_impl(http::field name, string_view text, string_vi
   switch (name) {
     case http::field::content_type:
       head.content_type.assign(value);
-      head.event_stream = value.starts_with("text/event-stream");
+      head.event_stream = is_event_stream(value);
       break;
     case http::field::retry_after:
       if (!head.retry_after) head.retry_after = parse_retry_after(value, std::chrono::system_clock::now());

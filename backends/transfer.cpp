@@ -32,6 +32,29 @@ Result<void> parse_authority(const Backend& backend, std::string_view authority,
   return success();
 }
 
+void add_credentials(const Backend& backend, Endpoint& endpoint) {
+  if (backend.dialect == DialectName::anthropic) endpoint.headers.emplace_back("anthropic-version", "2023-06-01");
+  if (backend.api_key.empty()) return;
+  const std::string& key = backend.api_key.reveal();
+  switch (backend.dialect) {
+    case DialectName::anthropic:
+      endpoint.headers.emplace_back("x-api-key", key);
+      return;
+    case DialectName::gemini:
+      endpoint.headers.emplace_back("x-goog-api-key", key);
+      return;
+    case DialectName::azure_openai:
+      if (!backend.bearer) {
+        endpoint.headers.emplace_back("api-key", key);
+        return;
+      }
+      break;
+    default:
+      break;
+  }
+  endpoint.headers.emplace_back("authorization", "Bearer " + key);
+}
+
 }  // namespace
 
 Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
@@ -56,10 +79,16 @@ Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
   TOLLGATE_TRY(parse_authority(backend, authority, endpoint));
   std::string_view prefix = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (prefix.ends_with("/v1")) prefix.remove_suffix(3);    // the dialects' paths begin with it
+  // The dialects' paths begin with what documentation shows as the end of a base URL.
+  const auto without = [&](std::string_view end) {
+    if (prefix.ends_with(end)) prefix.remove_suffix(end.size());
+  };
+  without("/v1");
+  if (backend.dialect == DialectName::gemini) without("/v1beta");
+  if (backend.dialect == DialectName::azure_openai) without("/openai");
   endpoint.prefix = prefix;
   if (backend.pool) endpoint.billed_header = backend.pool->billed_seconds.header;
-  if (!backend.api_key.empty()) endpoint.headers.emplace_back("authorization", "Bearer " + backend.api_key.reveal());
+  add_credentials(backend, endpoint);
   return endpoint;
 }
 

@@ -42,17 +42,23 @@ struct Call {
   std::string_view path;                       ///< after the endpoint's prefix: "/v1/chat/completions"
   std::span<const std::string_view> body;      ///< sent one after the other
   std::string_view request_id;                 ///< sent as x-request-id
+  std::span<const std::pair<std::string, std::string>> headers = {};   ///< beside the endpoint's
   bool stream = false;                         ///< accept: text/event-stream instead of application/json
 };
 
 struct AnswerHead {
   int status = 0;
-  bool event_stream = false;                   ///< content-type: text/event-stream
+  bool event_stream = false;                   ///< content-type: text/event-stream, or AWS's application/vnd.amazon.eventstream
   std::string content_type;
   std::optional<std::uint64_t> content_length;
   std::optional<std::chrono::milliseconds> retry_after;   ///< from retry-after-ms or retry-after (seconds or date)
   std::string billed_time;                     ///< Endpoint::billed_header as it came; "": it did not
 };
+
+/// Whether a content-type is that of a stream of events.
+[[nodiscard]] inline bool is_event_stream(std::string_view content_type) noexcept {
+  return content_type.starts_with("text/event-stream") || content_type.starts_with("application/vnd.amazon.eventstream");
+}
 
 class Transfer {
  public:

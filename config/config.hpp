@@ -81,7 +81,11 @@ struct ApiKey {
   std::vector<std::string> models;                   ///< glob patterns of models the key may name; empty: all
 };
 
-enum class DialectName : std::uint8_t { openai, vllm };
+enum class DialectName : std::uint8_t {               // config/dialects.hpp says what each is
+  openai, azure_openai, anthropic, gemini, vertex, bedrock,
+  together, fireworks, groq, mistral, deepseek, xai, openrouter,   // managed, OpenAI's protocol
+  vllm, sglang, tensorrt_llm, tgi, llamacpp, ollama                // engines, OpenAI's protocol
+};
 enum class Trust : std::uint8_t { internal, external };
 
 /// The most that `attempts_max` may be.
@@ -176,6 +180,12 @@ struct SimulatedConfig {
   friend bool operator==(const SimulatedConfig&, const SimulatedConfig&) = default;
 };
 
+/// What requests to AWS are signed with.
+struct AwsKeys {
+  std::string region;
+  Secret access_key_id, secret_access_key, session_token;   ///< the last is empty for lasting credentials
+};
+
 struct Backend {
   NameId name;
   DialectName dialect = DialectName::openai;
@@ -187,6 +197,10 @@ struct Backend {
   std::optional<Pool> pool;
   EngineConfig engine;
   Timeouts timeouts;
+  bool drop_unsupported = false;                     ///< what this dialect cannot express is left out, and said; else refused
+  std::string api_version;                           ///< azure-openai: of the dated API; "": the v1 API
+  bool bearer = false;                               ///< azure-openai: api_key is an Entra token
+  AwsKeys aws;                                       ///< bedrock, unless it has an api_key
   bool curl = false;                                 ///< true: always libcurl; else plain http goes through the native client
 
   /// Its engine's metrics are read: asked for, or there is hardware of one's own behind it.

@@ -28,7 +28,7 @@ constexpr std::array table = {
     Row{Fault::model_not_found, {"model_not_found", Whose::client, Again::no, 404, bad, "model_not_found"}},
     Row{Fault::not_found, {"not_found", Whose::client, Again::no, 404, bad, "unknown_url"}},
     Row{Fault::method_not_allowed, {"method_not_allowed", Whose::client, Again::no, 405, bad, "method_not_supported"}},
-    Row{Fault::unsupported, {"unsupported", Whose::policy, Again::no, 400, bad, "unsupported"}},
+    Row{Fault::unsupported, {"unsupported", Whose::policy, Again::next_target, 400, bad, "unsupported"}},
     Row{Fault::over_budget, {"over_budget", Whose::client, Again::no, 402, "insufficient_quota", "budget_exceeded"}},
     Row{Fault::rate_limited,
         {"rate_limited", Whose::client, Again::no, 429, "rate_limit_error", "rate_limit_exceeded"}},

@@ -7,6 +7,7 @@
 
 #include "config/address.hpp"
 #include "config/decimal.hpp"
+#include "config/dialects.hpp"
 #include "config/draft.hpp"
 #include "config/spelling.hpp"
 
@@ -15,21 +16,42 @@ namespace {
 
 using std::chrono::hours;
 
-constexpr std::string_view openai_url = "https://api.openai.com/v1";
-constexpr std::pair<std::string_view, DialectName> dialects[] = {{"openai", DialectName::openai},
-                                                                 {"vllm", DialectName::vllm}};
+/// What a simulated engine can speak.
+constexpr std::pair<std::string_view, DialectName> personalities[] = {{"openai", DialectName::openai},
+                                                                      {"vllm", DialectName::vllm},
+                                                                      {"anthropic", DialectName::anthropic},
+                                                                      {"gemini", DialectName::gemini},
+                                                                      {"bedrock", DialectName::bedrock}};
+
+DialectName personality_for(DialectName dialect) noexcept {
+  const DialectFacts& facts = facts_of(dialect);
+  switch (facts.form) {
+    case WireForm::anthropic:
+      return DialectName::anthropic;
+    case WireForm::gemini:
+      return DialectName::gemini;
+    case WireForm::bedrock:
+      return DialectName::bedrock;
+    case WireForm::openai:
+      break;
+  }
+  return facts.running_counts ? DialectName::vllm : DialectName::openai;
+}
 
 void load_simulated(const Cursor& place, Backend& backend) {
   SimulatedConfig simulated;
-  simulated.personality = backend.dialect;
+  simulated.personality = personality_for(backend.dialect);
   MapReader section(place);
-  section.choice("personality", simulated.personality, dialects);
+  section.choice("personality", simulated.personality, personalities);
   section.integer("seed", simulated.seed, 0, std::numeric_limits<std::int64_t>::max());
   section.integer("slots", simulated.slots, 1, 4096);
   section.integer("prefill_tokens_per_second", simulated.prefill_tokens_per_second, 1, 10'000'000);
   section.integer("decode_tokens_per_second", simulated.decode_tokens_per_second, 1, 1'000'000);
   section.integer("decode_tokens_per_second_total", simulated.decode_tokens_per_second_total, 1, 10'000'000);
   section.integer("output_tokens_mean", simulated.output_tokens_mean, 1, 100'000);
+  if (facts_of(simulated.personality).form != facts_of(backend.dialect).form) {
+    section.at("personality").report("speaks another protocol than this backend's dialect; remove one of the two");
+  }
   if (section.cursor().present()) backend.simulated = simulated;
 }
 
@@ -49,8 +71,17 @@ void load_address(MapReader& section, Backend& backend) {
     backend.url = std::move(parsed.value().text);
   }
   if (url.present() || simulated) return;
-  if (backend.dialect == DialectName::openai) {
-    backend.url = openai_url;
+  const std::string_view known = facts_of(backend.dialect).url;
+  if (!known.empty()) {
+    backend.url = known;
+  } else if (backend.dialect == DialectName::bedrock && !backend.aws.region.empty()) {
+    backend.url = fmt::format("https://bedrock-runtime.{}.amazonaws.com", backend.aws.region);
+  } else if (backend.dialect == DialectName::bedrock) {
+    section.cursor().report("url is missing; say aws: {region: …}, or where Bedrock is reached, such as https://bedrock-runtime.eu-central-1.amazonaws.com");
+  } else if (backend.dialect == DialectName::azure_openai) {
+    section.cursor().report("url is missing; say where the resource is, such as https://my-resource.openai.azure.com");
+  } else if (backend.dialect == DialectName::vertex) {
+    section.cursor().report("url is missing; say https://REGION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/REGION/publishers/google");
   } else {
     section.cursor().report("url is missing; say where the engine is, such as http://gpu-a:8000, or add simulated: {}");
   }
@@ -121,9 +152,15 @@ void load_backend(const std::string& name, const Cursor& place, Draft& draft) {
   Backend backend;
   backend.name = Names::global().intern(name);
   const Cursor dialect = section.required("dialect");
-  if (dialect.present()) section.choice("dialect", backend.dialect, dialects);
+  if (dialect.present()) {
+    std::vector<std::string> words;
+    for (const DialectFacts& facts : all_dialects()) words.emplace_back(facts.name);
+    if (const auto index = dialect.one_of(words)) backend.dialect = all_dialects()[*index].dialect;
+  }
+  load_dialect(section, backend);
   if (section.cursor().present() && dialect.present()) load_address(section, backend);
   load_api_key(section, backend);
+  check_credentials(section, backend);
   section.choice("trust", backend.trust, {{"internal", Trust::internal}, {"external", Trust::external}});
   load_labels(section.at("labels"), backend);
   load_pool(section.at("pool"), backend);

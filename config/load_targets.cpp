@@ -271,8 +271,9 @@ void take_known_prices(const Backend& backend, const Draft& draft, Target& targe
   if (target.context_tokens == 0) target.context_tokens = found->prices.input_tokens_max;
 }
 
-void load_surfaces(const Cursor& place, Target& target) {
-  target.surfaces = {Surface::chat, Surface::completions};
+void load_surfaces(const Cursor& place, bool chat_only, Target& target) {
+  target.surfaces = {Surface::chat};
+  if (!chat_only) target.surfaces.push_back(Surface::completions);
   if (!place.present()) return;
   static const std::vector<std::string> words{"chat", "completions", "embeddings"};
   std::vector<Surface> surfaces;
@@ -280,6 +281,10 @@ void load_surfaces(const Cursor& place, Target& target) {
     const auto index = item.one_of(words);
     if (!index) continue;
     const auto surface = static_cast<Surface>(*index);
+    if (chat_only && surface != Surface::chat) {
+      item.report("this backend's dialect serves chat only; remove the others");
+      continue;
+    }
     bool is_new = true;
     for (const Surface known : surfaces) is_new = is_new && known != surface;
     if (is_new) surfaces.push_back(surface);
@@ -302,7 +307,7 @@ void load_target(const std::string& name, const Cursor& place, std::size_t backe
   section.flag("tools", target.tools);
   section.flag("images", target.images);
   section.flag("json_schema", target.json_schema);
-  load_surfaces(section.at("serves"), target);
+  load_surfaces(section.at("serves"), serves_chat_only(backend), target);
   section.integer("concurrency_max", target.concurrency_max, 1, 1'000'000);
   const bool embeddings_only = target.surfaces == std::vector<Surface>{Surface::embeddings};
   const Cursor prices = section.at("prices");

@@ -48,7 +48,7 @@ Result<void> Exchange::reply_kept() {
   masks_ = kept_->masked;
   body_map_.ask_metrics = kept_->asked_metrics;
   kept_->sent = true;
-  const Dialect& dialect = dialect_of(serving_->config->backend_of(*plan_->steps[step_].target).dialect);
+  const Dialect& dialect = dialect_of(DialectName::openai);   // it was kept in the client's form, whatever the target speaks
   TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, kept_->body));
   return send_whole(answer, kept_->body);
 }

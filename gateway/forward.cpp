@@ -107,6 +107,7 @@ void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
   if (outcome) return health.succeeded();
   switch (outcome.error().fault) {
     case Fault::client_gone:
+    case Fault::unsupported:             // nothing was sent: nothing was learned
       return health.abandoned();
     case Fault::escalated:
     case Fault::upstream_busy:
@@ -156,9 +157,12 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   WireBody wire;
   body_map_.ask_metrics = backend.engine.per_request_metrics && surface_ != Surface::embeddings;
   if (masks_) masked_->map.ask_metrics = body_map_.ask_metrics;
-  TOLLGATE_CO_TRY(dialect.write(masks_ ? masked_->map : body_map_, *step.target, wire));
+  TOLLGATE_CO_TRY(dialect.write(masks_ ? masked_->map : body_map_, backend, *step.target, wire));
+  dialect.sign(endpoint, backend, std::chrono::system_clock::now(), wire);
+  note_dropped(wire);
   Call call;
-  call.path = dialect.path(surface_);
+  call.path = wire.path.empty() ? dialect.path(surface_) : std::string_view(wire.path);
+  call.headers = wire.headers;
   call.body = std::span<const std::string_view>(wire.pieces.data(), wire.pieces.size());
   call.request_id = id_text_.view();
   call.stream = body_map_.stream;
@@ -167,6 +171,11 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   transfer_ = reactor_.transport_for(backend, endpoint).open(endpoint);
   if (sent_at_ == MonoTime{}) sent_at_ = std::chrono::steady_clock::now();
   co_return co_await transfer_->start(call);
+}
+
+void Exchange::note_dropped(const WireBody& wire) {
+  dropped_.clear();
+  for (const std::string& member : wire.dropped) dropped_.append(dropped_.empty() ? "" : ", ").append(member);
 }
 
 Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect& dialect) {

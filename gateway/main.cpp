@@ -92,6 +92,34 @@ void add_prove(CLI::App& app, ProveOptions& options, int& code) {
   command->callback([&options, &code] { code = prove(options); });
 }
 
+void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("advise", "What the same requests would cost managed, serverless, on rented and on bought GPUs; and where one beats another");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--since", options.since, "Traffic of the ledger from when on; forms as of costs")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive")->capture_default_str();
+  command->add_option("--target", options.target, "Only this target's traffic (default: each target by itself)");
+  command->add_option("--model", options.model, "The model the tokens go through, such as llama-3.3-70b (default: what the target's upstream is)");
+  command->add_option("--tokens-per-day", options.tokens_per_day, "Assume this traffic instead of reading a ledger: 30M, 500k")->excludes("--target")->excludes("--ledger");
+  command->add_option("--requests-per-day", options.requests_per_day, "Requests of the assumed traffic (default: of 1,000 tokens each)")->needs("--tokens-per-day");
+  command->add_option("--input-share", options.input_share, "Share of the assumed tokens that are input")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  command->add_option("--busy-hours", options.busy_hours, "Hours of the day into which all of the assumed traffic falls")->check(CLI::Range(0.1, 24.0))->capture_default_str();
+  command->add_option("--gpu", options.gpu, "The GPUs that hold the model once, such as h100x2")->capture_default_str();
+  command->add_option("--usd-per-gpu-hour", options.usd_per_gpu_hour, "Your rent (default: list prices, cheapest to dearest)");
+  command->add_option("--usd-per-serverless-gpu-hour", options.usd_per_serverless_gpu_hour, "Your serverless price (default: list prices)");
+  command->add_option("--purchase-usd-per-gpu", options.purchase_usd_per_gpu, "What a GPU with its share of the machine costs to buy (default: 35000 for an H100)");
+  command->add_option("--life-years", options.life_years, "Over how many years a purchase is written off")->check(CLI::Range(0.5, 10.0))->capture_default_str();
+  command->add_option("--cold-start-seconds", options.cold_start_seconds, "How long a serverless worker boots")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
+  command->add_option("--idle-timeout-seconds", options.idle_timeout_seconds, "How long it waits for more before it stops")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
+  command->add_option("--prefill-tokens-per-second", options.prefill_per_second, "Prompt tokens a replica reads per second when it is full (default: assumed for an H100)");
+  command->add_option("--decode-tokens-per-second", options.decode_per_second, "Answer tokens it writes per second, all requests together");
+  command->add_option("--decode-alone-tokens-per-second", options.decode_alone_per_second, "Answer tokens per second of one request");
+  command->add_option("--engineering-hours", options.engineering_hours, "Hours a month it takes to run GPUs (default: 10 to 20)");
+  command->add_flag("--no-team", options.no_team, "Nobody is there to run GPUs");
+  command->add_flag("--needs-own-weights", options.needs_own_weights, "No managed model does the task");
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = advise(options); });
+}
+
 void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
   command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
@@ -217,6 +245,8 @@ int run(int argc, char** argv) {
   add_prove(app, prove_options, code);
   BudgetsOptions budgets_options;
   add_budgets(app, budgets_options, code);
+  AdviseOptions advise_options;
+  add_advise(app, advise_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/simulator/options.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate::simulator {
 namespace {
@@ -22,12 +23,11 @@ void allow_many_connections() noexcept {
 
 std::string ready_line(const CommandLine& line, const Simulator& simulator) {
   if (!line.json) return "ready " + simulator.url();
-  const bool vllm = line.options.engine.personality == DialectName::vllm;
   return nlohmann::ordered_json{{"ready", true},
                                 {"url", simulator.url()},
                                 {"port", simulator.port()},
                                 {"model", line.options.model},
-                                {"personality", vllm ? "vllm" : "openai"}}
+                                {"personality", facts_of(line.options.engine.personality).name}}
       .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -103,6 +103,9 @@ void Connection::answer_parsed() {
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
   request.authorization = header(message, "authorization");
+  for (const char* name : {"x-api-key", "x-goog-api-key", "api-key"}) {   // other providers' ways to send the same
+    if (const std::string key = header(message, name); !key.empty()) request.authorization = "Bearer " + key;
+  }
   request.request_id = header(message, "x-request-id");
   request.fault = header(message, "x-sim-fault");
   request.keep_alive = message.keep_alive();

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/beast/http/status.hpp>
 #include <ctime>
 
+#include "backends/simulator/foreign_wire.hpp"
 #include "backends/simulator/service.hpp"
 #include "backends/simulator/tokens.hpp"
 
@@ -14,15 +14,6 @@ namespace {
 
 constexpr std::size_t sequences_max = 4096;  // of one request: prompts times choices
 constexpr std::size_t request_id_max = 128;
-constexpr std::string_view garbage = "{\"choices\": [ this is not JSON";
-
-std::string date_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  char text[32];
-  return std::string(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc));
-}
 
 bool is_plain(std::string_view id) noexcept {
   return !id.empty() && id.size() <= request_id_max &&
@@ -59,13 +50,17 @@ void Exchange::begin() {
   record_.id = answers_vllm() && is_plain(request_.request_id) ? request_.request_id : service_.new_id();
   const std::string path = request_.target.substr(0, request_.target.find('?'));
   record_.endpoint = path;
-  if (path.starts_with("/v1/") && !service_.is_authorized(request_)) {
+  const bool guarded = path.starts_with("/v1/") || path.starts_with("/v1beta/") || path.starts_with("/model/");
+  if (guarded && !service_.is_authorized(request_)) {
     settled_ = true;
     if (answers_vllm()) return answer_whole(401, "application/json", R"({"error":"Unauthorized"})");
     return fail_with({401, "Incorrect API key provided. Check the key the simulator was started with (--api-key).", "",
                       "invalid_api_key"});
   }
-  const std::optional<Surface> surface = surface_at(path);
+  const DialectName personality = service_.options().engine.personality;
+  foreign_ = request_.method == "POST" ? foreign_call(personality, request_.target) : std::nullopt;
+  if (foreign_) return generate(Surface::chat);
+  const std::optional<Surface> surface = speaks_openai(personality) ? surface_at(path) : std::nullopt;
   if (surface && request_.method == "POST") return generate(*surface);
   settled_ = true;  // pages leave no record
   if (surface) return fail_with({405, "Method Not Allowed: use POST"});
@@ -77,7 +72,14 @@ void Exchange::begin() {
 void Exchange::generate(Surface surface) {
   service_.count_request();
   service_.open(*this);
-  Result<Ask> ask = read_ask(surface, service_.options().engine.personality, request_.body);
+  const DialectName personality = service_.options().engine.personality;
+  if (foreign_) {
+    Result<std::string> body = openai_body(personality, *foreign_, request_.body);
+    if (!body) return fail_with({400, body.error().message, body.error().param});
+    request_.body = std::move(body.value());
+  }
+  // A foreign body in OpenAI's words has members that OpenAI's own API refuses (top_k): it is read as vLLM reads it.
+  Result<Ask> ask = read_ask(surface, foreign_ ? DialectName::vllm : personality, request_.body);
   request_.body = std::string();
   if (!ask) return fail_with({400, ask.error().message, ask.error().param, ask.error().code});
   if (const auto error = take(std::move(ask.value()))) return fail_with(*error);
@@ -93,13 +95,14 @@ void Exchange::generate(Surface surface) {
                     std::time(nullptr),
                     record_.model,
                     "",
-                    plan_.usage};
+                    plan_.usage,
+                    record_.prompt_tokens};
   if (service_.options().announce_simulated) {
     identity.fingerprint = "simulated";
   } else if (!answers_vllm()) {
     identity.fingerprint = fmt::format("fp_{:010x}", hash_text(record_.model) >> 24);
   }
-  wire_ = std::make_unique<Wire>(std::move(identity));
+  wire_ = foreign_ ? make_foreign_wire(std::move(identity)) : std::make_unique<Wire>(std::move(identity));
   wire_->set_null_usage(!answers_vllm() && ask_->include_usage);
   act();
 }
@@ -291,143 +294,6 @@ void Exchange::finish_whole() {
     body = wire_->whole(answers_, usage(), metrics_);
   }
   answer_whole(200, "application/json", std::move(body));
-}
-
-std::string Exchange::head(int status, std::string_view content_type, const std::string& more) const {
-  const auto phrase = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\ndate: {}\r\nserver: tollgate-simulator\r\ncontent-type: {}\r\n",
-                                status, std::string_view(phrase.data(), phrase.size()), date_now(),
-                                plan_.content_type.empty() ? content_type : std::string_view(plan_.content_type));
-  if (!record_.id.empty()) out += "x-request-id: " + record_.id + "\r\n";
-  if (service_.options().announce_simulated) out += "x-simulated: true\r\n";
-  if (!answers_vllm()) {
-    const auto took = std::chrono::steady_clock::now() - arrived_;
-    out += fmt::format("openai-version: 2020-10-01\r\nopenai-organization: simulated\r\nopenai-processing-ms: {}\r\n",
-                       std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
-    if (ask_) out += service_.rate_limit_headers(record_.prompt_tokens + ask_->max_tokens.value_or(0));
-  }
-  out += more;
-  if (!request_.keep_alive)
-    out += "connection: close\r\n";
-  else if (!request_.chunked_ok)
-    out += "connection: keep-alive\r\n";  // HTTP/1.0 closes unless told otherwise
-  return out + "\r\n";
-}
-
-void Exchange::fail_with(const Error& error) {
-  record_.status = error.status;
-  if (!settled_) settle("error", false);
-  std::string headers;
-  if (plan_.retry_after) headers = "retry-after: " + std::to_string(*plan_.retry_after) + "\r\n";
-  const ErrorText text{error.status, error.message, error.param, error.code};
-  answer_whole(error.status, "application/json", error_body(service_.options().engine.personality, text), headers);
-}
-
-void Exchange::answer_whole(int status, std::string_view content_type, std::string body, const std::string& headers) {
-  if (ended_) return;
-  if (plan_.stall == Stall::head) {
-    silent_ = true;
-    return;
-  }
-  record_.status = status;
-  head_sent_ = true;
-  if (plan_.garbage) body = garbage;
-  connection_.out() += head(status, content_type, headers + fmt::format("content-length: {}\r\n", body.size()));
-  connection_.touch();
-  if (request_.method == "HEAD") return end(request_.keep_alive);
-  if (plan_.stall == Stall::first_byte) {
-    silent_ = true;
-    return;
-  }
-  const bool breaks_off = plan_.cut || plan_.reset || plan_.stall == Stall::events;
-  put_body(breaks_off ? std::string_view(body).substr(0, body.size() / 2) : std::string_view(body), false);
-  if (ended_) return;
-  if (!breaks_off) return end(request_.keep_alive);
-  ended_ = plan_.cut || plan_.reset;
-  if (plan_.reset) return connection_.reset();
-  if (plan_.cut) return connection_.close_when_sent();
-  silent_ = true;
-}
-
-void Exchange::begin_stream() {
-  if (plan_.stall == Stall::head) {
-    silent_ = true;
-    return;
-  }
-  head_sent_ = true;
-  record_.status = 200;
-  if (!request_.chunked_ok)
-    request_.keep_alive = false;  // HTTP/1.0 knows no other end of a stream than the connection's
-  const std::string framing = request_.chunked_ok ? "transfer-encoding: chunked\r\n" : "";
-  connection_.out() += head(200, "text/event-stream; charset=utf-8", "cache-control: no-cache\r\n" + framing);
-  connection_.touch();
-  if (plan_.stall == Stall::first_byte) silent_ = true;
-  act_after_event();
-}
-
-/// Sends one event of a stream.
-void Exchange::emit(std::string_view json) {
-  if (silent_ || ended_ || !head_sent_) return;
-  std::string event = "data: ";
-  event.append(plan_.garbage ? garbage : json).append("\n\n");
-  put_body(event, request_.chunked_ok);
-  ++events_;
-  act_after_event();
-}
-
-void Exchange::emit_done() {
-  if (ask_->include_usage && plan_.usage != UsageFault::none) {
-    std::string json;
-    wire_->append_usage(json, usage(), metrics_);
-    emit(json);
-  }
-  if (silent_ || ended_) return;
-  put_body("data: [DONE]\n\n", request_.chunked_ok);
-  ++events_;
-  act_after_event();
-  if (silent_ || ended_) return;
-  if (request_.chunked_ok) connection_.out() += "0\r\n\r\n";
-  end(request_.keep_alive);
-}
-
-/// The faults that wait for a number of events.
-void Exchange::act_after_event() {
-  if (ended_) return;
-  if (plan_.stall == Stall::events && events_ >= plan_.stall_after) silent_ = true;
-  if (plan_.error_event && events_ >= *plan_.error_event) {
-    const ErrorText text{500, "This error was asked for by a fault.", "", ""};
-    const std::string body = "data: " + error_body(service_.options().engine.personality, text) + "\n\n";
-    put_body(body, request_.chunked_ok);
-    if (request_.chunked_ok) connection_.out() += "0\r\n\r\n";
-    ended_ = true;
-    connection_.close_when_sent();
-  } else if (plan_.cut && events_ >= *plan_.cut) {
-    ended_ = true;
-    connection_.close_when_sent();
-  } else if (plan_.reset && events_ >= *plan_.reset) {
-    ended_ = true;
-    connection_.reset();
-  }
-}
-
-void Exchange::put_body(std::string_view bytes, bool chunk) {
-  const std::size_t room = plan_.cut_bytes ? *plan_.cut_bytes - std::min(*plan_.cut_bytes, body_sent_) : bytes.size();
-  std::string& out = connection_.out();
-  if (chunk) fmt::format_to(std::back_inserter(out), "{:x}\r\n", bytes.size());
-  out += bytes.substr(0, room);
-  body_sent_ += std::min(room, bytes.size());
-  connection_.touch();
-  if (plan_.cut_bytes && body_sent_ >= *plan_.cut_bytes) {
-    ended_ = true;
-    connection_.close_when_sent();
-    return;
-  }
-  if (chunk) out += "\r\n";
-}
-
-void Exchange::end(bool keep_alive) {
-  ended_ = true;
-  connection_.end_answer(keep_alive && !plan_.close_after_answer);
 }
 
 void Exchange::add_truth(Record& record, const SequenceTruth& truth, bool first_of_prompt) const {

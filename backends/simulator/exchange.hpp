@@ -17,6 +17,7 @@
 #include "backends/simulator/connection.hpp"
 #include "backends/simulator/engine.hpp"
 #include "backends/simulator/faults.hpp"
+#include "backends/simulator/foreign_ask.hpp"
 #include "backends/simulator/records.hpp"
 #include "backends/simulator/wire.hpp"
 
@@ -81,6 +82,7 @@ class Exchange {
   // Of an endpoint that generates:
   std::unique_ptr<Ask> ask_;
   std::unique_ptr<Wire> wire_;
+  std::optional<ForeignCall> foreign_;  // it came in another provider's words
   std::vector<Answer> answers_;  // by choice; n for each prompt
   std::vector<Progress> progress_;
   SequenceId first_sequence_ = 0;  // of progress_.size() in a row; 0: none submitted

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "backends/simulator/faults.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate::simulator {
 namespace {
@@ -15,7 +16,7 @@ The same prompt and seed give the same answer.)";
 
 std::string footer() {
   return std::string(
-             R"(Endpoints: POST /v1/chat/completions /v1/completions /v1/embeddings; GET /v1/models /health /version,
+             R"(Endpoints: POST /v1/chat/completions /v1/completions /v1/embeddings (or what the personality serves instead); GET /v1/models /health /version,
 /metrics (vllm only), and /sim/requests[?id=X-REQUEST-ID]: the engine's own truth of a request.
 
 )") + std::string(fault_grammar()) +
@@ -102,9 +103,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
 
   CLI::App app(description, "tollgate sim");
   app.footer(footer());
-  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm or openai")
+  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini or bedrock")
       ->capture_default_str()
-      ->check(CLI::IsMember({"vllm", "openai"}).description(""))
+      ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock"}).description(""))
       ->type_name("NAME");
   app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
       ->capture_default_str()
@@ -143,7 +144,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
     options.model = models.front();
     options.more_models.assign(models.begin() + 1, models.end());
   }
-  options.engine.personality = personality == "openai" ? DialectName::openai : DialectName::vllm;
+  for (const DialectFacts& facts : all_dialects()) {
+    if (facts.name == personality) options.engine.personality = facts.dialect;
+  }
   options.metric_names = names_of(names);
   options.prefix_cache = !no_prefix_cache;
   options.announce_simulated = !anonymous;

@@ -23,7 +23,7 @@ constexpr double requests_per_minute = 10'000, tokens_per_minute = 10'000'000;  
 constexpr std::string_view version = "0.1.0";
 
 EngineLimits limits_of(const Options& options) {
-  const bool openai = options.engine.personality == DialectName::openai;
+  const bool openai = options.engine.personality != DialectName::vllm;
   EngineLimits limits;
   limits.slots = options.engine.slots;
   limits.prefill_tokens_per_second = options.engine.prefill_tokens_per_second * options.time_scale;
@@ -211,7 +211,7 @@ const FaultPlan* Service::common_fault() noexcept {
 
 std::string Service::new_id() {
   Random random(hash_text("id", options_.engine.seed) + ++ids_);
-  const bool openai = options_.engine.personality == DialectName::openai;
+  const bool openai = options_.engine.personality != DialectName::vllm;
   return fmt::format("{}{:016x}{:016x}", openai ? "req_" : "", random.next(), random.next());
 }
 

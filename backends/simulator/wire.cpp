@@ -3,6 +3,9 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "backends/simulator/foreign_ask.hpp"
+#include "backends/simulator/foreign_wire.hpp"
+
 namespace tollgate::simulator {
 namespace {
 
@@ -151,7 +154,7 @@ void Wire::close(std::string& out, std::string_view reason, const UsageCounts* r
   out += '}';
 }
 
-void Wire::append_role(std::string& out, std::uint32_t choice, const UsageCounts* running) const {
+void Wire::append_role(std::string& out, std::uint32_t choice, const UsageCounts* running) {
   open(out, choice);
   out += "\"role\":\"assistant\",\"content\":\"\"";
   if (identity_.personality == DialectName::openai) out += ",\"refusal\":null";
@@ -159,7 +162,7 @@ void Wire::append_role(std::string& out, std::uint32_t choice, const UsageCounts
 }
 
 void Wire::append_text(std::string& out, std::uint32_t choice, std::string_view piece,
-                       const UsageCounts* running) const {
+                       const UsageCounts* running) {
   open(out, choice);
   if (identity_.surface == Surface::chat) out += "\"content\":\"";
   append_escaped(out, piece);
@@ -168,7 +171,7 @@ void Wire::append_text(std::string& out, std::uint32_t choice, std::string_view 
 }
 
 void Wire::append_call(std::string& out, std::uint32_t choice, std::size_t index, const Call& call,
-                       const UsageCounts* running) const {
+                       const UsageCounts* running) {
   open(out, choice);
   out += "\"tool_calls\":[{\"index\":";
   append_number(out, index);
@@ -179,7 +182,7 @@ void Wire::append_call(std::string& out, std::uint32_t choice, std::size_t index
 }
 
 void Wire::append_arguments(std::string& out, std::uint32_t choice, std::size_t index, std::string_view piece,
-                            const UsageCounts* running) const {
+                            const UsageCounts* running) {
   open(out, choice);
   out += "\"tool_calls\":[{\"index\":";
   append_number(out, index);
@@ -190,33 +193,39 @@ void Wire::append_arguments(std::string& out, std::uint32_t choice, std::size_t 
 }
 
 void Wire::append_finish(std::string& out, std::uint32_t choice, std::string_view reason,
-                         const UsageCounts* running) const {
+                         const UsageCounts* running) {
   open(out, choice);
   if (identity_.surface == Surface::chat && identity_.personality == DialectName::vllm) out += "\"content\":\"\"";
   close(out, reason, running);
 }
 
-void Wire::append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics) const {
+void Wire::append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics) {
   const std::string object = usage_object(usage);
   out.append(prefix_).append("],\"usage\":").append(object.empty() ? "null" : object);
   if (!metrics.empty()) out.append(",\"metrics\":").append(metrics);
   out += '}';
 }
 
-std::string Wire::usage_object(const UsageCounts& true_usage, bool details) const {
-  UsageCounts usage = true_usage;
+std::string Wire::framed(std::string_view text, bool) const { return "data: " + std::string(text) + "\n\n"; }
+
+std::optional<UsageCounts> Wire::told_of(const UsageCounts& usage) const noexcept {
   switch (identity_.usage_fault) {
     case UsageFault::right:
-      break;
+      return usage;
     case UsageFault::none:
-      return {};
+      return std::nullopt;
     case UsageFault::zero:
-      usage = {};
-      break;
+      return UsageCounts{};
     case UsageFault::wrong:
-      usage = {usage.prompt * 3 + 17, usage.completion * 5 + 29, usage.cached};
-      break;
+      return UsageCounts{usage.prompt * 3 + 17, usage.completion * 5 + 29, usage.cached};
   }
+  return usage;
+}
+
+std::string Wire::usage_object(const UsageCounts& true_usage, bool details) const {
+  const std::optional<UsageCounts> told = told_of(true_usage);
+  if (!told) return {};
+  const UsageCounts& usage = *told;
   const bool openai = identity_.personality == DialectName::openai;
   std::string out = "{\"prompt_tokens\":";
   append_number(out, usage.prompt);
@@ -250,6 +259,7 @@ std::string Wire::whole(std::span<const Answer> answers, const UsageCounts& usag
 }
 
 std::string error_body(DialectName personality, const ErrorText& error) {
+  if (!speaks_openai(personality)) return foreign_error_body(personality, error);
   Json inner{{"message", error.message},
              {"type", error_type(personality, error.status)},
              {"param", nullptr},

@@ -5,6 +5,7 @@
 //    wire.append_text(out, choice, piece, usage);     // one chunk of a stream, without its SSE frame
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,31 +29,48 @@ struct Identity {
   std::string model;        ///< as the client asked for it
   std::string fingerprint;  ///< system_fingerprint; "" none
   UsageFault usage_fault = UsageFault::right;
+  std::uint32_t prompt_tokens = 0;
 };
 
+/// OpenAI's and vLLM's; others derive from it (foreign_wire.hpp).
 class Wire {
  public:
   explicit Wire(Identity identity);
+  virtual ~Wire() = default;
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
 
   // Chunks. `running` is the usage so far, written if it is not null; with `null_usage` they carry "usage":null.
-  void append_role(std::string& out, std::uint32_t choice, const UsageCounts* running) const;
-  void append_text(std::string& out, std::uint32_t choice, std::string_view piece, const UsageCounts* running) const;
-  void append_call(std::string& out, std::uint32_t choice, std::size_t index, const Call& call,
-                   const UsageCounts* running) const;
-  void append_arguments(std::string& out, std::uint32_t choice, std::size_t index, std::string_view piece,
-                        const UsageCounts* running) const;
-  void append_finish(std::string& out, std::uint32_t choice, std::string_view reason, const UsageCounts* running) const;
+  virtual void append_role(std::string& out, std::uint32_t choice, const UsageCounts* running);
+  virtual void append_text(std::string& out, std::uint32_t choice, std::string_view piece, const UsageCounts* running);
+  virtual void append_call(std::string& out, std::uint32_t choice, std::size_t index, const Call& call,
+                           const UsageCounts* running);
+  virtual void append_arguments(std::string& out, std::uint32_t choice, std::size_t index, std::string_view piece,
+                                const UsageCounts* running);
+  virtual void append_finish(std::string& out, std::uint32_t choice, std::string_view reason,
+                             const UsageCounts* running);
   /// `metrics`: the object of the engine's own timings, or null; "" none were asked for.
-  void append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics = {}) const;
+  virtual void append_usage(std::string& out, const UsageCounts& usage, std::string_view metrics = {});
+  /// What comes behind the last choice's end, where it is not the usage and [DONE].
+  virtual void append_end(std::string&, const UsageCounts&) {}
+  /// The usage and [DONE] end a stream.
+  [[nodiscard]] virtual bool has_end_mark() const noexcept { return true; }
+  [[nodiscard]] virtual std::string_view stream_type() const noexcept { return "text/event-stream; charset=utf-8"; }
+  /// A chunk as it goes over the wire. `garbage`: it is none, but stands in the place of one.
+  [[nodiscard]] virtual std::string framed(std::string_view text, bool garbage) const;
   /// Chunks carry "usage":null where they carry no count: what include_usage does.
   void set_null_usage(bool on) noexcept { null_usage_ = on; }
 
   /// A whole answer.
-  [[nodiscard]] std::string whole(std::span<const Answer> answers, const UsageCounts& usage,
-                                  std::string_view metrics = {}) const;
+  [[nodiscard]] virtual std::string whole(std::span<const Answer> answers, const UsageCounts& usage,
+                                          std::string_view metrics = {}) const;
   /// The usage object, as the fault has it; "" if it is left out. A running count has no details.
   [[nodiscard]] std::string usage_object(const UsageCounts& usage, bool details = true) const;
   [[nodiscard]] const Identity& identity() const noexcept { return identity_; }
+
+ protected:
+  /// The counts as the fault has them; nullopt: they are left out.
+  [[nodiscard]] std::optional<UsageCounts> told_of(const UsageCounts& usage) const noexcept;
 
  private:
   void open(std::string& out, std::uint32_t choice) const;

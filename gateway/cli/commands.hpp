@@ -108,6 +108,21 @@ struct BudgetsOptions {
 /// What is spent and left of every budget; a finding if one is used up.
 int budgets(const BudgetsOptions& options);
 
+struct AdviseOptions {
+  std::string config, ledger;        ///< as above; unused where tokens_per_day is given
+  std::string since = "30d", until = "now", target;
+  std::string tokens_per_day, requests_per_day, model;
+  double input_share = 0.75, busy_hours = 24;
+  std::string gpu = "h100";
+  std::string usd_per_gpu_hour, usd_per_serverless_gpu_hour, purchase_usd_per_gpu;
+  double life_years = 3, cold_start_seconds = 30, idle_timeout_seconds = 60;
+  double prefill_per_second = 0, decode_per_second = 0, decode_alone_per_second = 0;   ///< of one replica; 0: assumed
+  double engineering_hours = -1;     ///< a month; below 0: 10 to 20
+  bool no_team = false, needs_own_weights = false, json = false;
+};
+/// What the same requests cost managed, serverless, on rented and on bought GPUs.
+int advise(const AdviseOptions& options);
+
 struct ReconcileOptions {
   std::string config, ledger;
   std::vector<std::string> invoices;      ///< a provider's exports

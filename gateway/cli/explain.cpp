@@ -13,6 +13,7 @@
 #include "gateway/parse_chat.hpp"
 #include "router/complexity.hpp"
 #include "router/explain.hpp"
+#include "router/model.hpp"
 #include "router/screening.hpp"
 
 namespace tollgate::cli {
@@ -100,6 +101,7 @@ int classify(const ClassifyOptions& options) {
     }
     bounds = config.value()->tiers;
   }
+  static_cast<void>(base_model());   // read now: the first line's time is its own
   ChatParser parser(256);
   std::size_t number = 0, failed = 0;
   for (std::string line; std::getline(std::cin, line);) {

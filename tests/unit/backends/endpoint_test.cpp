@@ -42,6 +42,36 @@ TEST(Endpoint, TheKeyIsSentAndNeverShown) {
   EXPECT_EQ(endpoint.headers.front().second, "Bearer sk-1");
 }
 
+std::vector<std::pair<std::string, std::string>> headers_of(DialectName dialect, bool bearer = false) {
+  Backend backend = backend_at("http://h");
+  backend.dialect = dialect;
+  backend.bearer = bearer;
+  backend.api_key = Secret("k");
+  return parse_endpoint(backend, false).value().headers;
+}
+
+TEST(Endpoint, EachDialectSendsItsKeyInItsOwnHeader) {
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(headers_of(DialectName::anthropic), (Headers{{"anthropic-version", "2023-06-01"}, {"x-api-key", "k"}}));
+  EXPECT_EQ(headers_of(DialectName::gemini), (Headers{{"x-goog-api-key", "k"}}));
+  EXPECT_EQ(headers_of(DialectName::azure_openai), (Headers{{"api-key", "k"}}));
+  EXPECT_EQ(headers_of(DialectName::azure_openai, true), (Headers{{"authorization", "Bearer k"}}));
+  EXPECT_EQ(headers_of(DialectName::bedrock), (Headers{{"authorization", "Bearer k"}}));
+  EXPECT_EQ(headers_of(DialectName::groq), (Headers{{"authorization", "Bearer k"}}));
+}
+
+TEST(Endpoint, WhatADialectsPathsBeginWithIsNotDoubled) {
+  const auto prefix = [](DialectName dialect, const char* url) {
+    Backend backend = backend_at(url);
+    backend.dialect = dialect;
+    return parse_endpoint(backend, false).value().prefix;
+  };
+  EXPECT_EQ(prefix(DialectName::gemini, "https://h/v1beta"), "");
+  EXPECT_EQ(prefix(DialectName::azure_openai, "https://h/openai/v1"), "");
+  EXPECT_EQ(prefix(DialectName::anthropic, "https://h/v1"), "");
+  EXPECT_EQ(prefix(DialectName::vertex, "https://h/v1/projects/p/locations/l/publishers/google"), "/v1/projects/p/locations/l/publishers/google");
+}
+
 TEST(RetryAfter, ReadsSecondsFractionsMillisecondsAndDates) {
   using std::chrono::milliseconds;
   const auto now = std::chrono::system_clock::from_time_t(784111777);

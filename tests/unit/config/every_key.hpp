@@ -155,6 +155,19 @@ backends:
     url: http://10.0.0.9
     pool: {billing: reported, gpus: 1, usd_per_gpu_second: "0.000725", billed_seconds: {json: metrics.predict_time}}
     models: {llama: {}}
+  blue:
+    dialect: azure-openai
+    url: https://azure.internal
+    api_version: 2024-10-21
+    auth: entra_token
+    api_key: ${SECRET}
+    drop_unsupported: true
+    models: {gpt: {upstream: my-deployment}}
+  rock:
+    dialect: bedrock
+    url: https://bedrock.internal
+    aws: {region: eu-central-1, access_key_id: AKID, secret_access_key: "${SECRET}", session_token: "${SECRET}"}
+    models: {haiku: {}}
 baselines:
   - {name: frontier, target: near/gpt}
   - {name: cheapest-host, cheapest_of: [near/gpt, "home/llama:70b/q4"]}

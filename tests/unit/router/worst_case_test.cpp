@@ -34,33 +34,33 @@ class WorstCases : public ::testing::Test {
 };
 
 TEST_F(WorstCases, ABytePerTokenAndAllTheOutputThatIsAllowed) {
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 100 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 100 * 15) * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, TheTargetBoundsTheOutputAsWell) {
   big().output_tokens_max = 10;
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 10 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 10 * 15) * 1'000'000 + slack});
   chat_.output_tokens_max.reset();
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 10 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 10 * 15) * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, WithoutAnyBoundFourTimesTheMeanAndAtLeast1024) {
   chat_.output_tokens_max.reset();
   state_.output_tokens_mean = 100;
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 1'024 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 1'024 * 15) * 1'000'000 + slack});
   state_.output_tokens_mean = 500;
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 2'000 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 2'000 * 15) * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, EveryChoiceIsCounted) {
   chat_.choices = 3;
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 300 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 300 * 15) * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, TheDearestPriceOfTheInputCounts) {
   prices().cached_input = per_million(1);
   prices().cache_write = per_million(4);
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 4 + 100 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 4 + 100 * 15) * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, TheDearerOfTheTierThatIsAskedForAndTheStandardOneCounts) {
@@ -69,16 +69,16 @@ TEST_F(WorstCases, TheDearerOfTheTierThatIsAskedForAndTheStandardOneCounts) {
   priority.output = per_million(30);
   prices().service_tiers = {{"flex", flex}, {"priority", priority}};
   chat_.service_tier = "flex";
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 100 * 15) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 100 * 15) * 1'000'000 + slack});
   chat_.service_tier = "priority";
-  EXPECT_EQ(of(1).charge, Usd{(1'000 * 3 + 100 * 30) * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 100 * 30) * 1'000'000 + slack});
   chat_.service_tier = "unheard-of";
   EXPECT_FALSE(of(1).known);
 }
 
 TEST_F(WorstCases, EmbeddingsHaveNoOutput) {
   chat_.surface = Surface::embeddings;
-  EXPECT_EQ(of(1).charge, Usd{1'000 * 3 * 1'000'000 + slack});
+  EXPECT_EQ(of(1).charge, Usd{1'000LL * 3 * 1'000'000 + slack});
 }
 
 TEST_F(WorstCases, ImagesAreNotCountedByTheirBytes) {

@@ -1,0 +1,34 @@
+// The one instance of each dialect.
+#include "config/dialects.hpp"
+
+#include "backends/anthropic.hpp"
+#include "backends/azure_openai.hpp"
+#include "backends/bedrock.hpp"
+#include "backends/gemini.hpp"
+#include "backends/openai.hpp"
+
+namespace tollgate {
+
+const Dialect& dialect_of(DialectName name) noexcept {
+  static const OpenAiDialect managed(false), engine(true);
+  static const AzureOpenAiDialect azure;
+  static const AnthropicDialect anthropic;
+  static const GeminiDialect gemini(false), vertex(true);
+  static const BedrockDialect bedrock;
+  switch (name) {
+    case DialectName::azure_openai:
+      return azure;
+    case DialectName::anthropic:
+      return anthropic;
+    case DialectName::gemini:
+      return gemini;
+    case DialectName::vertex:
+      return vertex;
+    case DialectName::bedrock:
+      return bedrock;
+    default:
+      return facts_of(name).running_counts ? engine : managed;
+  }
+}
+
+}  // namespace tollgate

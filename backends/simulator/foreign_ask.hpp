@@ -1,0 +1,29 @@
+#pragma once
+// Requests of APIs that are not OpenAI's, checked as their providers check them and put into OpenAI's words, which the rest of the
+// simulator reads (ask.hpp). Written apart from the gateway's own translation on purpose: two readings of one protocol check each other.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/config.hpp"
+#include "config/result.hpp"
+
+namespace tollgate::simulator {
+
+/// Where a request went.
+struct ForeignCall {
+  std::string model;     ///< named by the path; "": by the body
+  bool stream = false;   ///< said by the path
+};
+
+/// nullopt: this personality serves nothing at this path (or speaks OpenAI's protocol).
+[[nodiscard]] std::optional<ForeignCall> foreign_call(DialectName personality, std::string_view target);
+/// The body as one of /v1/chat/completions. Errors carry the member at fault.
+[[nodiscard]] Result<std::string> openai_body(DialectName personality, const ForeignCall& call, std::string_view body);
+
+[[nodiscard]] constexpr bool speaks_openai(DialectName personality) noexcept {
+  return personality == DialectName::openai || personality == DialectName::vllm;
+}
+
+}  // namespace tollgate::simulator
