@@ -14,6 +14,16 @@ namespace {
 
 NameId name(std::string_view text) { return Names::global().intern(text); }
 
+Pool bench_pool() {
+  Pool pool;
+  pool.name = name("home");
+  pool.gpu = "H100";
+  pool.gpus = 2;
+  pool.rate_picodollars = Int128{4'980'000'000'000} * 8760 + Int128{24'000'000'000'000'000};
+  pool.rate_denominator = 8760;
+  return pool;
+}
+
 class Bench {
  public:
   Bench(std::uint32_t slots, std::chrono::milliseconds interval, std::size_t baselines = 0) {
@@ -26,7 +36,7 @@ class Bench {
     auto started = Accounts::start(config, 1);
     if (!started) throw std::runtime_error(started.error().message);
     accounts = std::move(started).value();
-    home.pool = Pool{name("home"), "H100", 2, Int128{4'980'000'000'000} * 8760 + Int128{24'000'000'000'000'000}, 8760};
+    home.pool = bench_pool();
     local.id = name("home/llama-70b");
     managed.id = name("claude/sonnet");
     TokenPrices& prices = managed.prices.emplace();
@@ -135,7 +145,7 @@ BENCHMARK(progress_of_a_stream);
 // One begin and one end, with every thread on the same pool: how long the lock makes reactors wait for each other.
 void pool_begin_and_end(benchmark::State& state) {
   static GpuPool pool(
-      Pool{name("home"), "H100", 2, Int128{4'980'000'000'000} * 8760 + Int128{24'000'000'000'000'000}, 8760},
+      bench_pool(),
       std::chrono::steady_clock::now());
   for (auto _ : state) {
     const MonoTime now = std::chrono::steady_clock::now();
