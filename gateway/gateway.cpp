@@ -302,6 +302,10 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   };
   gauge("tollgate_connections", "Client connections open now.", connections());
   gauge("tollgate_requests_in_flight", "Requests being served now.", requests_under_way());
+  families.push_back(family("tollgate_client_retries_total", "Requests that a client's SDK sent again after a failure, as it says itself (x-stainless-retry-count); they are counted as requests too.", MetricType::Counter));
+  std::uint64_t retries = 0;
+  for (const auto& reactor : reactors_) retries += reactor->counts().client_retries.load(std::memory_order_relaxed);
+  add(families.back(), static_cast<double>(retries));
   gauge("tollgate_config_last_reload_successful", "1 if the configuration file was valid when last read.", status.last_reload_ok ? 1 : 0);
   gauge("tollgate_config_last_reload_success_timestamp_seconds", "When a configuration last took effect.", static_cast<double>(std::chrono::system_clock::to_time_t(status.last_success)));
   if (const PriceFile& prices = serving_->config->prices; !prices.as_of.empty()) {

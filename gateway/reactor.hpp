@@ -30,6 +30,7 @@ struct ReactorCounts {
   std::atomic<std::uint32_t> connections{0};
   std::atomic<std::uint32_t> requests{0};      ///< being served
   std::atomic<std::uint64_t> accepted{0};
+  std::atomic<std::uint64_t> client_retries{0};  ///< requests whose SDK says that it sends them again
 };
 
 class Reactor {
@@ -51,6 +52,7 @@ class Reactor {
   /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
   void drain(std::chrono::milliseconds grace);
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
+  void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
 
   // -- this reactor's thread --

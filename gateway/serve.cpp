@@ -51,6 +51,8 @@ Task<bool> Exchange::serve() {
 }
 
 Task<Result<void>> Exchange::answer() {
+  // What OpenAI's and Anthropic's SDKs send with each request: "0", then the number of the retry.
+  if (const std::string_view retry = head_.field("x-stainless-retry-count"); !retry.empty() && retry != "0") reactor_.count_client_retry();
   const Result<Api> api = find_api();
   if (!api) {
     client_.keep_rest();

@@ -64,6 +64,8 @@ def routing():
     astray = [
         graph("Attempts by result", "Attempts per second. What is not ok was retried or fell back to the next target, if it could.",
               [(rate(ATTEMPTS, ON_TARGET, "target, result"), "{{target}} {{result}}")], "reqps", stacked=True),
+        graph("Sent again by clients", "Requests per second that a client's SDK says are retries of its own. They are requests like any other, and are charged.",
+              [(rate("tollgate_client_retries_total"), "retries of SDKs")], "reqps"),
         graph("Attempts per request over time", "Above 1: retries and fallbacks.",
               [(share(rate(ATTEMPTS, ON_TARGET), rate(REQUESTS, upstream)), "attempts per request")], "short"),
         graph("Requests without an answer, by outcome", "Requests per second that ended otherwise than ok.",

@@ -179,3 +179,13 @@ def test_nonsense_instead_of_a_request_line_is_refused(gateway, line):
         wire.send(f"{line}\r\n\r\n")
         assert 400 <= wire.answer().status < 600
         assert wire.closed()
+
+
+def test_requests_that_an_sdk_sends_again_are_counted_apart(gateway):
+    """Pitfall 39: an SDK's own retries look like new requests."""
+    name = "tollgate_client_retries_total"
+    before = gateway.metrics()[name][frozenset()]
+    assert gateway.chat("Hello", headers={"x-stainless-retry-count": "0"})[0] == 200
+    assert gateway.metrics()[name][frozenset()] == before
+    assert gateway.chat("Hello", headers={"x-stainless-retry-count": "1"})[0] == 200
+    assert gateway.metrics()[name][frozenset()] == before + 1

@@ -168,6 +168,7 @@ TEST(AnthropicStream, ThinkingComesAsReasoningAndItsSignedBlockFollows) {
   EXPECT_EQ(blocks, Json::parse(R"([{"type":"thinking","thinking":"one two","signature":"sig"}])"));
 }
 
+// Pitfall 2: the placeholder of message_start is billed.
 TEST(AnthropicStream, BrokenOffTheInputIsKnownAndThePlaceholderIsNotTakenForTheOutput) {
   const StreamRead read = read_stream(dialect, start() + text_block(), 0);
   ASSERT_TRUE(read.fed);
