@@ -77,7 +77,7 @@ bool has_a_score(const Condition& when, const TierBounds& bounds) {
   const double from = when.complexity_from.value_or(0), below = when.complexity_below.value_or(2);
   for (std::size_t tier = 0; tier < tier_count; ++tier) {
     const auto [begin, end] = band_of(tier, bounds);
-    if ((*when.tiers >> tier & 1U) != 0 && std::max(begin, from) < std::min(end, below)) return true;
+    if ((static_cast<unsigned>(*when.tiers) >> tier & 1U) != 0 && std::max(begin, from) < std::min(end, below)) return true;
   }
   return false;
 }

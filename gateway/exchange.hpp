@@ -45,6 +45,8 @@ class Exchange {
   // serve.cpp
   Task<Result<void>> answer();
   Task<Result<void>> infer();
+  Result<void> read_request();
+  Result<void> decide_route();
   bool take_slot();
   Task<Result<void>> wait_for_slot();
   Result<Api> find_api();

@@ -77,14 +77,24 @@ Task<Result<void>> Exchange::answer() {
   co_return co_await infer();
 }
 
+// Its frame lives as long as the answer: what does not wait is done by functions of their own, whose locals end with them.
 Task<Result<void>> Exchange::infer() {
-  TOLLGATE_CO_TRY(reactor_.parser().parse(body_, surface_, chat_, body_map_));
-  if (!may_use(caller_, chat_.model)) {
-    co_return fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat_.model) + "'", "model");
-  }
-  if (!take_slot()) {
-    TOLLGATE_CO_TRY(co_await wait_for_slot());
-  }
+  Result<void> outcome = read_request();
+  if (!outcome) co_return outcome;
+  if (!take_slot()) outcome = co_await wait_for_slot();
+  if (outcome) outcome = decide_route();
+  if (outcome && needs_admission()) outcome = co_await admit();
+  if (outcome) outcome = co_await forward();
+  co_return outcome;
+}
+
+Result<void> Exchange::read_request() {
+  TOLLGATE_TRY(reactor_.parser().parse(body_, surface_, chat_, body_map_));
+  if (may_use(caller_, chat_.model)) return success();
+  return fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat_.model) + "'", "model");
+}
+
+Result<void> Exchange::decide_route() {
   screening_.emplace(chat_, body_);
   complexity_ = classify(chat_, serving_->config->tiers);
   const MonoTime now = std::chrono::steady_clock::now();
@@ -96,13 +106,10 @@ Task<Result<void>> Exchange::infer() {
   if (const NameId rules = serving_->config->rules; rules != NameId::none) {
     reactor_.books().covered(*record_, rules, covered_by(facts(), *serving_->config));
   }
-  TOLLGATE_CO_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
+  TOLLGATE_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
-  if (needs_admission()) {
-    TOLLGATE_CO_TRY(co_await admit());
-  }
-  co_return co_await forward();
+  return success();
 }
 
 RequestFacts Exchange::facts() const {
