@@ -82,6 +82,7 @@ class Exchange {
   Task<Result<void>> attempt(const Step& step);
   Result<void> prepare_mask(const MaskOrder& order);
   Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
+  Task<Result<void>> begin_answer(const Step& step, AttemptEnd& end, bool& event_stream);
   Task<Result<AnswerHead>> start_call(const Step& step);
   void note_dropped(const WireBody& wire);
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
@@ -105,6 +106,8 @@ class Exchange {
   Result<void> send_whole(const Answer& answer, std::string_view body);
   Task<Result<void>> relay(StreamReader& reader, AttemptEnd& end);
   Task<Result<void>> pump(StreamReader& reader);
+  bool pass_on(StreamReader& reader, const Result<std::string_view>& read, Result<void>& outcome);
+  void end_stream(StreamReader& reader, AttemptEnd& end, Result<void>& outcome);
   void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
   void note_progress(StreamReader& reader);
   [[nodiscard]] const BilledSeconds* billed_json() const;

@@ -133,16 +133,23 @@ void Exchange::end_attempt(AttemptEnd& end) {
 Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
   const Dialect& dialect = dialect_of(serving_->config->backend_of(*step.target).dialect);
   bool event_stream = false;
-  {
-    TOLLGATE_CO_TRY(const AnswerHead head, co_await start_call(step));
-    end.http_status = head.status;
-    note_billed_header(serving_->config->backend_of(*step.target), head, end);
-    if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect);
-    event_stream = head.event_stream;
-  }
+  Result<void> outcome = co_await begin_answer(step, end, event_stream);
+  if (!outcome) co_return outcome;
   if (!event_stream) co_return co_await whole(dialect, end);
   const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
-  co_return co_await relay(*reader, end);
+  outcome = co_await relay(*reader, end);
+  co_return outcome;
+}
+
+// Ends with the head: what it takes is freed before a long stream begins.
+Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, bool& event_stream) {
+  TOLLGATE_CO_TRY(const AnswerHead head, co_await start_call(step));
+  const Backend& backend = serving_->config->backend_of(*step.target);
+  end.http_status = head.status;
+  note_billed_header(backend, head, end);
+  if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect_of(backend.dialect));
+  event_stream = head.event_stream;
+  co_return success();
 }
 
 void Exchange::note_billed_header(const Backend& backend, const AnswerHead& head, AttemptEnd& end) const {

@@ -123,57 +123,76 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
   if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
 }
 
+// The frames of these two live as long as the stream: what is done between two waits has its locals elsewhere.
 Task<Result<void>> Exchange::relay(StreamReader& reader, AttemptEnd& end) {
-  const auto keepalive = serving_->config->server.keepalive_comment;
-  if (keepalive.count() > 0) silence_.set(keepalive);
+  if (const auto keepalive = serving_->config->server.keepalive_comment; keepalive.count() > 0) silence_.set(keepalive);
   if (const BilledSeconds* const where = billed_json()) billed_ = std::make_unique<BilledTimeScan>(*where);
-  const Result<void> outcome = co_await pump(reader);
+  Result<void> outcome = co_await pump(reader);
+  end_stream(reader, end, outcome);
+  co_return outcome;
+}
+
+Task<Result<void>> Exchange::pump(StreamReader& reader) {
+  Result<void> outcome = success();
+  for (;;) {
+    const Result<std::string_view> bytes = co_await transfer_->read();
+    if (pass_on(reader, bytes, outcome)) break;
+    const ServerConfig& limits = serving_->config->server;
+    if (client_.has_backlog() && !co_await client_.flush(limits.write_timeout)) {
+      outcome = fail(Fault::client_gone, "");
+      break;
+    }
+    if (limits.keepalive_comment.count() > 0) silence_.set(limits.keepalive_comment);
+  }
+  co_return outcome;
+}
+
+/// True: the stream is over, as `outcome` says.
+bool Exchange::pass_on(StreamReader& reader, const Result<std::string_view>& read, Result<void>& outcome) {
+  if (!read) {
+    outcome = read.error();
+    return true;
+  }
+  const std::string_view bytes = read.value();
+  const bool at_end = bytes.empty();
+  if (billed_) billed_->feed(bytes);
+  Pieces out;
+  Result<void> fed = at_end ? reader.finish(out) : reader.feed(bytes, out);
+  if (first_token_us_ == 0 && reader.content_seen()) {
+    first_token_us_ = unix_micros();
+    reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
+  }
+  std::string restored;
+  outcome = restore(out, false, restored);
+  if (!outcome) return true;
+  if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) {
+    outcome = fail(Fault::client_gone, "");
+    return true;
+  }
+  if (!fed) {
+    error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status && !out.empty();
+    outcome = std::move(fed);
+    return true;
+  }
+  if (at_end || (reader.complete() && transfer_->ended())) return true;
+  note_progress(reader);
+  return false;
+}
+
+/// The attempt's end and the stream's: an answer that is complete counts as such whatever came after it.
+void Exchange::end_stream(StreamReader& reader, AttemptEnd& end, Result<void>& outcome) {
   if (billed_) end.billed = billed_->billed();
   billed_.reset();
   silence_.clear();
   const bool finished = outcome.has_value() || reader.complete();
   take_usage(reader, finished, end);
-  if (!finished) co_return outcome;
+  if (!finished) return;
   end_attempt(end);
   Pieces out;
   if (reader.holding()) reader.release(cost_text_ == "unknown" ? "null" : std::string_view(cost_text_), out);
   std::string restored;
-  TOLLGATE_CO_TRY(restore(out, true, restored));
-  if (!send_events(std::span<const std::string_view>(out.data(), out.size()), true)) co_return fail(Fault::client_gone, "");
-  co_return success();
-}
-
-Task<Result<void>> Exchange::pump(StreamReader& reader) {
-  const ServerConfig& limits = serving_->config->server;
-  Pieces out;
-  std::string restored;
-  for (;;) {
-    const Result<std::string_view> bytes = co_await transfer_->read();
-    if (!bytes) co_return bytes.error();
-    out.clear();
-    if (billed_) billed_->feed(bytes.value());
-    const bool at_end = bytes.value().empty();
-    Result<void> fed = success();
-    if (at_end) {
-      fed = reader.finish(out);
-    } else {
-      fed = reader.feed(bytes.value(), out);
-    }
-    if (first_token_us_ == 0 && reader.content_seen()) {
-      first_token_us_ = unix_micros();
-      reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
-    }
-    TOLLGATE_CO_TRY(restore(out, false, restored));
-    if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) co_return fail(Fault::client_gone, "");
-    if (!fed) {
-      error_passed_on_ = !at_end && fed.error().fault == Fault::upstream_status && !out.empty();
-      co_return fed;
-    }
-    if (at_end || (reader.complete() && transfer_->ended())) co_return success();
-    note_progress(reader);
-    if (client_.has_backlog() && !co_await client_.flush(limits.write_timeout)) co_return fail(Fault::client_gone, "");
-    if (limits.keepalive_comment.count() > 0) silence_.set(limits.keepalive_comment);
-  }
+  outcome = restore(out, true, restored);
+  if (outcome && !send_events(std::span<const std::string_view>(out.data(), out.size()), true)) outcome = fail(Fault::client_gone, "");
 }
 
 // Whole events on their way to the client get masked values back; `memory` holds them.
