@@ -131,6 +131,17 @@ void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   command->callback([&options, &code] { code = reconcile(options); });
 }
 
+void add_outcomes(CLI::App& app, OutcomesOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("outcomes", "What became known of the answers: ratings and format checks");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--since", options.since, "Requests from when: 7d, 24h, 2026-11-01 … (UTC)")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive; the same forms")->capture_default_str();
+  command->add_flag("--list", options.list, "One by one, the newest first, instead of sums");
+  command->add_option("--rows-max", options.rows_max, "At most so many in a list")->check(CLI::Range(1U, 1'000'000U))->capture_default_str();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = outcomes(options); });
+}
+
 void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("budgets", "What is spent and left of every budget; exit code 1 if one is used up");
   add_ledger(*command, options.config, options.ledger);
@@ -149,6 +160,19 @@ void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
   command->add_flag("--live", options.live, "Ask only whether the process is alive (/healthz), not whether it can serve (/readyz)");
   command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
   command->callback([&options, &code] { code = healthcheck(options); });
+}
+
+void add_train(CLI::App& app, TrainOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("train", "Fit the complexity score to what became known of answers; installs only what is better");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--since", options.since, "Requests from when: 30d, 24h, 2026-11-01 … (UTC)")->capture_default_str();
+  command->add_option("--to", options.to, "The file to install, instead of complexity.correction");
+  command->add_option("--gain-min", options.gain_min, "Least gain on rows held out, in log loss per row")->check(CLI::Range(0.0, 10.0))->capture_default_str();
+  command->add_flag("--ok-counts", options.ok_counts, "Take an answer that passed its format check, and was not rated, as good enough");
+  CLI::Option* dry = command->add_flag("--dry-run", options.dry_run, "Only show; install nothing");
+  command->add_flag("--rollback", options.roll_back, "Put back what was installed before the last install")->excludes(dry);
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = train(options); });
 }
 
 void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
@@ -249,6 +273,10 @@ int run(int argc, char** argv) {
   add_advise(app, advise_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
+  OutcomesOptions outcomes_options;
+  add_outcomes(app, outcomes_options, code);
+  TrainOptions train_options;
+  add_train(app, train_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });
