@@ -120,6 +120,32 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->callback([&options, &code] { code = advise(options); });
 }
 
+void add_calibrate(CLI::App& app, CalibrateOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("calibrate", "From which complexity score on requests should go to the strong side: the curve, and the lines for the configuration");
+  add_ledger(*command, options.config, options.ledger);
+  CLI::Option* share = command->add_option("--strong-share", options.strong_share, "The share of the requests that should go to the strong side, such as 0.2")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--quality", options.quality, "The part of the strong side's quality to be kept at least cost, such as 0.95")->check(CLI::Range(0.0, 1.0))->excludes(share);
+  command->add_option("--since", options.since, "Traffic of the ledger from when on; forms as of costs")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive")->capture_default_str();
+  command->add_option("--jsonl", options.jsonl, "Request bodies as JSON lines instead of the ledger; - for standard input. weak_ok and strong_ok in a line (0 to 1) say how good either side's answer was")
+      ->excludes("--ledger");
+  command->add_option("--route", options.route, "The route whose boundary is meant, where there are several");
+  command->add_option("--tier", options.tier, "The tier that is to begin at the boundary where capabilities decide: medium, complex, reasoning")
+      ->check(CLI::IsMember({"medium", "complex", "reasoning"}))
+      ->capture_default_str();
+  CLI::Option* json = command->add_flag("--json", options.json, "Print as JSON");
+  CLI::Option* yaml = command->add_flag("--yaml", options.yaml, "Print only the lines for the configuration")->excludes(json);
+  CLI::Option* write = command->add_flag("--write", options.write, "Change these values in the configuration file; everything else in it stays");
+  command->callback([=, &options, &code] {
+    if ((yaml->count() > 0 || write->count() > 0) && options.strong_share < 0 && options.quality < 0) {
+      print_error("--yaml and --write need to know what is wanted: --strong-share or --quality");
+      code = usage;
+      return;
+    }
+    code = calibrate(options);
+  });
+}
+
 void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
   command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
@@ -271,6 +297,8 @@ int run(int argc, char** argv) {
   add_budgets(app, budgets_options, code);
   AdviseOptions advise_options;
   add_advise(app, advise_options, code);
+  CalibrateOptions calibrate_options;
+  add_calibrate(app, calibrate_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
   OutcomesOptions outcomes_options;

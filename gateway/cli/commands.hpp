@@ -123,6 +123,18 @@ struct AdviseOptions {
 /// What the same requests cost managed, serverless, on rented and on bought GPUs.
 int advise(const AdviseOptions& options);
 
+struct CalibrateOptions {
+  std::string config, ledger;        ///< `ledger` wins over the configuration's
+  std::string since = "30d", until = "now";
+  std::string jsonl;                 ///< request bodies instead of the ledger; "-" for standard input
+  std::string route;                 ///< "": the one place where the score decides
+  std::string tier = "complex";      ///< whose lower bound in `tiers` follows the boundary
+  double strong_share = -1, quality = -1;   ///< what is wanted; below 0: not given
+  bool json = false, yaml = false, write = false;
+};
+/// From which complexity score on requests should go to the strong side.
+int calibrate(const CalibrateOptions& options);
+
 struct ReconcileOptions {
   std::string config, ledger;
   std::vector<std::string> invoices;      ///< a provider's exports
