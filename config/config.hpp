@@ -110,7 +110,8 @@ struct ApiKey {
 enum class DialectName : std::uint8_t {               // config/dialects.hpp says what each is
   openai, azure_openai, anthropic, gemini, vertex, bedrock,
   together, fireworks, groq, mistral, deepseek, xai, openrouter,   // managed, OpenAI's protocol
-  vllm, sglang, tensorrt_llm, tgi, llamacpp, ollama                // engines, OpenAI's protocol
+  vllm, sglang, tensorrt_llm, tgi, llamacpp, ollama,               // engines, OpenAI's protocol
+  replicate, runpod, fal                                           // serverless GPUs, jobs
 };
 enum class Trust : std::uint8_t { internal, external };
 

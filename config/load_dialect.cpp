@@ -77,6 +77,8 @@ void check_credentials(MapReader& section, const Backend& backend) {
   }
 }
 
-bool serves_chat_only(const Backend& backend) noexcept { return facts_of(backend.dialect).form != WireForm::openai; }
+bool serves_chat_only(const Backend& backend) noexcept {
+  return facts_of(backend.dialect).form != WireForm::openai && backend.dialect != DialectName::runpod;   // whose worker takes OpenAI's bodies
+}
 
 }  // namespace tollgate

@@ -135,6 +135,7 @@ class Exchange {
   // relay.cpp
   Task<Result<void>> whole(const Dialect& dialect, AttemptEnd& end);
   Result<void> reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end);
+  Result<void> send_as_stream(std::string_view body, const Usage& usage);
   Result<void> send_whole(const Answer& answer, std::string_view body);
   Task<Result<void>> relay(StreamReader& reader, AttemptEnd& end);
   Task<Result<void>> pump(StreamReader& reader);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "backends/stream_of.hpp"
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/reply.hpp"
@@ -40,6 +41,7 @@ Task<Result<void>> Exchange::whole(const Dialect& dialect, AttemptEnd& end) {
 
 Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end) {
   TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, body));
+  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   if (!answer.owned.empty()) body = answer.owned;      // translated
   const NameId target = plan_->steps[step_].target->id;
   end.usage = answer.usage;
@@ -50,7 +52,6 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   }
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
-  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
@@ -61,7 +62,23 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
     return fail(Fault::escalated, "the answer failed its check");
   }
   end_attempt(end);
+  if (body_map_.stream && surface_ != Surface::embeddings) return send_as_stream(body, end.usage);
   return inbound_ ? send_inbound(body, end.usage) : send_whole(answer, body);
+}
+
+// The client asked for a stream; this upstream answers in one piece.
+Result<void> Exchange::send_as_stream(std::string_view body, const Usage& usage) {
+  if (inbound_) begin_writing();
+  if (inbound_ && !inbound_->writer) return send_inbound(body, usage);   // in the client's own protocol already, as the upstream chose to say it
+  const std::string_view cost = cost_text_ == "unknown" ? "null" : std::string_view(cost_text_);
+  TOLLGATE_TRY(const std::string events, stream_of(body, body_map_, body_map_.wants_cost ? cost : std::string_view{}));
+  Pieces pieces{std::string_view(events)};
+  std::string said;
+  if (inbound_) {
+    TOLLGATE_TRY(say_end(pieces, usage, said));
+  }
+  if (!send_events(std::span<const std::string_view>(pieces.data(), pieces.size()), true)) return fail(Fault::client_gone, "");
+  return success();
 }
 
 Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
