@@ -27,7 +27,7 @@ class Seen:
         data = json.dumps(body)
         began = time.monotonic()
         with Wire(gateway.port, timeout=60) as wire:
-            wire.send(f"POST {FORMS[form]} HTTP/1.1\\r\\nhost: t\\r\\ncontent-type: application/json\\r\\ncontent-length: {len(data)}\\r\\n\\r\\n{data}")
+            wire.send(f"POST {FORMS[form]} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n{data}")
             answer = wire.answer()
         self.seconds = time.monotonic() - began
         self.form, self.status, self.headers = form, answer.status, answer.headers
@@ -50,10 +50,10 @@ class Seen:
             self.text = "".join(part["text"] for item in value["output"] for part in item["content"])
 
     def read_events(self):
-        text = self.body.replace("\\r\\n", "\\n")
-        assert text.endswith("\\n\\n"), "the stream ends within an event"
-        for event in text.split("\\n\\n"):
-            data = "\\n".join(line[5:].lstrip(" ") for line in event.split("\\n") if line.startswith("data:"))
+        text = self.body.replace("\r\n", "\n")
+        assert text.endswith("\n\n"), "the stream ends within an event"
+        for event in text.split("\n\n"):
+            data = "\n".join(line[5:].lstrip(" ") for line in event.split("\n") if line.startswith("data:"))
             if not data:
                 continue
             value = json.loads(data)
