@@ -109,6 +109,7 @@ class SqliteLedger {
   [[nodiscard]] Result<void> fold_attempts();
   [[nodiscard]] Result<void> fold_baselines();
   [[nodiscard]] Result<std::vector<std::string>> texts(const char* sql);
+  [[nodiscard]] Result<void> insert_decision(const OpenRequest& settled);
   [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
   [[nodiscard]] Result<void> bind_rare(const AttemptRow& attempt);
   [[nodiscard]] Result<void> step(Statement& statement, const char* what);
@@ -121,7 +122,7 @@ class SqliteLedger {
   };
   std::unique_ptr<sqlite3, Closer> connection_;
   Statement insert_request_, insert_attempt_, insert_rare_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_,
-      insert_coverage_;
+      insert_coverage_, insert_decision_;
   std::vector<std::int64_t> ids_;                // process NameId → ledger id
   std::size_t ids_durable_ = 0;                  // of which a rollback cannot take any more
   std::array<std::int64_t, 256> results_{};      // RowResult → ledger id; -1: not looked up yet
