@@ -7,7 +7,7 @@ namespace tollgate {
 // After admission, for budgets and the client's own bound take targets from the plan too; before the first attempt. Reads nothing that
 // was not read for the decision.
 void Exchange::note_decision() {
-  if (record_ == nullptr || !screening_) return;
+  if (record_ == nullptr || !screening_ || !serving_->config->ledger.features) return;
   DecisionFacts noted;
   serving_->asked.answer(facts(), noted);
   if (plan_) serving_->asked.note_plan(*plan_, *serving_->config, noted);

@@ -22,10 +22,10 @@ struct Close {
   void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
 };
 
-// Every table is read once, in the order of its key, and put together here.
+// Without requests that the gateway made itself (shadow evaluation, judges): they are not traffic. Every table is read once, in the order of its key, and put together here.
 constexpr const char* requests_sql =
     "SELECT id,arrived_us,duration_us,model,route,team,key,target,complexity_ppm,tier,surface,flags,result,attempts,input_bytes "
-    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 ORDER BY id";
+    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id";
 constexpr const char* tries_sql =
     "SELECT request,target,result,usage_source,pool_method,pricing,started_after_us,first_token_after_us,ended_after_us,input,cached_input,"
     "cache_write,output,reasoning,cache_write_1h,input_audio,cached_input_audio,input_image,cached_input_image,output_audio,output_image,"
@@ -34,9 +34,9 @@ constexpr const char* tries_sql =
     "output_image_pusd FROM attempt WHERE request>=?1 ORDER BY request,number";
 constexpr const char* coverage_sql = "SELECT request,rules,covered FROM coverage WHERE request>=?1 ORDER BY request";
 constexpr const char* facts_sql = "SELECT request,asked,facts FROM decision WHERE request>=?1 ORDER BY request";
-// Feedback is worth more than a look at the form. 0 good, 2 of the right form; all else is bad.
+// Feedback is worth more than a judge, a judge more than a look at the form. 0 good, 2 of the right form; all else is bad.
 constexpr const char* outcomes_sql =
-    "SELECT request,max(iif(source=0,iif(verdict=0,1,2),0)),max(iif(source=1,iif(verdict=2,1,2),0)) FROM outcome WHERE request>=?1 "
+    "SELECT request,max(iif(source=0,iif(verdict=0,1,2),0)),max(iif(source=2,iif(verdict IN (0,2),1,2),0)),max(iif(source=1,iif(verdict=2,1,2),0)) FROM outcome WHERE request>=?1 "
     "GROUP BY request ORDER BY request";
 
 class Reading {
@@ -264,8 +264,8 @@ class Reading {
     std::size_t at = 0;
     return each(statement, [&](sqlite3_stmt* row) {
       if (RecordedRequest* const request = request_of(sqlite3_column_int64(row, 0), at)) {
-        const int said = sqlite3_column_int(row, 1), formed = sqlite3_column_int(row, 2);
-        const int judged = said != 0 ? said : formed;
+        const int said = sqlite3_column_int(row, 1), by_judge = sqlite3_column_int(row, 2), formed = sqlite3_column_int(row, 3);
+        const int judged = said != 0 ? said : by_judge != 0 ? by_judge : formed;
         if (judged != 0) request->judged = judged == 1 ? Judged::good : Judged::bad;
       }
       return at < traffic_.requests.size();

@@ -6,12 +6,14 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "backends/inbound.hpp"
 #include "config/config.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/explain_state.hpp"
 #include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "router/complexity.hpp"
+#include "router/correction.hpp"
 #include "router/explain.hpp"
 #include "router/model.hpp"
 #include "router/screening.hpp"
@@ -29,6 +31,22 @@ std::optional<std::string> read_all(const std::string& path) {
 
 std::string body_of_prompt(const ExplainOptions& options) {
   return nlohmann::json{{"model", options.model}, {"messages", {{{"role", "user"}, {"content", options.prompt}}}}}.dump();
+}
+
+/// A body in another protocol than OpenAI's becomes the chat completion that the gateway would make of it. Returns the text that is screened.
+Result<std::string> as_chat(std::string& body, std::size_t nesting_max) {
+  const ClientForm form = guess_form(body);
+  if (form == ClientForm::openai) return body;
+  TOLLGATE_TRY(const InboundRequest request, read_inbound(form, body, nesting_max));
+  TOLLGATE_TRY(InboundChat chat, request.chat(routing_flavour));
+  body = std::move(chat.body);
+  return request.screened();
+}
+
+/// Nothing where none is configured or installed.
+Result<CorrectionPtr> correction_of(const Config& config) {
+  if (config.complexity.correction.empty()) return CorrectionPtr();
+  return load_correction(config.complexity.correction);
 }
 
 /// What the model saw of a request: each term's value, by name.
@@ -54,6 +72,11 @@ int explain(const ExplainOptions& options) {
     print_error("cannot read '" + options.file + "'");
     return io_failure;
   }
+  const Result<std::string> screened = as_chat(*body, config.value()->server.nesting_max);
+  if (!screened) {
+    print_error(screened.error().message);
+    return finding;
+  }
   body->reserve(body->size() + ChatParser::padding);
   ChatView chat;
   ClientBody map;
@@ -74,8 +97,14 @@ int explain(const ExplainOptions& options) {
     while (value.starts_with(' ')) value.remove_prefix(1);
     headers.push_back({view.substr(0, colon), value});
   }
-  const Screening screening(chat, *body);
-  RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none, &screening};
+  const Result<CorrectionPtr> correction = correction_of(*config.value());
+  if (!correction) {
+    print_error(correction.error().message);
+    return exit_code_of(correction.error());
+  }
+  const Complexity complexity = classify(chat, config.value()->tiers, correction.value().get()).complexity;
+  const Screening screening(chat, screened.value());
+  RequestFacts facts{&chat, complexity, headers, Names::global().intern(options.team), NameId::none, &screening};
   const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const Result<std::int64_t> at = parse_time(options.at, now_us);
   const Result<AssumedState> assumed = read_states(options.states, *config.value());
@@ -93,6 +122,7 @@ int explain(const ExplainOptions& options) {
 
 int classify(const ClassifyOptions& options) {
   TierBounds bounds;
+  CorrectionPtr correction;
   if (!options.config.empty()) {
     const Result<ConfigPtr> config = load_file(options.config, process_environment());
     if (!config) {
@@ -100,9 +130,16 @@ int classify(const ClassifyOptions& options) {
       return exit_code_of(config.error());
     }
     bounds = config.value()->tiers;
+    Result<CorrectionPtr> read = correction_of(*config.value());
+    if (!read) {
+      print_error(read.error().message);
+      return exit_code_of(read.error());
+    }
+    correction = std::move(read.value());
   }
   static_cast<void>(base_model());   // read now: the first line's time is its own
-  ChatParser parser(256);
+  constexpr std::size_t nesting_max = 256;
+  ChatParser parser(nesting_max);
   std::size_t number = 0, failed = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++number;
@@ -112,6 +149,11 @@ int classify(const ClassifyOptions& options) {
     nlohmann::json request = parsed_line;
     if (request.is_object() && !request.contains("model")) request["model"] = "auto";
     std::string body = request.is_discarded() ? line : request.dump();
+    if (const Result<std::string> translated = as_chat(body, nesting_max); !translated) {
+      std::fprintf(stderr, "line %zu: %s\n", number, translated.error().message.c_str());
+      ++failed;
+      continue;
+    }
     body.reserve(body.size() + ChatParser::padding);
     ChatView chat;
     ClientBody map;
@@ -122,7 +164,7 @@ int classify(const ClassifyOptions& options) {
       ++failed;
       continue;
     }
-    const Complexity complexity = tollgate::classify(chat, bounds);
+    const Complexity complexity = tollgate::classify(chat, bounds, correction.get()).complexity;
     const auto micros = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
     std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f", id.dump().c_str(), static_cast<double>(complexity.score),
                 std::string(name_of(complexity.tier)).c_str(), micros);
