@@ -143,6 +143,16 @@ Keywords::Keywords(const std::vector<std::string>& words) {
   }
 }
 
+std::uint64_t Keywords::fingerprint() const noexcept {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;  // FNV-1a
+  const auto add = [&hash](char c) { hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL; };
+  for (const std::string& word : words_) {
+    for (const char c : word) add(c);
+    add('\n');
+  }
+  return hash;
+}
+
 bool Keywords::occur_in(std::string_view text) const {
   const std::string folded = fold_case(text);
   const std::string_view all(folded);

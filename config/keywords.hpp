@@ -19,6 +19,8 @@ class Keywords {
   /// `text` is UTF-8.
   [[nodiscard]] bool occur_in(std::string_view text) const;
   [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }
+  /// The same for the same words, in other processes too.
+  [[nodiscard]] std::uint64_t fingerprint() const noexcept;
 
  private:
   [[nodiscard]] bool stands_at(std::string_view text, std::size_t at, std::size_t token_end) const;

@@ -60,6 +60,7 @@ class Exchange {
   void settle(const Result<void>& outcome);
   void log_access(const Result<void>& outcome);
   [[nodiscard]] RequestFacts facts() const;
+  void note_decision();              // decision_note.cpp
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);
 

@@ -128,6 +128,7 @@ Result<void> Gateway::start() {
   prober_ = start_prober(board_, probe_interval);
   engine_watch_ = std::make_unique<EngineWatch>(*accounts_);
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { engine_watch_->collect(*serving_, families); });
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { break_even_.collect(*serving_, *engine_watch_, families); });
   scraper_ = start_scraper(engines_, [](const std::string& backend, const std::string& why) {
     log_event(LogLevel::warn, "the engine's metrics cannot be read; its load, its token counts and foreign traffic are not known",
               {{"backend", backend}, {"why", why}});

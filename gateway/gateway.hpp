@@ -21,6 +21,7 @@
 #include "backends/simulator/simulator.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
+#include "gateway/break_even_series.hpp"
 #include "gateway/engine_watch.hpp"
 #include "gateway/guards.hpp"
 #include "gateway/reactor.hpp"
@@ -91,6 +92,7 @@ class Gateway {
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;
+  BreakEvenSeries break_even_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::thread> threads_;
   asio::io_context control_{1};

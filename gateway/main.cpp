@@ -116,8 +116,27 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->add_option("--engineering-hours", options.engineering_hours, "Hours a month it takes to run GPUs (default: 10 to 20)");
   command->add_flag("--no-team", options.no_team, "Nobody is there to run GPUs");
   command->add_flag("--needs-own-weights", options.needs_own_weights, "No managed model does the task");
+  command->add_option("--html", options.html, "Write a report to this file as well: one self-contained page with charts, for a screen or paper");
   command->add_flag("--json", options.json, "Print as JSON");
   command->callback([&options, &code] { code = advise(options); });
+}
+
+void add_simulate(CLI::App& app, SimulateOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("simulate", "Replay the ledger's traffic through a changed configuration: who would go elsewhere, what it would cost, what it would risk");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--against", options.against, "The configuration in force, simulated as well; without it the comparison is with what the ledger says");
+  command->add_option("--since", options.since, "Traffic from when on; forms as of costs")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive")->capture_default_str();
+  command->add_option("--scale", options.scale, "So many times the traffic, such as 3 or 3x")
+      ->transform([](std::string text) { return !text.empty() && (text.back() == 'x' || text.back() == 'X') ? text.substr(0, text.size() - 1) : text; })
+      ->check(CLI::Range(0.01, 1000.0))
+      ->capture_default_str();
+  command->add_option("--add-pool", options.add_pools, "With one replica more of this pool, or NAME=N more; compared with the configuration as it is")->allow_extra_args(false);
+  command->add_option("--sweep", options.sweep, "Cost and risk over a setting's values: complexity.threshold=0.3..0.9, capability.TARGET=…, tiers.medium=…; :25 behind it for so many steps")
+      ->excludes("--against");
+  command->add_option("--seed", options.seed, "Of everything that is drawn: the same seed, the same report")->capture_default_str();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = simulate_traffic(options); });
 }
 
 void add_calibrate(CLI::App& app, CalibrateOptions& options, int& code) {
@@ -297,6 +316,8 @@ int run(int argc, char** argv) {
   add_budgets(app, budgets_options, code);
   AdviseOptions advise_options;
   add_advise(app, advise_options, code);
+  SimulateOptions simulate_options;
+  add_simulate(app, simulate_options, code);
   CalibrateOptions calibrate_options;
   add_calibrate(app, calibrate_options, code);
   ReconcileOptions reconcile_options;

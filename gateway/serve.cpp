@@ -98,6 +98,7 @@ Task<Result<void>> Exchange::infer() {
   if (!take_slot()) outcome = co_await wait_for_slot();
   if (outcome) outcome = decide_route();
   if (outcome && needs_admission()) outcome = co_await admit();
+  note_decision();
   if (outcome) outcome = co_await forward();
   co_return outcome;
 }

@@ -9,7 +9,7 @@ namespace {
 std::atomic<std::uint64_t> generations{0};
 }
 
-Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config) {}
+Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config), asked(*config) {}
 
 Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, CorrectionPtr correction) {
   auto serving = std::make_shared<Serving>(std::move(config));

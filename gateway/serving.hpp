@@ -8,6 +8,7 @@
 #include "backends/backends.hpp"
 #include "config/config.hpp"
 #include "gateway/authenticate.hpp"
+#include "router/asked_facts.hpp"
 #include "router/correction.hpp"
 
 namespace tollgate {
@@ -21,6 +22,7 @@ struct Serving {
   CorrectionPtr correction;                        ///< of the complexity score; nullptr: none is installed
   std::uint64_t generation;                        ///< rises with every Serving of the process; never 0
   KeyTable keys;
+  AskedFacts asked;                                ///< what the rules ask of requests, for the ledger
   std::vector<Endpoint> endpoints;                 ///< per backend
   std::vector<TargetHealth*> health;               ///< per target; owned by the board
   std::vector<EngineState*> engines;               ///< per backend; likewise

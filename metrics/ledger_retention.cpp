@@ -115,7 +115,8 @@ Result<std::size_t> SqliteLedger::fold(std::int64_t cutoff_us, std::size_t reque
     TOLLGATE_TRY(fold_attempts());
     TOLLGATE_TRY(fold_baselines());
     TOLLGATE_TRY(
-        run("DELETE FROM features WHERE request IN (SELECT id FROM temp.folding);"
+        run("DELETE FROM decision WHERE request IN (SELECT id FROM temp.folding);"
+            "DELETE FROM features WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM outcome WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM coverage WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM baseline WHERE request IN (SELECT id FROM temp.folding);"

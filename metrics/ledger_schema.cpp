@@ -156,6 +156,15 @@ CREATE TABLE outcome (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* schema_7 = R"sql(
+-- What routing saw of a request beside what its row says, so that it can be decided again by other rules; never text.
+CREATE TABLE decision (
+  request INTEGER PRIMARY KEY,
+  asked INTEGER NOT NULL,           -- a name: the questions that the facts answer, and the targets they speak of, as JSON
+  facts BLOB NOT NULL               -- metrics/decision_facts.hpp
+) STRICT;
+)sql";
+
 /// The kinds of charges, as their columns are named.
 constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
                                         "request",     "gpu",                "reasoning",   "web_search",
@@ -284,7 +293,7 @@ std::string facts_view() {
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6, schema_7};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }

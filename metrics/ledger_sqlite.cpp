@@ -165,7 +165,8 @@ Result<void> SqliteLedger::prepare() {
       {&find_name_, "SELECT id FROM name WHERE text=?"},
       {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"},
       {&insert_baseline_, "INSERT OR IGNORE INTO baseline VALUES(?,?,?)"},
-      {&insert_coverage_, "INSERT OR IGNORE INTO coverage VALUES(?,?,?,?)"}};
+      {&insert_coverage_, "INSERT OR IGNORE INTO coverage VALUES(?,?,?,?)"},
+      {&insert_decision_, "INSERT OR IGNORE INTO decision VALUES(?,?,?)"}};
   for (const auto& [statement, sql] : wanted) {
     if (sqlite3_prepare_v3(connection_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, nullptr) !=
         SQLITE_OK) {
@@ -305,7 +306,22 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
     TOLLGATE_TRY(step(insert_coverage_, "write"));
   }
   TOLLGATE_TRY(insert_notes(settled));
+  TOLLGATE_TRY(insert_decision(settled));
   return true;
+}
+
+Result<void> SqliteLedger::insert_decision(const OpenRequest& settled) {
+  const DecisionFacts& facts = settled.facts;
+  if (facts.of != settled.row.id || facts.asked == NameId::none) return success();
+  TOLLGATE_TRY(const std::int64_t asked, ledger_id(facts.asked));
+  const std::string bytes = packed(facts);
+  sqlite3_stmt* const insert = insert_decision_.handle;
+  sqlite3_bind_int64(insert, 1, static_cast<std::int64_t>(settled.row.id));
+  sqlite3_bind_int64(insert, 2, asked);
+  sqlite3_bind_blob(insert, 3, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+  const Result<void> done = step(insert_decision_, "write");
+  sqlite3_clear_bindings(insert);  // the bytes end here
+  return done;
 }
 
 Result<void> SqliteLedger::insert_attempt(const RequestRow& row, const AttemptRow& attempt) {

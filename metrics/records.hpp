@@ -3,11 +3,13 @@
 // live in a memory-mapped slot from the moment a request is opened until its rows are committed (metrics/ledger_slots.hpp): a
 // process killed at any point loses none of them. Text is a NameId; times are microseconds since the Unix epoch.
 
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
 
 #include "config/config.hpp"
 #include "metrics/charge.hpp"
+#include "metrics/decision_facts.hpp"
 #include "metrics/request_notes.hpp"
 #include "metrics/usage.hpp"
 
@@ -99,10 +101,18 @@ inline constexpr unsigned attempts_per_request_max = attempts_max_limit;
 struct OpenRequest {
   RequestRow row;
   std::array<AttemptRow, attempts_per_request_max> attempts;
+  DecisionFacts facts;
   RequestNotes notes;
   [[nodiscard]] AttemptRow& current() noexcept { return attempts[row.attempts - 1U]; }
   [[nodiscard]] Usd total() const noexcept;   ///< over all attempts so far
 };
+
+/// `facts.of` is set here, last.
+inline void write_facts(OpenRequest& request, const DecisionFacts& facts) noexcept {
+  request.facts = facts;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  request.facts.of = request.row.id;
+}
 
 /// Puts notes into an open request; `notes.of` is set here, last.
 inline void write_notes(OpenRequest& request, const RequestNotes& notes) noexcept {

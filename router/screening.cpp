@@ -97,6 +97,13 @@ bool Screening::mentions(const Keywords& keywords) const {
   return found;
 }
 
+std::optional<bool> Screening::known_to_mention(const Keywords& keywords) const noexcept {
+  for (const auto& [asked, found] : asked_) {
+    if (asked == &keywords) return found;
+  }
+  return readable_ ? std::nullopt : std::optional(true);
+}
+
 void Screening::forget_text() noexcept {
   has_text_ = false;
   body_ = {};

@@ -11,6 +11,7 @@
 // constraints fail closed. Pictures and sound are no text. One thread.
 
 #include <boost/container/small_vector.hpp>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,9 @@ class Screening {
   /// False: a part of the request is not text that could be read. Files are noticed when the text is read.
   [[nodiscard]] bool readable() const noexcept { return readable_; }
   void forget_text() noexcept;
+  // What was found so far; nullopt: nobody asked.
+  [[nodiscard]] std::optional<PiiKinds> known_kinds() const noexcept { return screened_ || !readable_ ? std::optional(kinds()) : std::nullopt; }
+  [[nodiscard]] std::optional<bool> known_to_mention(const Keywords& keywords) const noexcept;
 
  private:
   template <class Use>

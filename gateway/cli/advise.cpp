@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "advice/break_even.hpp"
@@ -11,6 +12,7 @@
 #include "advice/ledger_workload.hpp"
 #include "config/config.hpp"
 #include "config/decimal.hpp"
+#include "gateway/cli/advise.hpp"
 #include "gateway/cli/costs.hpp"
 #include "gateway/cli/text_table.hpp"
 #include "gateway/cli/time_spec.hpp"
@@ -79,12 +81,6 @@ std::string big(double tokens) {
   if (tokens >= 1e6) return fmt::format("{:.2f}M", tokens / 1e6);
   return fmt::format("{:.0f}", tokens);
 }
-
-struct BreakEven {
-  std::string what, value, today;
-  double number = 0;
-  std::string key;
-};
 
 std::vector<BreakEven> break_evens(const Comparison& all, const std::vector<Host>& hosts) {
   std::vector<BreakEven> out;
@@ -259,6 +255,17 @@ void name_models(const AdviseOptions& options, std::vector<Workload>& workloads)
   }
 }
 
+int write_report(const AdviseOptions& options, const std::vector<AdvicePage>& pages) {
+  std::ofstream file(options.html, std::ios::binary | std::ios::trunc);
+  file << html_report(pages, time_text(now_micros()));
+  file.close();
+  if (!file) {
+    print_error("cannot write '" + options.html + "'");
+    return io_failure;
+  }
+  return ok;
+}
+
 }  // namespace
 
 int advise(const AdviseOptions& options) {
@@ -286,15 +293,15 @@ int advise(const AdviseOptions& options) {
   name_models(options, workloads);
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   Json all_json = Json::array();
-  bool first = true, any = false;
+  std::vector<AdvicePage> pages;
+  bool first = true;
   for (const Workload& workload : workloads) {
     std::string assumption;
     if (!set_speed(options, workload.model, hardware, assumption)) continue;
-    any = true;
     const std::vector<Host> hosts = hosts_of(prices::built_in_book(), workload.model, now);
-    const Comparison comparison = compare(workload, hardware, operations, hosts);
-    const Decision decision = decide(comparison, {!options.no_team, !options.needs_own_weights});
-    const std::vector<BreakEven> points = break_evens(comparison, hosts);
+    Comparison comparison = compare(workload, hardware, operations, hosts);
+    Decision decision = decide(comparison, {!options.no_team, !options.needs_own_weights});
+    std::vector<BreakEven> points = break_evens(comparison, hosts);
     if (options.json) {
       all_json.push_back(page_json(comparison, decision, points, assumption));
     } else {
@@ -302,9 +309,13 @@ int advise(const AdviseOptions& options) {
       print_page(comparison, decision, points, assumption);
     }
     first = false;
+    pages.push_back({std::move(comparison), std::move(decision), std::move(points), std::move(assumption), hosts});
+  }
+  if (!options.html.empty() && !pages.empty()) {
+    if (const int code = write_report(options, pages); code != ok) return code;
   }
   if (options.json) std::printf("%s\n", all_json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
-  return any ? ok : finding;
+  return pages.empty() ? finding : ok;
 }
 
 }  // namespace tollgate::cli

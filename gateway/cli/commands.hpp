@@ -119,9 +119,23 @@ struct AdviseOptions {
   double prefill_per_second = 0, decode_per_second = 0, decode_alone_per_second = 0;   ///< of one replica; 0: assumed
   double engineering_hours = -1;     ///< a month; below 0: 10 to 20
   bool no_team = false, needs_own_weights = false, json = false;
+  std::string html;                  ///< a report is written there as well
 };
 /// What the same requests cost managed, serverless, on rented and on bought GPUs.
 int advise(const AdviseOptions& options);
+
+struct SimulateOptions {
+  std::string config, ledger;        ///< the rules to be tried; and as above
+  std::string against;               ///< the rules in force; "": what the ledger says is compared with
+  std::string since = "7d", until = "now";
+  double scale = 1;                  ///< so many times the traffic
+  std::uint64_t seed = 1;
+  std::vector<std::string> add_pools;   ///< "home" or "home=2": so many replicas more
+  std::string sweep;                    ///< "complexity.threshold=0.3..0.9": a curve instead of a comparison
+  bool json = false;
+};
+/// What the ledger's traffic would do under other rules.
+int simulate_traffic(const SimulateOptions& options);
 
 struct CalibrateOptions {
   std::string config, ledger;        ///< `ledger` wins over the configuration's

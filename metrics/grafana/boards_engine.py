@@ -25,6 +25,16 @@ def load():
         graph("$ per million tokens, three bases", "Over five minutes. Loaded: the bill less foreign time over tokens; busy: what was attributed over "
               "tokens; marginal: one more token, 0 while there is room.",
               [(f"max by (pool, basis) ({series('tollgate_pool_usd_per_million_tokens', IN_POOL)})", "{{pool}} {{basis}}")], "currencyUSD"),
+        graph("At work, against the break-even", "Solid: share of the time the pool is at work. Dashed: from where it costs less than the cheapest managed "
+              "target of the same model, or than the cheapest host of the price book (list). Above 100 %: never.",
+              [(f"max by (pool) ({series('tollgate_pool_busy_ratio', IN_POOL)})", "{{pool}} at work"),
+               (f"max by (pool, against) ({series('tollgate_pool_break_even_ratio', IN_POOL)})", "{{pool}} break-even, {{against}}")], "percentunit",
+              overrides=[dashed(".* break-even, .*", ORANGE)]),
+        graph("Saved an hour", "What the pool saves at its present rate against the cheapest managed target of the same model and the cheapest host of the price book; below "
+              "0 it costs more.",
+              [(f"max by (pool, against) ({series('tollgate_pool_saving_usd_per_hour', IN_POOL)})", "{{pool}} against {{against}}")], "currencyUSD", low=None),
+        graph("The same tokens managed", "What a million of the pool's tokens, in its own mix of prompt and answer, costs there; to be compared with the loaded price.",
+              [(f"max by (pool, against) ({series('tollgate_pool_managed_usd_per_million_tokens', IN_POOL)})", "{{pool}} at {{against}}")], "currencyUSD"),
         graph("In the engine", "Requests that run and wait in the engine, whoever sent them, and those that did not pass here.",
               [(by_engine("tollgate_engine_running"), "{{backend}} running"), (by_engine("tollgate_engine_waiting"), "{{backend}} waiting"),
                (f"max by (pool) ({series('tollgate_pool_foreign_requests', IN_POOL)})", "{{pool}} foreign")], "short"),

@@ -3,8 +3,9 @@
 import json
 import subprocess
 from decimal import Decimal
+from html.parser import HTMLParser
 
-from gateway import PROGRAM, Gateway
+from gateway import PROGRAM, Gateway, wait_until
 
 
 def advise(*arguments, code=0):
@@ -56,3 +57,31 @@ def test_a_ledgers_traffic_is_measured():
         assert "gpu/llama" in page["source"]
         assert page["serverless"]["cold_starts"] >= 1
         assert "no answers" in advise("--ledger", gateway.ledger_path, "--target", "managed/none", code=1).stderr
+
+
+def test_the_report_is_one_page_that_needs_nothing_from_outside(tmp_path):
+    report = tmp_path / "report.html"
+    advise("--tokens-per-day", "200M", "--model", "llama-3.3-70b", "--gpu", "h100x2", "--html", report)
+    page = report.read_text()
+    assert page.startswith("<!doctype html>") and page.count("<svg") == 3
+    assert "Break-even points" in page and "step by step" in page
+    for outside in ("<script", "src=", "http://", "https://", "@import", "url("):
+        assert outside not in page, outside
+    parsed = HTMLParser()
+    parsed.feed(page)
+    assert "cannot write" in advise("--tokens-per-day", "1M", "--model", "llama-3.3-70b", "--html", tmp_path / "no" / "such.html", code=3).stderr
+
+
+def test_each_pools_break_even_is_exported():
+    with Gateway() as gateway:
+        for _ in range(3):
+            assert gateway.chat("Hello")[0] == 200
+
+        def ratio():
+            family = gateway.metrics().get("tollgate_pool_break_even_ratio", {})
+            return family.get(frozenset({("pool", "gpu"), ("against", "list")}))
+        found = wait_until(ratio, 20, "tollgate_pool_break_even_ratio")
+        metrics = gateway.metrics()
+        managed = metrics["tollgate_pool_managed_usd_per_million_tokens"][frozenset({("pool", "gpu"), ("against", "list")})]
+        assert found > 0 and 0 < managed < 10
+        assert not any(("against", "managed/large") in labels for labels in metrics["tollgate_pool_break_even_ratio"])   # another model

@@ -5,7 +5,8 @@ import re
 LINES_MAX = 500
 # Who may include whom (docs/architecture.md): an arrow points at what is used.
 USES = {"config": {"config"}, "metrics": {"metrics", "config"}, "router": {"router", "metrics", "config"},
-        "backends": {"backends", "metrics", "config"}, "gateway": {"gateway", "backends", "router", "metrics", "config"}}
+        "backends": {"backends", "metrics", "config"}, "gateway": {"gateway", "backends", "router", "simulate", "metrics", "config"},
+        "simulate": {"simulate", "router", "metrics", "config"}}
 MONEY_FILES = re.compile(r"^(config/(units|decimal)|metrics/(charge|gpu_pool|pricing|records|ledger\w*|budget\w*|books))\.(hpp|cpp)$")
 # What looks like money there and is none: a score, a learned mean, a ratio.
 NOT_MONEY = re.compile(r"complexity|score|learned|Learned|mean|ratio|bytes_per_token|ppm")
