@@ -1,27 +1,37 @@
 #include "gateway/cli/command_tree.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 
 namespace tollgate::cli {
 namespace {
 
 /// Better words than TEXT for the values of options, by the option's name.
-std::string_view value_of(std::string_view option, std::string_view type) {
+std::string value_of(std::string_view option, std::string_view type) {
   static const std::map<std::string_view, std::string_view> known = {
-      {"config", "FILE"},       {"ledger", "FILE"},   {"file", "FILE"},     {"prices", "FILE"},
-      {"invoice", "FILE"},      {"to", "FILE"},       {"since", "TIME"},    {"until", "TIME"},
-      {"at", "TIME"},           {"as-of", "DAY"},     {"url", "URL"},       {"name", "NAME"},
-      {"team", "NAME"},         {"model", "NAME"},    {"provider", "NAME"}, {"constraint", "NAME"},
-      {"backend", "NAME"},      {"target", "TARGET"}, {"header", "HEADER"}, {"by", "WHAT"},
-      {"gpu", "GPUS"},          {"state", "STATE"},   {"prompt", "PROMPT"}, {"tokens-per-day", "N"},
-      {"requests-per-day", "N"}};
+      {"config", "FILE"},      {"jsonl", "FILE"},        {"ledger", "FILE"},   {"file", "FILE"},
+      {"prices", "FILE"},      {"invoice", "FILE"},      {"to", "FILE"},       {"since", "TIME"},
+      {"until", "TIME"},       {"at", "TIME"},           {"as-of", "DAY"},     {"url", "URL"},
+      {"name", "NAME"},        {"team", "NAME"},         {"model", "NAME"},    {"provider", "NAME"},
+      {"constraint", "NAME"},  {"backend", "NAME"},      {"target", "TARGET"}, {"header", "HEADER"},
+      {"by", "WHAT"},          {"gpu", "GPUS"},          {"state", "STATE"},   {"prompt", "PROMPT"},
+      {"tokens-per-day", "N"}, {"requests-per-day", "N"}};
   const std::string_view plain = type.substr(0, type.find(':'));  // without what a check adds
-  if (plain != "TEXT" && plain != "UINT" && plain != "INT" && plain != "FLOAT") return plain;
-  if (const auto found = known.find(option); found != known.end()) return found->second;
+  if (plain != "TEXT" && plain != "UINT" && plain != "INT" && plain != "FLOAT") return std::string(plain);
+  // A choice of words is shown as such: {medium,complex} becomes medium|complex.
+  if (const std::size_t brace = type.find('{'); brace != std::string_view::npos && type.ends_with('}')) {
+    std::string words(type.substr(brace + 1, type.size() - brace - 2));
+    std::replace(words.begin(), words.end(), ',', '|');
+    return words;
+  }
+  if (const auto found = known.find(option); found != known.end()) return std::string(found->second);
   if (option.find("usd") != std::string_view::npos) return "USD";
   if (option.ends_with("seconds")) return "SECONDS";
-  return plain == "TEXT" ? "TEXT" : plain == "FLOAT" ? "NUMBER" : "N";
+  if (plain != "TEXT") return plain == "FLOAT" ? "NUMBER" : "N";
+  std::string word(option);
+  for (char& c : word) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return word;
 }
 
 std::string without_brackets(std::string text) {
@@ -34,7 +44,7 @@ CommandOption read_option(const CLI::Option& option) {
   for (const std::string& name : option.get_lnames()) read.names.push_back("--" + name);
   if (option.get_positional()) read.positional = option.get_name(true, false);
   const std::string word = option.get_lnames().empty() ? read.positional : option.get_lnames().front();
-  if (option.get_type_size() != 0) read.value = std::string(value_of(word, option.get_type_name()));
+  if (option.get_type_size() != 0) read.value = value_of(word, option.get_type_name());
   read.description = option.get_description();
   if (option.get_type_size() != 0) read.fallback = without_brackets(option.get_default_str());
   read.environment = option.get_envname();
@@ -72,6 +82,9 @@ constexpr Example examples[] = {
     {"tollgate budgets", "tollgate budgets --url http://127.0.0.1:9090"},
     {"tollgate advise", "tollgate advise --since 30d"},
     {"tollgate advise", "tollgate advise --tokens-per-day 30M --model llama-3.3-70b --gpu h100x2"},
+    {"tollgate calibrate", "tollgate calibrate --strong-share 0.2 --since 30d"},
+    {"tollgate outcomes", "tollgate outcomes --since 7d"},
+    {"tollgate train", "tollgate train --dry-run"},
     {"tollgate reconcile", "tollgate reconcile --invoice costs.csv --invoice usage.csv"},
     {"tollgate healthcheck", "tollgate healthcheck --config tollgate.yaml --quiet"},
     {"tollgate healthcheck", "tollgate healthcheck --url http://127.0.0.1:9090 --live"},
