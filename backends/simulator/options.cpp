@@ -96,9 +96,9 @@ void add_engine_flags(CLI::App& app, Options& options) {
 void declare_command_line(CLI::App& app, CommandLineDraft& draft) {
   Options& options = draft.options;
   app.footer(footer());
-  app.add_option("--personality", draft.personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini or bedrock")
+  app.add_option("--personality", draft.personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini, bedrock, replicate, runpod or fal")
       ->capture_default_str()
-      ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock"}).description(""))
+      ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock", "replicate", "runpod", "fal"}).description(""))
       ->type_name("NAME");
   app.add_option("--listen", draft.listen, "Where to listen; port 0 is any free one")
       ->capture_default_str()
