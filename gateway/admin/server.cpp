@@ -8,6 +8,7 @@
 #include <boost/beast/http.hpp>
 #include <list>
 
+#include "gateway/admin/access.hpp"
 #include "gateway/admin/pages.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/log.hpp"
@@ -41,6 +42,15 @@ struct AdminServer::Running {
     }
   }
 
+  AdminReply answer(const http::request<http::string_body>& request) {
+    switch (admin_access(gateway.config()->admin_keys, request.target(), request[http::field::authorization])) {
+      case AdminAccess::refused: return refusal();
+      case AdminAccess::status_only: return without_details(answer_admin(gateway, request.method_string(), request.target(), request.body()));
+      case AdminAccess::all: break;
+    }
+    return answer_admin(gateway, request.method_string(), request.target(), request.body());
+  }
+
   Task<void> serve(Stream stream) {
     beast::flat_buffer buffer;
     for (;;) {
@@ -51,11 +61,12 @@ struct AdminServer::Running {
       static_cast<void>(read);
       if (failed) break;
       const http::request<http::string_body> request = parser.release();
-      AdminReply reply = answer_admin(gateway, request.method_string(), request.target(), request.body());
+      AdminReply reply = answer(request);
       http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
       response.set(http::field::content_type, reply.content_type);
       response.set(http::field::cache_control, "no-store");
       response.set("x-content-type-options", "nosniff");
+      if (reply.status == 401) response.set(http::field::www_authenticate, R"(Basic realm="tollgate admin", charset="UTF-8")");
       if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
       response.keep_alive(request.keep_alive());
       response.body() = request.method() == http::verb::head ? std::string() : std::move(reply.body);
