@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
@@ -287,8 +288,7 @@ void CurlTransport::act(curl_socket_t socket, int events) {
 
 void CurlTransfer::detach() noexcept {
   if (handle_ == nullptr) return;
-  if (added_) transport_.remove(handle_);     // an unfinished call: curl closes its connection
-  added_ = false;
+  if (std::exchange(added_, false)) transport_.remove(handle_);     // an unfinished call: curl closes its connection
   curl_easy_setopt(handle_, CURLOPT_ERRORBUFFER, nullptr);   // it outlives this transfer
   curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, nullptr);
   curl_easy_setopt(handle_, CURLOPT_POSTFIELDS, nullptr);
@@ -302,8 +302,7 @@ void CurlTransfer::abort(Fault why) noexcept {
   if (aborted_ || done_) return;
   aborted_ = why;
   deadline_.clear();
-  if (added_) transport_.remove(handle_);
-  added_ = false;
+  if (std::exchange(added_, false)) transport_.remove(handle_);
   wake();
 }
 
