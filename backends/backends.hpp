@@ -7,6 +7,7 @@
 #include "backends/dialect.hpp"
 #include "backends/engine_board.hpp"
 #include "backends/health.hpp"
+#include "backends/rate_gate.hpp"
 #include "backends/task.hpp"
 #include "backends/transfer.hpp"
 

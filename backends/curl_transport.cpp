@@ -457,16 +457,15 @@ void CurlTransfer::take_header(std::string_view line) {
     return;
   }
   if (line.empty()) {
-    head_complete_ = head_.status >= 200;
-    if (head_complete_) wake();
+    if (head_complete_ = head_.status >= 200; head_complete_) wake();
     return;
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos) return;
-  const std::string_view name = line.substr(0, colon);
-  std::string_view value = line.substr(colon + 1);
+  std::string_view name = line.substr(0, colon), value = line.substr(colon + 1);
   while (value.starts_with(' ')) value.remove_prefix(1);
   if (!endpoint_.billed_header.empty() && boost::beast::iequals(name, endpoint_.billed_header)) head_.billed_time = value;
+  if (may_be_rate_header(name)) return note(head_.rates, name, value, std::chrono::system_clock::now());
   if (boost::beast::iequals(name, "content-type")) {
     head_.content_type = value;
     head_.event_stream = is_event_stream(value);

@@ -28,7 +28,7 @@ bool TargetHealth::admit(Now now) noexcept {
 void TargetHealth::succeeded() noexcept {
   failures_.store(0, std::memory_order_relaxed);
   if (open_until_ns_.load(std::memory_order_relaxed) == 0) return;
-  open_for_ms_.store(open_for.count(), std::memory_order_relaxed);
+  open_for_ms_.store(open_first_ms_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   open_until_ns_.store(0, std::memory_order_relaxed);
   trial_under_way_.store(false, std::memory_order_release);
 }
@@ -36,13 +36,21 @@ void TargetHealth::succeeded() noexcept {
 void TargetHealth::failed(Now now) noexcept {
   const bool was_trial = open_until_ns_.load(std::memory_order_relaxed) != 0;
   const int failures = failures_.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (!was_trial && failures < failures_max) return;
+  if (!was_trial && failures < failures_allowed_.load(std::memory_order_relaxed)) return;
   // A request that began before the breaker opened may fail after it did: that must not lengthen the wait.
   if (was_trial && state(now) == BreakerState::open) return;
   const std::int64_t wait_ms = open_for_ms_.load(std::memory_order_relaxed);
-  open_for_ms_.store(std::min<std::int64_t>(wait_ms * 2, open_for_max.count()), std::memory_order_relaxed);
+  open_for_ms_.store(std::min(wait_ms * 2, open_most_ms_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
   open_until_ns_.store(nanoseconds(now + std::chrono::milliseconds{wait_ms}), std::memory_order_relaxed);
   trial_under_way_.store(false, std::memory_order_release);
+}
+
+void TargetHealth::adopt(const BreakerRules& rules) noexcept {
+  failures_allowed_.store(static_cast<int>(rules.failures), std::memory_order_relaxed);
+  open_most_ms_.store(rules.open_max.count(), std::memory_order_relaxed);
+  const std::int64_t before = open_first_ms_.exchange(rules.open.count(), std::memory_order_relaxed);
+  // A breaker that is open keeps the wait it has; it is the next one that is new.
+  if (before != rules.open.count() && open_until_ns_.load(std::memory_order_relaxed) == 0) open_for_ms_.store(rules.open.count(), std::memory_order_relaxed);
 }
 
 void TargetHealth::abandoned() noexcept { trial_under_way_.store(false, std::memory_order_release); }

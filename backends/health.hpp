@@ -34,10 +34,20 @@ class TargetHealth {
   void abandoned() noexcept;
   [[nodiscard]] BreakerState state(Now now) const noexcept;
 
+  /// When it opens and for how long; those above unless it is said. Any thread.
+  void adopt(const BreakerRules& rules) noexcept;
+
   /// The last probe's word; a target without probes is always reachable.
   void probed(bool reachable) noexcept { reachable_.store(reachable, std::memory_order_relaxed); }
   [[nodiscard]] bool reachable() const noexcept { return reachable_.load(std::memory_order_relaxed); }
 
+  /// Left out for a while because it fails more often than its peers (gateway/outliers.hpp).
+  void eject(Now until) noexcept { ejected_until_ns_.store(until.time_since_epoch().count(), std::memory_order_relaxed); }
+  [[nodiscard]] bool ejected(Now now) const noexcept { return now.time_since_epoch().count() < ejected_until_ns_.load(std::memory_order_relaxed); }
+
+  std::atomic<bool> draining{false};             ///< an operator wants nothing new sent there
+  std::atomic<bool> rate_noted{false};           ///< its provider said something of rate limits, or refused: its gates are worth asking
+  std::atomic<std::uint32_t> window_attempts{0}, window_failures{0};   ///< since the last look; counted only where outliers are looked for
   std::atomic<std::uint32_t> in_flight{0};
   std::atomic<bool> saturated{false};            ///< as routing last saw it: it takes no requests of others' overflow until it has room again
 
@@ -45,8 +55,11 @@ class TargetHealth {
   std::atomic<int> failures_{0};
   std::atomic<std::int64_t> open_until_ns_{0};   // 0: closed
   std::atomic<std::int64_t> open_for_ms_{open_for.count()};
+  std::atomic<int> failures_allowed_{failures_max};
+  std::atomic<std::int64_t> open_first_ms_{open_for.count()}, open_most_ms_{open_for_max.count()};
   std::atomic<bool> trial_under_way_{false};
   std::atomic<bool> reachable_{true};
+  std::atomic<std::int64_t> ejected_until_ns_{0};
 };
 
 /// All targets' health by id; entries are made on demand and live as long as the board, so that a reload keeps what was learned.

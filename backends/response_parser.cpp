@@ -57,7 +57,11 @@ void ResponseParser::on_field_impl(http::field name, string_view text, string_vi
       if (!head.retry_after) head.retry_after = parse_retry_after(value, std::chrono::system_clock::now());
       break;
     case http::field::unknown:
-      if (boost::beast::iequals(text, "retry-after-ms")) head.retry_after = parse_retry_after_ms(value);
+      if (boost::beast::iequals(text, "retry-after-ms")) {
+        head.retry_after = parse_retry_after_ms(value);
+      } else if (may_be_rate_header({text.data(), text.size()})) {
+        note(head.rates, {text.data(), text.size()}, {value.data(), value.size()}, std::chrono::system_clock::now());
+      }
       break;
     default:
       break;

@@ -32,10 +32,10 @@ Result<void> parse_authority(const Backend& backend, std::string_view authority,
   return success();
 }
 
-void add_credentials(const Backend& backend, Endpoint& endpoint) {
+void add_credentials(const Backend& backend, std::size_t index, Endpoint& endpoint) {
   if (backend.dialect == DialectName::anthropic) endpoint.headers.emplace_back("anthropic-version", "2023-06-01");
   if (backend.api_key.empty()) return;
-  const std::string& key = backend.api_key.reveal();
+  const std::string& key = (index == 0 ? backend.api_key : backend.more_keys[index - 1]).reveal();
   switch (backend.dialect) {
     case DialectName::anthropic:
       endpoint.headers.emplace_back("x-api-key", key);
@@ -60,7 +60,7 @@ void add_credentials(const Backend& backend, Endpoint& endpoint) {
 
 }  // namespace
 
-Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
+Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only, std::size_t key) {
   Endpoint endpoint;
   endpoint.private_only = private_only;
   endpoint.backend = backend.name;
@@ -92,7 +92,7 @@ Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
   if (backend.dialect == DialectName::azure_openai) without("/openai");
   endpoint.prefix = prefix;
   if (backend.pool) endpoint.billed_header = backend.pool->billed_seconds.header;
-  add_credentials(backend, endpoint);
+  add_credentials(backend, key, endpoint);
   return endpoint;
 }
 

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/rate_hints.hpp"
 #include "backends/task.hpp"
 #include "config/config.hpp"
 
@@ -35,7 +36,8 @@ struct Endpoint {
   std::string billed_header;                   ///< says what the provider bills for a call; "": none does
 };
 /// "http://host:port/prefix" taken apart. Errors name what is wrong. `private_only` is Config::air_gap, for every connection that is made.
-[[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only);
+/// `key`: which of the backend's keys it carries; 0 is api_key.
+[[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only, std::size_t key = 0);
 
 /// What is sent. All views must stay valid until the answer's head has arrived or the Transfer is gone.
 struct Call {
@@ -56,6 +58,7 @@ struct AnswerHead {
   std::optional<std::chrono::milliseconds> retry_after;   ///< from retry-after-ms or retry-after (seconds or date)
   std::string content_coding;                  ///< content-encoding as it came, for the transport; "": none
   std::string billed_time;                     ///< Endpoint::billed_header as it came; "": it did not
+  RateHints rates;                             ///< what it says about the provider's rate limits
 };
 
 /// Whether a content-type is that of a stream of events.

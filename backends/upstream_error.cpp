@@ -1,5 +1,7 @@
 #include "backends/upstream_error.hpp"
 
+#include <algorithm>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 namespace tollgate {
@@ -29,12 +31,43 @@ Fault fault_of(int status) {
   switch (status) {
     case 401: case 402: case 403: return Fault::upstream_credentials;   // 402: an empty account of ours
     case 408: case 504: return Fault::upstream_timeout;
-    case 429: case 503: case 529: return Fault::upstream_busy;
+    case 409: case 425: case 429: case 503: case 529: return Fault::upstream_busy;   // 409: a lock of the provider's; 425: not yet
     default: break;
   }
   if (status >= 500) return Fault::upstream_status;
   // Any other 4xx is about the request: it must not open the target's breaker, or a client could take a target out of service.
   return status >= 400 ? Fault::upstream_refused : Fault::upstream_garbage;
+}
+
+bool says_one_of(std::string_view text, std::initializer_list<std::string_view> phrases) {
+  std::string lower(text.substr(0, 2'000));
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) { return lower.find(phrase) != std::string::npos; });
+}
+
+/// Providers that speak OpenAI's protocol have a code for it, some; the others say it in words.
+bool is_too_long(const Error& error, std::string_view type) {
+  if (error.code == context_length_code || error.code == "string_above_max_length" || type == "exceed_context_size_error") return true;
+  return says_one_of(error.message, {"maximum context length",                       // vLLM, Mistral, DeepSeek, OpenRouter
+                                     "context length (",                             // SGLang
+                                     "context_length_exceeded", "exceed context limit", "exceeds the context window",   // Anthropic, OpenAI
+                                     "prompt is too long",                           // Anthropic
+                                     "exceeds the maximum number of tokens",         // Gemini
+                                     "input is too long for requested model",        // Bedrock
+                                     "exceeds the available context size",           // llama.cpp
+                                     "maximum prompt length",                        // xAI
+                                     "`max_new_tokens` must be <="});                // TGI, Together
+}
+
+bool is_filtered(const Error& error) {
+  if (error.code == content_filter_code || error.code == "content_policy_violation" || error.code == "moderation_blocked" ||
+      error.code == "ResponsibleAIPolicyViolation")
+    return true;
+  return says_one_of(error.message, {"content management policy",                   // Azure
+                                     "blocked by content filtering policy",         // Anthropic
+                                     "rejected as a result of our safety system",   // OpenAI
+                                     "violating our usage policy", "content exists risk",   // OpenAI, DeepSeek
+                                     "content filter"});
 }
 
 }  // namespace
@@ -81,8 +114,10 @@ Error read_upstream_error(int status, std::string_view body) {
   if (fault == Fault::upstream_credentials) return fail(fault, "the upstream refused the gateway's own credentials (status " + number + "); check this backend's api_key");
   const nlohmann::json json = nlohmann::json::parse(body, nullptr, false);
   Error error = fail(fault, "");
+  std::string type;
   if (json.is_object() || json.is_array()) {
     const nlohmann::json normal = normal_error(json);
+    type = normal["type"].get<std::string>();
     error.message = normal["message"].get<std::string>();
     if (normal["param"].is_string()) error.param = normal["param"].get<std::string>();
     if (normal["code"].is_string() && normal["code"] != number) error.code = normal["code"].get<std::string>();
@@ -90,6 +125,25 @@ Error read_upstream_error(int status, std::string_view body) {
     error.message = shortened(body);
   }
   if (error.message.empty()) error.message = "the upstream answered with status " + number;
+  if (fault == Fault::upstream_refused) {
+    if (is_too_long(error, type)) {
+      error.code = context_length_code;
+    } else if (is_filtered(error)) {
+      error.code = content_filter_code;
+    }
+    // AWS throttles with a 400 where it does not with a 429.
+    if (says_one_of(body.substr(0, 400), {"throttlingexception"})) error.fault = Fault::upstream_busy;
+  }
+  if (status == 404) {
+    error.code = model_unknown_code;
+    error.http_status = 502;
+    error.message = "the backend does not know what was asked of it; check the target's upstream and the backend's url (it says: " + error.message + ")";
+    return error;
+  }
+  if (error.fault == Fault::upstream_busy && status == 400) {
+    error.http_status = 429;
+    return error;
+  }
   if (fault == Fault::upstream_refused || fault == Fault::upstream_busy) error.http_status = status == 529 ? 503 : status;
   return error;
 }

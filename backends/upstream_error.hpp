@@ -12,6 +12,13 @@
 
 namespace tollgate {
 
+/// What Error::code becomes where an upstream refuses a request because it is too long for the model, or because a content filter will not
+/// have it, in whatever words.
+inline constexpr std::string_view context_length_code = "context_length_exceeded";
+inline constexpr std::string_view content_filter_code = "content_filter";
+/// 404: what the configuration calls `upstream` is not there (any more). Ours to mend, not the client's.
+inline constexpr std::string_view model_unknown_code = "upstream_model_not_found";
+
 /// A status that is not 2xx, and its body. Reads OpenAI's {"error":{"message",…}}, the older vLLM form {"object":"error",…}, FastAPI's
 /// {"detail":…}, Anthropic's {"type":"error","error":{…}}, Google's {"error":{"status",…}} (also in an array), Bedrock's {"message":…},
 /// else the text itself, shortened; of a 5xx no text but such a message, for it is some proxy's page. What is said about the gateway's own

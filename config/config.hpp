@@ -22,6 +22,7 @@
 #include "config/budget_rules.hpp"
 #include "config/names.hpp"
 #include "config/pii_kind.hpp"
+#include "config/resilience.hpp"
 #include "config/result.hpp"
 #include "config/secret.hpp"
 #include "config/token_prices.hpp"
@@ -225,6 +226,7 @@ struct Backend {
   std::string url;                                   ///< "http://host:port[/prefix]", "" if simulated (the gateway fills it in at start)
   std::optional<SimulatedConfig> simulated;
   Secret api_key;                                    ///< empty: none is sent
+  std::vector<Secret> more_keys;                     ///< keys of the same provider beside api_key, from api_keys
   Trust trust = Trust::external;
   std::map<std::string, std::string> labels;
   std::optional<Pool> pool;
@@ -235,6 +237,8 @@ struct Backend {
   std::string api_version;                           ///< azure-openai: of the dated API; "": the v1 API
   bool bearer = false;                               ///< azure-openai: api_key is an Entra token
   AwsKeys aws;                                       ///< bedrock, unless it has an api_key
+  RetryRules retry;
+  BreakerRules breaker;
   bool curl = false;                                 ///< true: always libcurl; else plain http goes through the native client
 
   /// Its engine's metrics are read: asked for, or there is hardware of one's own behind it.
@@ -344,6 +348,8 @@ struct Route {
   milliseconds first_token{0}, deadline{0};          ///< expected time to the first token, to the whole answer; 0: no limit
   bool sticky = false;                               ///< a conversation stays where its prompt cache makes that cheaper
   bool cascade = false;                              ///< an answer that fails its check is asked for again, of the next target
+  RetryOverride retry;
+  OnFilter on_filter = OnFilter::refuse;
 };
 
 /// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
@@ -382,6 +388,7 @@ struct Config {
   std::vector<RateLimit> limits;
   TierBounds tiers;
   SpillOver spill_over;
+  OutlierRules outliers;
   milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never
   bool knows_conversations = false;                  ///< some route is sticky: requests are told apart by conversation
   unsigned attempts_max = 3;                         ///< per request, all targets together

@@ -41,6 +41,9 @@ void check_credentials(MapReader& backend, const Backend& read);             ///
 /// Its dialect's API knows no other surface.
 [[nodiscard]] bool serves_chat_only(const Backend& backend) noexcept;
 void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
+void load_retry(const Cursor& place, RetryOverride& retry);                  ///< `retry:` of a backend or a route
+void load_breaker(const Cursor& place, BreakerRules& breaker);
+void load_outliers(const Cursor& place, OutlierRules& outliers);             ///< `outliers:`
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <limits>
 
 #include "config/address.hpp"
@@ -114,9 +115,42 @@ std::optional<std::string> read_key_file(const Cursor& place) {
   return key;
 }
 
+/// It becomes a header: a line break in it would be another header.
+bool is_credential(const std::string& key, const Cursor& place) {
+  const bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (!printable) place.report("a credential holds only printable ASCII characters and no blanks; was more than the key copied?");
+  return printable;
+}
+
+/// `api_keys`: several keys of one provider, taken in turn.
+void load_api_keys(const Cursor& place, Backend& backend) {
+  constexpr std::size_t keys_max = 32;
+  std::vector<Secret> keys;
+  for (const Cursor& item : place.one_or_more()) {
+    std::optional<std::string> key = item.secret();
+    if (!key || !is_credential(*key, item)) continue;
+    const bool known = std::any_of(keys.begin(), keys.end(), [&](const Secret& other) { return other.reveal() == *key; });
+    if (known) {
+      item.report("this key stands in the list already");
+      continue;
+    }
+    keys.emplace_back(std::move(*key));
+  }
+  if (keys.size() > keys_max) place.report(fmt::format("at most {} keys can be given", keys_max));
+  if (keys.empty()) return;
+  backend.api_key = std::move(keys.front());
+  backend.more_keys.assign(std::make_move_iterator(keys.begin() + 1), std::make_move_iterator(keys.end()));
+}
+
 void load_api_key(MapReader& section, Backend& backend) {
   const Cursor inline_key = section.at("api_key");
   const Cursor key_file = section.at("api_key_file");
+  const Cursor key_list = section.at("api_keys");
+  if (key_list.present() && (inline_key.present() || key_file.present())) {
+    key_list.report("another key is given as well; put all of them into api_keys");
+    return;
+  }
+  if (key_list.present()) return load_api_keys(key_list, backend);
   if (inline_key.present() && key_file.present()) {
     key_file.report("api_key is there as well; keep one of the two");
     return;
@@ -124,14 +158,7 @@ void load_api_key(MapReader& section, Backend& backend) {
   const Cursor& place = inline_key.present() ? inline_key : key_file;
   if (!place.present()) return;
   std::optional<std::string> key = inline_key.present() ? inline_key.secret() : read_key_file(key_file);
-  if (!key) return;
-  // It becomes a header: a line break in it would be another header.
-  const bool printable = std::all_of(key->begin(), key->end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (!printable) {
-    place.report("a credential holds only printable ASCII characters and no blanks; was more than the key copied?");
-    return;
-  }
-  backend.api_key = Secret(std::move(*key));
+  if (key && is_credential(*key, place)) backend.api_key = Secret(std::move(*key));
 }
 
 void load_labels(const Cursor& place, Backend& backend) {
@@ -173,6 +200,10 @@ void load_backend(const std::string& name, const Cursor& place, Draft& draft) {
   load_pool(section.at("pool"), backend);
   load_engine(section.at("engine"), backend);
   load_timeouts(MapReader(section.at("timeouts")), backend.timeouts);
+  RetryOverride retry;
+  load_retry(section.at("retry"), retry);
+  backend.retry = retry.over({});
+  load_breaker(section.at("breaker"), backend.breaker);
   constexpr std::pair<std::string_view, bool> transports[] = {{"auto", false}, {"curl", true}};
   section.choice("transport", backend.curl, transports);
   const Cursor models = section.required("models");

@@ -10,6 +10,7 @@
 
 #include "backends/backends.hpp"
 #include "gateway/answer_check.hpp"
+#include "gateway/attempt_policy.hpp"
 #include "gateway/answer_copy.hpp"
 #include "backends/billed_time.hpp"
 #include "gateway/guards.hpp"
@@ -113,13 +114,15 @@ class Exchange {
   // forward.cpp
   Task<Result<void>> forward();
   Task<Result<void>> attempt(const Step& step);
+  Result<bool> may_attempt(std::size_t step, Error& last);
   Result<void> prepare_mask(const MaskOrder& order);
   Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
   Task<Result<void>> begin_answer(const Step& step, AttemptEnd& end, bool& event_stream);
   Task<Result<AnswerHead>> start_call(const Step& step);
   void note_dropped(const WireBody& wire);
   Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
-  void judge(TargetHealth& health, const Result<void>& outcome);
+  void judge(const Target& target, const Result<void>& outcome);
+  void count_outcome(TargetHealth& health, bool failed) const;
   void end_attempt(AttemptEnd& end);
   [[nodiscard]] bool escalates(std::string_view answer);
   [[nodiscard]] bool has_escalation() const;
@@ -132,6 +135,25 @@ class Exchange {
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
   static void client_left(void* self);
   static void out_of_time(void* self);
+
+  // again.cpp
+  [[nodiscard]] RetryRules retry_rules(const Step& step) const;
+  AttemptPolicy& policy(std::size_t step);
+  AttemptPolicy::Move after_skip(std::size_t step);
+  AttemptPolicy::Move after_failure(std::size_t step, const Error& error);
+  void count_retry(NameId target, bool with_other_key);
+  Task<void> pause(std::chrono::milliseconds time);
+  [[nodiscard]] std::pair<unsigned, RowResult> earlier_attempts() const;
+  [[nodiscard]] std::string retried() const;
+  bool may_fit_elsewhere(std::size_t step, const Error& error);
+
+  // upstream_limits.cpp
+  void choose_key(const Target& target);
+  [[nodiscard]] bool has_other_key(const Target& target) const;
+  void note_limits(const Target& target, const AnswerHead& head);
+  bool blames_key(const Target& target, const Error& error);
+  [[nodiscard]] std::chrono::microseconds limited_for(const Target& target) const;
+  bool heed_limit(std::size_t step, Error& why);
 
   // relay.cpp
   Task<Result<void>> whole(const Dialect& dialect, AttemptEnd& end);
@@ -191,6 +213,8 @@ class Exchange {
   std::uint64_t conversation_ = 0;           // 0: none that could be known again
   RequestFacts::Conversation last_turn_;
   std::unique_ptr<KeptAnswer> kept_;         // failed its check; sent if no other target answers
+  std::unique_ptr<AttemptPolicy> policy_;    // once an attempt has failed
+  Timer* pause_ = nullptr;                   // between two attempts
   std::unique_ptr<Transfer> transfer_;
   Deadline total_;                           // over all attempts
   Deadline silence_;                         // toward the client: time for a comment
@@ -208,6 +232,8 @@ class Exchange {
   std::string dropped_;                      // members that this attempt's dialect left out, for the client to know
   std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price
   int status_ = 0;                           // what the client got
+  std::uint8_t key_ = 0;                     // of the backend's keys: the one this attempt carries
+  bool other_key_ = false;                   // that key failed, and another may be tried at once
 };
 
 }  // namespace tollgate

@@ -14,6 +14,9 @@ namespace tollgate {
 namespace {
 constexpr std::size_t refusal_bytes_max = 64 * 1024;       // of an upstream's error body
 
+/// A 503, or a 529: what the target cannot do now, whoever asks.
+bool is_overload(const Error& error) noexcept { return error.fault == Fault::upstream_busy && error.http_status == 503; }
+
 Error no_attempt() { return fail(Fault::no_target_up, "every target that may take this request is down or was just taken out of service"); }
 }  // namespace
 
@@ -23,33 +26,54 @@ Task<Result<void>> Exchange::forward() {
   total_.set(config.backend_of(*plan_->steps.front().target).timeouts.total);
   Error last = no_attempt();
   unsigned attempts = 0;
-  for (std::size_t next = 0; next < plan_->steps.size() && attempts < config.attempts_max; ++next) {
-    const Step& step = plan_->steps[next];
-    if (kept_ && step.target->capability < plan_->steps[kept_->step].target->capability) continue;   // no better hope there
-    const Permission permission = permits(facts(), config, *step.target);
-    if (permission.forbidden_by != NameId::none) continue;
-    if (admitted_) {
-      if (const Result<void> affordable = afford(next); !affordable) {
-        if (attempts == 0) last = affordable.error();
-        continue;
-      }
+  AttemptPolicy::Move move;
+  for (move.step = 0; move.step < plan_->steps.size() && attempts < config.attempts_max;) {
+    if (move.wait.count() > 0) co_await pause(move.wait);
+    if (client_.gone() || !total_.is_set()) break;
+    const Result<bool> may = may_attempt(move.step, last);
+    if (!may) last = may.error();
+    if (!may) break;
+    if (!may.value()) {
+      move = after_skip(move.step);
+      continue;
     }
-    if (!serving_->health_of(*step.target).admit(std::chrono::steady_clock::now())) continue;
-    if (const Result<void> prepared = prepare_mask(permission.mask); !prepared) {
-      last = prepared.error();
-      break;
-    }
-    step_ = next;
+    step_ = move.step;
     ++attempts;
-    const Result<void> outcome = co_await attempt(step);
+    const Result<void> outcome = co_await attempt(plan_->steps[step_]);
     if (outcome) co_return success();
     last = outcome.error();
     const bool over = replied_ || client_.gone() || !total_.is_set();
-    if (over || facts_of(last.fault).again == Again::no) break;
+    if (over || attempts >= config.attempts_max) break;
+    if (facts_of(last.fault).again == Again::no && !may_fit_elsewhere(step_, last)) break;
+    move = after_failure(step_, last);
   }
   if (client_.gone()) co_return fail(Fault::client_gone, "");
   if (kept_ && !replied_) co_return reply_kept();
   co_return last;
+}
+
+/// Asked before every attempt, the first and each one after it. False: not this step (now), and `last` says why if nothing was attempted
+/// yet; an error: no step at all.
+Result<bool> Exchange::may_attempt(std::size_t next, Error& last) {
+  const Step& step = plan_->steps[next];
+  const TargetHealth& health = serving_->health_of(*step.target);
+  if (kept_ && step.target->capability < plan_->steps[kept_->step].target->capability) return false;   // no better hope there
+  const Permission permission = permits(facts(), *serving_->config, *step.target);
+  if (permission.forbidden_by != NameId::none) return false;
+  const bool is_first = record_->row.attempts == 0;
+  if (admitted_) {
+    if (const Result<void> affordable = afford(next); !affordable) {
+      if (is_first) last = affordable.error();
+      return false;
+    }
+  }
+  if (health.draining.load(std::memory_order_relaxed)) return false;
+  if (Error why = no_attempt(); !heed_limit(next, why)) {
+    if (is_first) last = std::move(why);
+    return false;
+  }
+  TOLLGATE_TRY(prepare_mask(permission.mask));
+  return serving_->health_of(*step.target).admit(std::chrono::steady_clock::now());   // last: it takes the place of a trial
 }
 
 // What the next target may see of the request: all of it, or its masked form.
@@ -79,6 +103,7 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   if (masks_) reactor_.books().will_mask(*record_);
   reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
   attempt_open_ = true;
+  choose_key(target);
   reactor_.constraint_counts().attempted(*serving_->config, record_->row.covered);
   AttemptEnd end;
   const EngineLoad::Ticket ticket = enter_engine(target);
@@ -86,7 +111,7 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   transfer_.reset();                     // an unfinished call is cut off here: the upstream stops working for nobody
   health.in_flight.fetch_sub(1, std::memory_order_relaxed);
   if (!outcome && client_.gone()) outcome = fail(Fault::client_gone, "");
-  judge(health, outcome);
+  judge(target, outcome);
   if (!outcome) end.result = RowResult::of(outcome.error().fault);
   leave_engine(target, ticket, end);
   end_attempt(end);
@@ -109,8 +134,15 @@ void Exchange::leave_engine(const Target& target, const EngineLoad::Ticket& tick
   serving_->engines[target.backend]->load.end(ticket, refused ? Usage{} : end.usage, exact);
 }
 
-void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
-  if (outcome) return health.succeeded();
+void Exchange::judge(const Target& target, const Result<void>& outcome) {
+  TargetHealth& health = serving_->health_of(target);
+  const MonoTime now = std::chrono::steady_clock::now();
+  other_key_ = false;
+  if (outcome) {
+    count_outcome(health, false);
+    return health.succeeded();
+  }
+  other_key_ = blames_key(target, outcome.error());
   switch (outcome.error().fault) {
     case Fault::client_gone:
     case Fault::unsupported:             // nothing was sent: nothing was learned
@@ -118,10 +150,21 @@ void Exchange::judge(TargetHealth& health, const Result<void>& outcome) {
     case Fault::escalated:
     case Fault::upstream_busy:
     case Fault::upstream_refused:
+      count_outcome(health, is_overload(outcome.error()));
       return health.succeeded();         // it answers; that it refuses this request says nothing about the next
     default:
-      return health.failed(std::chrono::steady_clock::now());
+      if (other_key_) return health.abandoned();
+      count_outcome(health, true);
+      // One request counts once, however often it is made again: else what no target can answer would close them all in two.
+      if (earlier_attempts().first > 0 && health.state(now) == BreakerState::closed) return health.abandoned();
+      return health.failed(now);
   }
+}
+
+void Exchange::count_outcome(TargetHealth& health, bool failed) const {
+  if (!serving_->config->outliers.is_on) return;
+  health.window_attempts.fetch_add(1, std::memory_order_relaxed);
+  if (failed) health.window_failures.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Exchange::end_attempt(AttemptEnd& end) {
@@ -154,6 +197,7 @@ Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, boo
   const Backend& backend = serving_->config->backend_of(*step.target);
   end.http_status = head.status;
   note_billed_header(backend, head, end);
+  note_limits(*step.target, head);
   if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect_for(backend));
   event_stream = head.event_stream;
   co_return success();
@@ -166,7 +210,7 @@ void Exchange::note_billed_header(const Backend& backend, const AnswerHead& head
 // A function of its own so that what is only needed for sending is freed before a long stream begins.
 Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   const Backend& backend = serving_->config->backend_of(*step.target);
-  const Endpoint& endpoint = serving_->endpoints[step.target->backend];
+  const Endpoint& endpoint = serving_->endpoint(step.target->backend, key_);
   const Dialect& dialect = dialect_for(backend);
   WireBody wire;
   body_map_.ask_metrics = backend.engine.per_request_metrics && surface_ != Surface::embeddings;
@@ -202,7 +246,7 @@ Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect&
   }
   body.reserve(body.size() + ChatParser::padding);
   Error error = dialect.read_error(head.status, body);
-  hide_credentials(error.message, serving_->endpoints[plan_->steps[step_].target->backend].headers);
+  hide_credentials(error.message, serving_->endpoint(plan_->steps[step_].target->backend, key_).headers);
   error.retry_after = head.retry_after;
   co_return error;
 }
@@ -235,6 +279,7 @@ Usage Exchange::estimated(std::uint64_t answer_bytes) const {
 void Exchange::client_left(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
   if (exchange.transfer_) exchange.transfer_->abort(Fault::client_gone);
+  if (exchange.pause_ != nullptr) exchange.pause_->cancel();
 }
 
 void Exchange::out_of_time(void* self) {

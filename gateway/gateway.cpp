@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -13,6 +14,7 @@
 #include "gateway/answer_review.hpp"
 #include "gateway/budget_metrics.hpp"
 #include "gateway/log.hpp"
+#include "gateway/resilience_series.hpp"
 #include "gateway/shadow.hpp"
 #include "router/model.hpp"
 
@@ -187,11 +189,12 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   if (const Result<void> guarded = still_guarded(*loaded); !guarded) return guarded.error();
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
   TOLLGATE_TRY(CorrectionPtr correction, read_correction(*filled));
-  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, std::move(correction)));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, keys_, std::move(correction)));
   TOLLGATE_TRY(accounts_->adopt(filled));
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
   serving_ = std::move(serving);
+  apply_drains();
   prober_->watch(filled);
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
@@ -236,6 +239,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, handle_signals(), ended);
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
+  asio::co_spawn(control_, watch_outliers(), ended);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
@@ -302,6 +306,39 @@ Task<void> Gateway::watch_engines() {
   }
 }
 
+Task<void> Gateway::watch_outliers() {
+  Timer timer(control_.get_executor());
+  for (;;) {
+    const OutlierRules rules = serving_->config->outliers;
+    timer.expires_after(rules.window);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
+    if (rules.is_on) outliers_.look(*serving_, std::chrono::steady_clock::now());
+  }
+}
+
+void Gateway::apply_drains() noexcept {
+  for (std::size_t i = 0; i < serving_->health.size(); ++i) {
+    const Backend& backend = serving_->config->backend_of(serving_->config->targets[i]);
+    serving_->health[i]->draining.store(drained_.contains(std::string(text(backend.name))), std::memory_order_relaxed);
+  }
+}
+
+std::optional<std::uint32_t> Gateway::drain_backend(const std::string& name, bool drain) {
+  const std::vector<Backend>& backends = serving_->config->backends;
+  const auto known = std::find_if(backends.begin(), backends.end(), [&](const Backend& backend) { return text(backend.name) == name; });
+  if (known == backends.end()) return std::nullopt;
+  const bool changed = drain ? drained_.insert(name).second : drained_.erase(name) > 0;
+  if (changed) log_event(LogLevel::info, drain ? "backend drained: nothing new is sent there" : "backend takes requests again", {{"backend", name}});
+  apply_drains();
+  std::uint32_t in_flight = 0;
+  for (std::size_t i = 0; i < serving_->health.size(); ++i) {
+    const bool of_it = text(serving_->config->backend_of(serving_->config->targets[i]).name) == name;
+    if (of_it) in_flight += serving_->health[i]->in_flight.load(std::memory_order_relaxed);
+  }
+  return in_flight;
+}
+
 std::uint32_t Gateway::connections() const noexcept {
   std::uint32_t sum = 0;
   for (const auto& reactor : reactors_) sum += reactor->counts().connections.load();
@@ -365,12 +402,16 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   for (std::size_t i = 0; i < serving->config->targets.size(); ++i) {
     add(families.back(), serving->health[i]->reachable() ? 1 : 0, {{"target", std::string(text(serving->config->targets[i].id))}});
   }
+  collect_targets(*serving, families);
   RoutingCounts::Totals routed;
   ConstraintCounts::Totals constrained;
   for (const auto& reactor : reactors_) reactor->constraint_counts().add_to(constrained);
   collect_constraints(*serving_->config, std::move(constrained), families);
   for (const auto& reactor : reactors_) reactor->routing_counts().add_to(routed);
   collect_routing(routed, families);
+  ResilienceCounts::Totals helped;
+  for (const auto& reactor : reactors_) reactor->resilience_counts().add_to(helped);
+  collect_resilience(helped, families);
 }
 
 }  // namespace tollgate

@@ -13,6 +13,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "gateway/break_even_series.hpp"
 #include "gateway/engine_watch.hpp"
 #include "gateway/guards.hpp"
+#include "gateway/outliers.hpp"
 #include "gateway/reactor.hpp"
 #include "metrics/metrics.hpp"
 
@@ -61,6 +64,10 @@ class Gateway {
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
   [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
+  /// Sends nothing new to a backend, or does so again; what is under way there goes on. Says how many requests that are; nullopt: there is no
+  /// such backend. A reload changes nothing about it, a restart forgets it.
+  std::optional<std::uint32_t> drain_backend(const std::string& name, bool drain);
+  [[nodiscard]] bool is_drained(const std::string& name) const { return drained_.contains(name); }
   /// Reads the file again; an invalid one changes nothing. The error says why.
   Result<void> reload(ReloadCause cause);
 
@@ -72,6 +79,8 @@ class Gateway {
   Task<void> handle_signals();
   Task<void> watch_file();
   Task<void> watch_engines();
+  Task<void> watch_outliers();
+  void apply_drains() noexcept;
   void begin_drain();
   Task<void> stop_when_drained();
   void collect(std::vector<prometheus::MetricFamily>& families) const;
@@ -81,6 +90,9 @@ class Gateway {
   std::atomic<bool> draining_{false};
   std::unique_ptr<ConfigHolder> holder_;
   HealthBoard board_;
+  KeyBoard keys_;
+  std::set<std::string> drained_;        // backends, by name
+  Outliers outliers_;
   Conversations conversations_;
   EngineBoard engines_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;

@@ -184,7 +184,12 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     TargetState& state = states_[i];
     TargetHealth& health = *serving.health[i];
     state.in_flight = health.in_flight.load(std::memory_order_relaxed);
-    state.availability = !health.reachable() ? Availability::unreachable : health.usable(now) ? Availability::up : Availability::breaker_open;
+    state.availability = health.draining.load(std::memory_order_relaxed) ? Availability::draining
+                         : !health.reachable()                           ? Availability::unreachable
+                         : !health.usable(now)                           ? Availability::breaker_open
+                         : health.ejected(now)                           ? Availability::ejected
+                                                                         : Availability::up;
+    note_limits(serving, i, now, state);
     const EngineLoad& engine = serving.engines[targets[i].backend]->load;
     state.engine_running = engine.running.load(std::memory_order_relaxed);
     state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);

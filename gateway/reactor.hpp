@@ -18,6 +18,7 @@
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/parse_chat.hpp"
+#include "gateway/resilience_counts.hpp"
 #include "gateway/routing_counts.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
@@ -61,6 +62,7 @@ class Reactor {
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
+  [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
   // -- this reactor's thread --
@@ -70,6 +72,7 @@ class Reactor {
   [[nodiscard]] ShadowRuns& shadow_runs() noexcept { return *shadow_runs_; }
   void evaluation_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
+  [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
@@ -112,6 +115,7 @@ class Reactor {
   Books& books_;
   Conversations& conversations_;
   RoutingCounts routing_counts_;
+  ResilienceCounts resilience_counts_;
   ConstraintCounts constraint_counts_;
   Guards& guards_;
   ServingPtr serving_;

@@ -11,15 +11,29 @@ std::atomic<std::uint64_t> generations{0};
 
 Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config), asked(*config) {}
 
-Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, CorrectionPtr correction) {
+Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, CorrectionPtr correction) {
   auto serving = std::make_shared<Serving>(std::move(config));
   serving->correction = std::move(correction);
   for (const Backend& backend : serving->config->backends) {
     TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend, serving->config->air_gap));
     serving->endpoints.push_back(std::move(endpoint));
     serving->engines.push_back(&engines.of(backend.name));
+    UpstreamKeys upstream;
+    for (std::size_t key = 0; key <= backend.more_keys.size(); ++key) {
+      upstream.fingerprints.push_back(fingerprint_of((key == 0 ? backend.api_key : backend.more_keys[key - 1]).reveal()));
+      upstream.health.push_back(&keys.key(backend.name, upstream.fingerprints.back()));
+      if (key == 0) continue;
+      TOLLGATE_TRY(Endpoint another, parse_endpoint(backend, serving->config->air_gap, key));
+      upstream.more_endpoints.push_back(std::move(another));
+    }
+    serving->upstream_keys.push_back(std::move(upstream));
   }
-  for (const Target& target : serving->config->targets) serving->health.push_back(&board.of(target.id));
+  for (const Target& target : serving->config->targets) {
+    serving->health.push_back(&board.of(target.id));
+    serving->health.back()->adopt(serving->config->backend_of(target).breaker);
+    std::vector<RateGate*>& gates = serving->gates.emplace_back();
+    for (const std::uint32_t key : serving->upstream_keys[target.backend].fingerprints) gates.push_back(&keys.gate(target.id, key));
+  }
   for (const Target& target : serving->config->targets) serving->timings.push_back(&engines.timings_of(target.id));
   for (const std::string& name : serving->config->virtual_models) {
     serving->virtual_models.push_back({name, Names::global().intern(name)});

@@ -152,7 +152,8 @@ Result<void> ShadowRun::has_room(const Target& target) {
   const MonoTime now = std::chrono::steady_clock::now();
   const TargetHealth& health = job_->serving->health_of(target);
   const TargetState& state = reactor_.target_states(*job_->serving, now)[job_->serving->index_of(target)];
-  const bool up = health.reachable() && health.state(now) == BreakerState::closed;
+  const bool rests = state.availability != Availability::up || state.limited_for.count() > 0;   // drained, ejected, limited by its provider
+  const bool up = !rests && health.state(now) == BreakerState::closed;
   if (!up || is_saturated(target, state, config_.spill_over)) return fail(Fault::no_target_up, "");
   return success();
 }

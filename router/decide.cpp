@@ -2,6 +2,7 @@
 // can do it, and is up": the order of that sentence is the order here.
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "router/abilities.hpp"
@@ -101,8 +102,36 @@ class Decision {
   void is_up() {
     keep([&](std::size_t index) {
       const Availability availability = state_of(states_, index).availability;
-      if (availability != Availability::up) rule_out(index, why_of(availability));
-      return availability == Availability::up;
+      const bool up = availability == Availability::up || availability == Availability::ejected;
+      if (!up) rule_out(index, why_of(availability));
+      return up;
+    });
+    spare_those_at_rest();
+  }
+
+  /// Targets whose provider's rate limit is used up, and those ejected as outliers, get nothing while others can; if there are none,
+  /// they are better than nothing.
+  void spare_those_at_rest() {
+    const auto rest_of = [&](std::size_t index) -> std::optional<RuledOut> {
+      const TargetState& state = state_of(states_, index);
+      RuledOut out{&config_.targets[index], Why::rate_limited, {}, state.limited_for};
+      if (state.limited_for.count() > 0) return out;
+      if (state.tokens_left >= 0) {
+        const std::int64_t lacking_tokens = input_tokens_of(*facts_.chat, state).count() - state.tokens_left;
+        if (lacking_tokens > 0) {
+          if (state.tokens_per_second > 0) out.expected = std::chrono::microseconds{lacking_tokens * 1'000'000 / state.tokens_per_second};
+          return out;
+        }
+      }
+      if (state.availability != Availability::ejected) return std::nullopt;
+      out.why = Why::ejected;
+      return out;
+    };
+    if (!std::any_of(left_.begin(), left_.end(), [&](std::size_t index) { return !rest_of(index); })) return;
+    keep([&](std::size_t index) {
+      const std::optional<RuledOut> rests = rest_of(index);
+      if (rests) plan_.ruled_out.push_back(*rests);
+      return !rests;
     });
   }
 

@@ -100,6 +100,9 @@ void add_rule(std::string& out, const Plan& plan) {
   if (rule.deadline.count() > 0) out += ", whole answer within " + std::to_string(rule.deadline.count()) + " ms";
   if (rule.sticky) out += ", sticky";
   if (rule.cascade) out += ", cascade";
+  if (rule.retry.retries) out += ", at most " + counted(*rule.retry.retries, "more attempt") + " at a target";
+  if (rule.retry.same_first.value_or(false)) out += ", the same target first";
+  if (rule.on_filter == OnFilter::next_target) out += ", past content filters";
   out += "\n";
 }
 
@@ -120,6 +123,9 @@ void add_ruled_out(std::string& out, const RuledOut& ruled, const Plan& plan) {
       break;
     case Why::deadline:
       out += ": the answer is expected to take " + time_text(ruled.expected) + ", the route allows " + time_text(plan.rule->deadline);
+      break;
+    case Why::rate_limited:
+      if (ruled.expected.count() > 0) out += ": by its provider, for another " + time_text(ruled.expected);
       break;
     default:
       break;

@@ -17,6 +17,11 @@ std::string money(const Step& step) { return step.forecast_known ? "$" + decimal
 
 std::string plain_name(NameId id) { return std::string(text(id)); }
 
+std::string duration_text(std::chrono::microseconds time) {
+  const std::int64_t millis = (time.count() + 500) / 1000;
+  return std::to_string(std::max<std::int64_t>(millis, 1)) + " ms";
+}
+
 /// The targets ruled out, as far as a header has room for them: "claude/sonnet: constraint phi-stays-home".
 std::string others(const Plan& plan) {
   std::string said;
@@ -24,6 +29,7 @@ std::string others(const Plan& plan) {
     said += said.empty() ? "" : ", ";
     said.append(plain_name(out.target->id)).append(": ").append(name_of(out.why));
     if (out.constraint != NameId::none) said.append(" ").append(text(out.constraint));
+    if (out.why == Why::rate_limited && out.expected.count() > 0) said.append(" for ").append(duration_text(out.expected));
   }
   return said;
 }
@@ -32,11 +38,6 @@ std::string cheapest_text(const Plan& plan, const Step& step) {
   std::string said = "cheapest of " + std::to_string(plan.steps.size()) + " that can: " + money(step);
   const Step& next = plan.steps[1];
   return said + " against " + money(next) + (next.is_saturated ? " (saturated)" : "");
-}
-
-std::string duration_text(std::chrono::microseconds time) {
-  const std::int64_t millis = (time.count() + 500) / 1000;
-  return std::to_string(std::max<std::int64_t>(millis, 1)) + " ms";
 }
 
 std::string fastest_text(const Plan& plan, const Step& step) {
@@ -117,12 +118,12 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 26> names = {
+  static constexpr std::array<std::string_view, 28> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
       "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
-      "max_cost", "budget"};
-  static_assert(static_cast<std::size_t>(Why::budget) + 1 == names.size());
+      "max_cost", "budget", "rate_limited", "ejected"};
+  static_assert(static_cast<std::size_t>(Why::ejected) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

@@ -58,7 +58,7 @@ enum class Why : std::uint8_t {
   // more reasons for a step's place
   fastest, weighted, sticky, spill_over, in_time,
   // more reasons to be ruled out
-  min_capability, first_token, deadline, max_cost, budget
+  min_capability, first_token, deadline, max_cost, budget, rate_limited, ejected
 };
 [[nodiscard]] std::string_view name_of(Why why) noexcept;
 
@@ -79,7 +79,7 @@ struct RuledOut {
   const Target* target;
   Why why;
   NameId constraint{};          ///< which, if why is constraint; or which budget
-  std::chrono::microseconds expected{0};      ///< if why is first_token or deadline
+  std::chrono::microseconds expected{0};      ///< if why is first_token or deadline; if rate_limited, for how long still; 0: not known
 };
 
 /// The ordered targets for one request and everything that was ruled out; points into the Config it was decided with.

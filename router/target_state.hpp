@@ -9,7 +9,7 @@
 
 namespace tollgate {
 
-enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining };
+enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining, ejected };
 
 struct TargetState {
   Availability availability = Availability::up;
@@ -26,6 +26,10 @@ struct TargetState {
   // As the engine itself said when last asked, all its clients together; -1: not known.
   std::int32_t engine_running = -1, engine_waiting = -1;
   float kv_cache_usage = -1;                         ///< 0 to 1; not money
+  // What is known of the provider's rate limits, for the key that has the most room.
+  std::chrono::microseconds limited_for{0};          ///< nothing may be sent for so long; 0: it may
+  std::int64_t tokens_left = -1;                     ///< of its tokens per minute; -1: not known
+  std::int64_t tokens_per_second = 0;                ///< at which they come back
 };
 
 }  // namespace tollgate

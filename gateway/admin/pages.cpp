@@ -6,6 +6,7 @@
 #include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
+#include "gateway/resilience_series.hpp"
 
 namespace tollgate {
 
@@ -13,24 +14,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view name_of(const TargetHealth& health) {
-  if (!health.reachable()) return "unreachable";
-  switch (health.state(std::chrono::steady_clock::now())) {
-    case BreakerState::closed: return "up";
-    case BreakerState::half_open: return "half_open";
-    case BreakerState::open: return "breaker_open";
-  }
-  return "up";
-}
-
 AdminReply json(int status, const Json& body) { return {status, "application/json", body.dump(2) + "\n", {}}; }
 
 Json targets(const Serving& serving) {
   Json all = Json::array();
+  const auto now = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < serving.config->targets.size(); ++i) {
     const Target& target = serving.config->targets[i];
     all.push_back({{"target", text(target.id)},
-                   {"state", name_of(*serving.health[i])},
+                   {"state", state_name(serving, i, now)},
+                   {"usable", is_usable(*serving.health[i], now)},
                    {"in_flight", serving.health[i]->in_flight.load()},
                    {"priced", target.prices.has_value() || serving.config->backend_of(target).pool.has_value()}});
   }
@@ -43,7 +36,7 @@ AdminReply readyz(Gateway& gateway) {
   const LedgerStatus ledger = gateway.accounts().ledger();
   const auto now = std::chrono::steady_clock::now();
   bool usable = false;
-  for (const TargetHealth* health : serving->health) usable = usable || (health->reachable() && health->usable(now));
+  for (const TargetHealth* health : serving->health) usable = usable || is_usable(*health, now);
   const bool draining = gateway.draining();
   const bool ready = usable && ledger.writable && !draining;
   return json(ready ? 200 : 503, {{"ready", ready},
@@ -119,6 +112,19 @@ AdminReply budgets(Gateway& gateway) {
   return json(200, budget_report(gateway.guards().budgets.status(BudgetClock::now()), KnownOfBudgets::live));
 }
 
+/// By place and fingerprint, never the keys.
+Json keys(const Serving& serving, std::size_t backend) {
+  Json all = Json::array();
+  if (serving.config->backends[backend].api_key.empty()) return all;
+  const Serving::UpstreamKeys& keys = serving.upstream_keys[backend];
+  for (std::size_t key = 0; key < keys.health.size(); ++key) {
+    all.push_back({{"key", key_text(key, keys.fingerprints[key])},
+                   {"usable", keys.health[key]->usable(std::chrono::steady_clock::now())},
+                   {"refusals", keys.health[key]->refusals()}});
+  }
+  return all;
+}
+
 AdminReply backends(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
   Json all = Json::array();
@@ -129,6 +135,8 @@ AdminReply backends(Gateway& gateway) {
                    {"simulated", backend.simulated.has_value()},
                    {"trust", backend.trust == Trust::internal ? "internal" : "external"},
                    {"labels", backend.labels},
+                   {"draining", gateway.is_drained(std::string(text(backend.name)))},
+                   {"keys", keys(*serving, i)},
                    {"engine", engine(serving->engines[i]->status())}});
   }
   return json(200, {{"backends", all}, {"targets", targets(*serving)}});
@@ -143,6 +151,7 @@ AdminReply reload(Gateway& gateway) {
 AdminReply index(Gateway& gateway) {
   std::string page = "Tollgate, admin port\n\n/metrics              Prometheus\n/healthz              the process runs\n"
                      "/readyz               requests can be served and recorded\n/admin/v1/backends    backends and targets, and what their engines say\n"
+                     "POST …/BACKEND/drain  sends nothing new there and lets finish what is under way; …/undrain\n"
                      "/admin/v1/pools       what each pool was billed, and for what; what a million tokens cost\n/admin/v1/budgets     what each budget allows, has spent, holds and has left\nPOST /-/reload        read the configuration again\n\n";
   page += "configuration " + gateway.config()->source + ", sha256 " + gateway.config()->sha256 + "\n";
   return {200, "text/plain; charset=utf-8", page, {}};
@@ -169,6 +178,7 @@ constexpr Page pages[] = {
 
 AdminReply answer_admin(Gateway& gateway, std::string_view method, std::string_view target, const std::string&) {
   const std::string_view path = target.substr(0, target.find('?'));
+  if (std::optional<AdminReply> drained = answer_drain(gateway, method, path)) return *std::move(drained);
   for (const Page& page : pages) {
     if (page.path != path) continue;
     if (page.method == method || (page.method == "GET" && method == "HEAD")) return page.answer(gateway);

@@ -1,6 +1,7 @@
 #pragma once
 // What the admin port answers: a method, a target and a body in, a reply out. On the control thread.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,8 @@ struct AdminReply {
 };
 
 [[nodiscard]] AdminReply answer_admin(Gateway& gateway, std::string_view method, std::string_view target, const std::string& body);
+
+/// admin/drain.cpp: nullopt if the path is none of its.
+[[nodiscard]] std::optional<AdminReply> answer_drain(Gateway& gateway, std::string_view method, std::string_view path);
 
 }  // namespace tollgate

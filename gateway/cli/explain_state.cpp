@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view grammar =
     "'TARGET: WORD, …' with in_flight=N, waiting=N, running=N (the engine's), kv_cache=SHARE, first_token_ms=N, "
     "token_ms=N, "
-    "answer_ms=N, cached=N (input tokens of this conversation's last turn), was_saturated or down";
+    "answer_ms=N, cached=N (input tokens of this conversation's last turn), limited_ms=N, tokens_left=N (of the provider's rate limit), "
+    "was_saturated, draining, ejected or down";
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t";
@@ -39,6 +40,10 @@ bool take_word(std::string_view word, TargetState& state) {
     state.availability = Availability::unreachable;
     return true;
   }
+  if (word == "draining" || word == "ejected") {
+    state.availability = word == "draining" ? Availability::draining : Availability::ejected;
+    return true;
+  }
   if (word == "was_saturated") {
     state.was_saturated = true;
     return true;
@@ -56,12 +61,16 @@ bool take_word(std::string_view word, TargetState& state) {
     state.first_token_mean = millis(*value);
   else if (name == "token_ms")
     state.output_token_mean = millis(*value);
+  else if (name == "limited_ms")
+    state.limited_for = millis(*value);
   else if (name == "answer_ms")
     state.duration_mean = millis(*value);
   else if (*value != std::floor(*value))
     return false;
   else if (name == "in_flight")
     state.in_flight = static_cast<std::uint32_t>(*value);
+  else if (name == "tokens_left")
+    state.tokens_left = static_cast<std::int64_t>(*value);
   else if (name == "waiting")
     state.engine_waiting = static_cast<std::int32_t>(*value);
   else if (name == "running")

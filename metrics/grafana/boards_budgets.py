@@ -41,4 +41,8 @@ def sent_on():
               listed(rate("tollgate_spillovers_total", 'route=~"$route"', "from, to"), "{{from}} → {{to}}"), "reqps", stacked=True),
         graph("Escalations", "Answers per second on cascade routes that failed their check and were asked for again, by what was wrong with them.",
               listed(rate("tollgate_escalations_total", 'route=~"$route"', "route, reason"), "{{route}} {{reason}}"), "reqps", stacked=True),
+        graph("Asked again", "Attempts per second made again at the same target, by what had failed; key: with another key of its backend.",
+              listed(rate("tollgate_retries_total", 'target=~"$target"', "target, reason"), "{{target}} {{reason}}"), "reqps", stacked=True),
+        graph("Too long or filtered", "Requests per second that a target refused for what they hold and that went to another one.",
+              listed(rate("tollgate_content_fallbacks_total", 'target=~"$target"', "target, reason"), "{{target}} {{reason}}"), "reqps", stacked=True),
     ]

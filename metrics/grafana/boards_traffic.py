@@ -14,6 +14,7 @@ FAILED = "no_target_up|upstream_(unreachable|busy|credentials|status|timeout|gar
 FAILED_REQUESTS, FAILED_REFUSALS = f'outcome=~"{FAILED}"', f'reason=~"{FAILED}"'
 BREAKERS = value_map(closed=(0, GREEN), half_open=(1, YELLOW), open=(2, RED))
 REPAIRED, DAMAGED = 'state=~"settled|open"', 'state="damaged"'
+AT_REST = value_map(no=(0, GREEN), yes=(1, YELLOW))
 YES_NO = value_map(no=(0, RED), yes=(1, GREEN))
 
 
@@ -120,6 +121,14 @@ def service():
     health = [
         states("Breakers", "A target that fails again and again is left out (open), then tried with single requests (half open).",
                f"max by (target) ({series('tollgate_breaker_state', ON_TARGET)})", "{{target}}", BREAKERS),
+        states("Drained", "Targets whose backend an operator has drained: nothing new is sent there.",
+               f"max by (target) ({series('tollgate_target_draining', ON_TARGET)})", "{{target}}", AT_REST),
+        states("Ejected", "Targets that are left out for a while because they failed more often than their peers.",
+               f"max by (target) ({series('tollgate_target_ejected', ON_TARGET)})", "{{target}}", AT_REST),
+        graph("Limited by providers", "How long a provider's rate limit keeps requests from a target.",
+              [(f"max by (target) ({series('tollgate_target_rate_limited_seconds', ON_TARGET)})", "{{target}}")], "s"),
+        graph("Keys refused by providers", "Refusals per second of one of a backend's keys, by its place in the configuration.",
+              listed(rate("tollgate_upstream_key_refusals_total", "", "backend, key"), "{{backend}} key {{key}}"), "reqps"),
         states("Reachable", "Whether health probes of the target succeed.", f"min by (target) ({series('tollgate_target_reachable', ON_TARGET)})", "{{target}}", YES_NO),
     ]
     return board("service", "Rates, errors and times, of the gateway and of each target.", ["team", "route", "target"],

@@ -74,7 +74,7 @@ def test_a_failed_attempt_has_a_row_of_its_own(gateway):
         status, headers, _ = own.chat("[[sim-fault: status=503]]", model="both")
         rows = own.wait_for_row(headers["x-tollgate-request-id"])
         assert [(row["number"], row["target"], row["result"]) for row in rows] == [
-            (1, "managed/large", "upstream_busy"), (2, "gpu/llama", "upstream_busy")]
+            (1, "managed/large", "upstream_busy"), (2, "gpu/llama", "upstream_busy"), (3, "managed/large", "upstream_busy")]
         assert status == 503
 
 

@@ -28,7 +28,7 @@ def model(name, fault):
 
 def backend(name, dialect, url, transport, models, limits=LIMITS):
     aws = "    aws: {region: eu-central-1}\n" if dialect == "bedrock" else ""
-    return (f"  {name}:\n    dialect: {dialect}\n    url: {url}\n    api_key: {SECRET}\n{aws}    transport: {transport}\n    timeouts: {limits}\n    models:\n"
+    return (f"  {name}:\n    dialect: {dialect}\n    url: {url}\n    api_key: {SECRET}\n{aws}    transport: {transport}\n    timeouts: {limits}\n    retry: {{retries: 0}}\n    models:\n"
             + "".join(model(*one) for one in models))
 
 
@@ -133,7 +133,9 @@ WHOLE = {
     **dict.fromkeys(["status-500", "status-502"], ERROR),
     **dict.fromkeys(["status-503", "status-529"], (503, {"upstream_busy"}, "not_billed")),
     "status-429": (429, {"upstream_busy"}, "not_billed"),
-    **{f"status-{status}": (status, {"upstream_refused"}, "not_billed") for status in (400, 404, 409, 413, 422, 425)},
+    **{f"status-{status}": (status, {"upstream_refused"}, "not_billed") for status in (400, 413, 422)},
+    **{f"status-{status}": (status, {"upstream_busy"}, "not_billed") for status in (409, 425)},
+    "status-404": (502, {"upstream_refused"}, "not_billed"),
 }
 # The head of a stream's answer came, then nothing: what was read until then is estimated.
 STREAM = {**WHOLE,
@@ -146,7 +148,9 @@ MIDDLE = {**dict.fromkeys(["cut-within-body", "ends-within-body", "reset-within-
           "stall-within-body": ("upstream_timeout", TIMEOUT), "error-in-the-middle": (None, {"upstream_status"})}
 # Where the first event of a dialect is not yet part of the answer, these come before anything was passed on.
 MIDDLE_OF_SOME = {"garbage-bytes": ("upstream_broke_off", BROKE_OFF), "huge-event": ("upstream_invalid_answer", GARBAGE)}
-NOT_THE_NEXT_TARGETS = {f"status-{status}" for status in (400, 404, 409, 413, 422, 425)}     # about the request itself
+NOT_THE_NEXT_TARGETS = {f"status-{status}" for status in (400, 422)}     # about the request itself
+# Their target rests afterwards: later cases find it so, and go elsewhere, or are told to wait without being sent.
+RESTING = {"status-429", "status-503", "status-529"}
 
 
 def begun(fault, dialect, stream):
@@ -206,6 +210,9 @@ def test_a_fault_is_told_and_recorded_as_what_it_is(place, played, case):
         raise played[case]
     seen = played[case][0]
     attempts = place.attempts[seen.headers["x-tollgate-request-id"]]
+    if fault in RESTING and not attempts:
+        assert seen.status == 429 and "retry-after" in seen.headers
+        return
     assert len(attempts) == 1 and (seen.seconds < DEADLINE or fault == "huge-event")
     assert SECRET not in seen.body.decode() and "127.0.0.1" not in seen.body.decode()
     (attempt,) = attempts
@@ -249,8 +256,9 @@ def test_another_target_answers_where_nothing_was_passed_on_yet(place, played, c
         assert seen.error and len(attempts) == 1          # no second answer behind half of the first
     else:
         assert (seen.status, seen.text, seen.error, seen.done) == (200, ANSWER, None, True)
-        assert [attempt["result"] == "ok" for attempt in attempts] == [False, True]
-        assert seen.headers["x-tollgate-target"] == attempts[1]["target"]
+        results = [attempt["result"] == "ok" for attempt in attempts]
+        assert results == [False, True] or (fault in RESTING and results == [True])
+        assert seen.headers["x-tollgate-target"] == attempts[-1]["target"]
 
 
 def test_nothing_is_left_behind(place, played):

@@ -28,9 +28,9 @@ test('an unknown model is a NotFoundError', async () => {
 
 for (const stream of [false, true]) {
   test(`a 429 is a RateLimitError with its retry-after (stream: ${stream})`, async () => {
-    await assert.rejects(ask('[[sim-fault: status=429,retry-after=7]]', {model: 'gpu/llama', stream}), (error) => {
+    await assert.rejects(ask('[[sim-fault: status=429,retry-after=1]]', {model: 'gpu/llama', stream}), (error) => {
       assert.ok(error instanceof OpenAI.RateLimitError);
-      assert.equal(error.headers.get('retry-after'), '7');
+      assert.equal(error.headers.get('retry-after'), '1');
       return true;
     });
   });

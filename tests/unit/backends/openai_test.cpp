@@ -295,11 +295,11 @@ TEST(OpenAiAnswer, UnknownOutputIsNotNoOutput) {
 
 TEST(OpenAiError, ARefusalOfTheRequestDoesNotSpeakAgainstTheTarget) {
   const Dialect& dialect = dialect_of(DialectName::openai);
-  for (const int status : {400, 404, 405, 409, 413, 415, 422, 451}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_refused) << status;
+  for (const int status : {400, 404, 405, 413, 415, 422, 451}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_refused) << status;
   for (const int status : {401, 402, 403}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_credentials) << status;
   EXPECT_EQ(dialect.read_error(301, "{}").fault, Fault::upstream_garbage);
   EXPECT_EQ(dialect.read_error(422, R"({"detail":[{"loc":["body","n"],"msg":"bad n"}]})").message, "bad n");
-  EXPECT_EQ(dialect.read_error(404, R"({"detail":"Not Found"})").message, "Not Found");
+  EXPECT_EQ(dialect.read_error(404, R"({"detail":"Not Found"})").code, "upstream_model_not_found");
 }
 
 TEST(OpenAiError, StatusesBecomeFaultsAndKeysAreNeverRepeated) {

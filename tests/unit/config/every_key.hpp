@@ -60,6 +60,8 @@ backends:
     pool: {billing: dedicated, gpu: H100, gpus: 2, usd_per_gpu_hour: "2.49", ops_usd_per_month: "2000", saturation_tokens_per_second: 9000}
     engine: {metrics: on, path: /prometheus/metrics, interval_seconds: 0.5, per_request_metrics: true}
     timeouts: {connect_seconds: 0.25, first_byte_seconds: 10, silence_seconds: 20, total_seconds: 30}
+    retry: {retries: 1, first_wait_seconds: 0.1, wait_seconds_max: 2, on: [busy, timeout], prefer: same_target}
+    breaker: {failures: 3, open_seconds: 1, open_seconds_max: 10}
     transport: curl
     models:
       llama:70b/q4:
@@ -148,6 +150,7 @@ backends:
   calls:
     dialect: openai
     url: http://10.0.0.8
+    api_keys: ["sk-first", "${SECRET}"]
     pool: {billing: reported, gpus: 1, usd_per_gpu_second: "0.000725", billed_seconds: {header: X-Billed-Ms, unit: ms}}
     models: {llama: {}}
   predictions:
@@ -226,9 +229,12 @@ routes:
     deadline_ms: 20000
     sticky: true
     cascade: true
+    on_content_filter: next_target
+    retry: {retries: 3, first_wait_seconds: 0.2, wait_seconds_max: 4, on: busy, prefer: other_target}
     among: [{target: near/gpt, weight: 3}, "*"]
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
+outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}
 )";
 
 }  // namespace tollgate::testing
