@@ -279,10 +279,8 @@ void ShadowRun::note_answer(Question& question, const Answer& answer) {
   question.owned_tier = answer.service_tier;
   end.service_tier = question.owned_tier;
   const Backend& backend = config_.backend_of(*question.target);
-  const std::string_view body =
-      answer.owned.empty() ? std::string_view(question.answer) : std::string_view(answer.owned);
   if (backend.pool && !backend.pool->billed_seconds.json.empty()) {
-    end.billed = billed_time_in(body, backend.pool->billed_seconds);
+    end.billed = billed_time_in(question.answer, backend.pool->billed_seconds);  // as the provider said it
   }
   if (!answer.owned.empty()) question.answer = answer.owned;  // translated
 }

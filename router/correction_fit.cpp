@@ -246,8 +246,11 @@ Figures figures_of(const std::vector<Scored>& rows, const TierBounds& tiers) {
 
 }  // namespace
 
-bool FitReport::is_better(double margin) const noexcept {
-  return gain >= margin && gain >= 2 * gain_error && after.auc >= before.auc - auc_slack;
+std::string_view FitReport::not_better_by(double margin) const noexcept {
+  if (!(gain >= margin)) return "it does not gain --gain-min in log loss per row";
+  if (!(gain >= 2 * gain_error)) return "its gain is less than twice the standard error, so it may be chance";
+  if (!(after.auc >= before.auc - auc_slack)) return "it ranks requests worse (AUC)";
+  return {};
 }
 
 FitReport fit_correction(std::span<const LabelledRow> rows, const Correction* current, const TierBounds& tiers) {

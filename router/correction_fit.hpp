@@ -12,6 +12,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "router/correction.hpp"
@@ -41,7 +42,9 @@ struct FitReport {
   Correction correction;  ///< fitted to all rows
 
   /// By at least `margin` nats per row, twice the gain's standard error, and without ranking worse.
-  [[nodiscard]] bool is_better(double margin) const noexcept;
+  [[nodiscard]] bool is_better(double margin) const noexcept { return not_better_by(margin).empty(); }
+  /// What it lacks, in words; "": it is better.
+  [[nodiscard]] std::string_view not_better_by(double margin) const noexcept;
 };
 
 inline constexpr std::size_t folds = 5;

@@ -189,13 +189,14 @@ int fit_and_install(const TrainOptions& options, const Config& config, const std
                    {"gain", report.gain},
                    {"gain_standard_error", report.gain_error},
                    {"better", better},
+                   {"lacks", better ? Json() : Json(std::string(report.not_better_by(options.gain_min)))},
                    {"installed", installs ? Json(path) : Json()}};
     std::printf("%s\n", all.dump(2).c_str());
     return better ? ok : finding;
   }
   print_report(report, sorted);
   if (!better) {
-    std::printf("not installed: it must gain %.4f and twice its standard error, and rank no worse\n", options.gain_min);
+    std::printf("not installed: %s\n", std::string(report.not_better_by(options.gain_min)).c_str());
     return finding;
   }
   if (installs) {

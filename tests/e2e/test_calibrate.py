@@ -4,7 +4,7 @@ import json
 import sqlite3
 import subprocess
 
-from gateway import CONFIG, PROGRAM, ROOT, Gateway
+from gateway import CONFIG, PROGRAM, ROOT, Gateway, total, wait_until
 
 EASY = ["What is the capital of France?", "Hi!", "Translate 'good morning' into German.", "How many legs has a spider?"]
 HARD = ["Prove that there are infinitely many primes of the form 4k+3, and derive a bound.",
@@ -57,6 +57,17 @@ def test_ratings_in_the_ledger_say_what_quality_is_kept():
         assert 0.3 < page["chosen"]["quality_kept"] <= 1
         best = json.loads(calibrate("-c", gateway.config_path, "--quality", "1", "--json").stdout)["chosen"]
         assert best["quality_kept"] == 1 and best["strong_share"] > 0
+
+
+def test_evaluations_are_no_traffic_and_their_scores_say_what_quality_is_kept():
+    with Gateway(CONFIG + "shadow: {share: 1, target: managed/large, judge: managed/large, waiting_max: 1000}\n") as gateway:
+        for prompt in EASY * 20:
+            assert gateway.chat(prompt + ' [[sim-echo: {"score": 0.9}]]')[0] == 200
+        wait_until(lambda: total(gateway.metrics()["tollgate_shadow_evaluations_total"], result="judged") == 80, 30, "80 scores")
+        assert gateway.stop() == 0
+        page = json.loads(calibrate("-c", gateway.config_path, "--strong-share", "0.2", "--json").stdout)
+        assert page["requests"] == 80 and page["quality_source"] == "rated" and page["outcomes"]["weak"] == 80
+        assert "(shadow)" not in json.dumps(page)
 
 
 def test_known_outcomes_of_request_bodies_choose_the_cheapest_boundary():

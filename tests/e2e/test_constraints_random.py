@@ -1,12 +1,12 @@
 """No byte reaches a target outside a constraint: random configurations, requests with known contents, and faults, through the real program.
-The judge knows what was put into each request, and looks only at what the upstreams received. TOLLGATE_SEED repeats a run's choices."""
+The judge knows what was put into each request, and looks only at what the upstreams received, from evaluations after the answer too. TOLLGATE_SEED repeats a run's choices."""
 
 import json
 import os
 import random
 import subprocess
 
-from gateway import PROGRAM, Gateway
+from gateway import PROGRAM, Gateway, total, wait_until
 from recording_upstream import Upstream
 
 VALUES = {"email": "jane.doe@firma.example", "card": "4526 0181 5908 3012", "iban": "DE16 7114 7104 9746 5075 29",
@@ -47,7 +47,7 @@ class Constraint:
         return inside or (self.action == "mask" and not any(VALUES[kind] in body for kind in self.pii))
 
 
-def config(upstreams, constraints, choose):
+def config(upstreams, constraints, strong, judge, choose):
     lines = ['version: 1', 'server: {listen: "127.0.0.1:0", reactors: 1}', 'admin: {listen: "127.0.0.1:0"}', 'ledger: {url: "sqlite:LEDGER"}',
              "attempts_max: 4", "backends:"]
     for name, (trust, region) in BACKENDS.items():
@@ -55,7 +55,14 @@ def config(upstreams, constraints, choose):
         lines.append(f"  {name}: {{dialect: openai, url: '{upstreams[name].url}', trust: {trust}, {transport}labels: {{region: {region}}}, models: {{m: {{}}}}}}")
     order = [f"{name}/m" for name in choose.sample(sorted(BACKENDS), len(BACKENDS))]
     lines += ["constraints:", *(c.yaml(choose) for c in constraints), f"routes: [{{name: auto, when: {{model: auto}}, choose: first, among: [{', '.join(order)}]}}]"]
+    if strong:
+        lines.append(f"shadow: {{share: 1, target: {strong}/m, judge: {judge}/m, concurrency_max: {choose.randint(1, 3)}}}")
     return "\n".join(lines) + "\n"
+
+
+def is_evaluated(status, headers, strong):
+    backend = headers.get("x-tollgate-target", "").split("/")[0]
+    return bool(strong) and status == 200 and BACKENDS[backend][0] == "internal" and backend != strong
 
 
 def message(held, word, choose):
@@ -75,8 +82,9 @@ def message(held, word, choose):
 
 def run(choose, upstreams, requests):
     constraints = [Constraint(i, choose) for i in range(choose.randint(1, 4))]
-    attempts = 0
-    with Gateway(config(upstreams, constraints, choose)) as gateway:
+    strong, judge = (choose.choice(sorted(BACKENDS)) for _ in range(2)) if choose.random() < 0.7 else (None, None)
+    attempts = evaluations = 0
+    with Gateway(config(upstreams, constraints, strong, judge, choose)) as gateway:
         for _ in range(requests):
             for upstream in upstreams.values():
                 upstream.status, upstream.bodies = choose.choice(FAULTS), []
@@ -84,7 +92,10 @@ def run(choose, upstreams, requests):
             phi, word = choose.random() < 0.3, choose.random() < 0.3
             body = {"model": choose.choice(["auto", "auto", "auto", *(f"{name}/m" for name in BACKENDS)]), "messages": message(held, word, choose),
                     "stream": choose.random() < 0.5}
-            gateway.request("POST", "/v1/chat/completions", body, {"x-class": "phi"} if phi else {})
+            status, headers, _ = gateway.request("POST", "/v1/chat/completions", body, {"x-class": "phi"} if phi else {})
+            if is_evaluated(status, headers, strong):
+                evaluations += 1
+                wait_until(lambda: total(gateway.metrics()["tollgate_shadow_evaluations_total"]) == evaluations, 20, f"{evaluations} evaluations")
             for name, upstream in upstreams.items():
                 for received in upstream.bodies:
                     attempts += 1
@@ -96,7 +107,7 @@ def run(choose, upstreams, requests):
             proof = subprocess.run([PROGRAM, "prove", "--ledger", gateway.ledger_path, "--constraint", constraint.name, "--json"],
                                    capture_output=True, text=True, timeout=30)
             assert proof.returncode == 0 and json.loads(proof.stdout)["summary"]["outside"] == 0, proof.stdout + proof.stderr
-    return attempts
+    return attempts, evaluations
 
 
 def test_no_byte_reaches_a_target_outside_a_constraint():
@@ -105,7 +116,8 @@ def test_no_byte_reaches_a_target_outside_a_constraint():
     choose = random.Random(seed)
     upstreams = {name: Upstream(lambda request: "ok " + json.dumps(request["messages"][-1]["content"])) for name in BACKENDS}
     try:
-        assert sum(run(choose, upstreams, 40) for _ in range(10)) > 100
+        attempts, evaluations = (sum(counts) for counts in zip(*(run(choose, upstreams, 40) for _ in range(10))))
+        assert attempts > 100 and evaluations > 20
     finally:
         for upstream in upstreams.values():
             upstream.close()

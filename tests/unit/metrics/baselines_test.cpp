@@ -48,6 +48,13 @@ TEST(BaselinesTest, TheSameTokensArePricedAtTheReference) {
   EXPECT_EQ(cost_text(set.rules[0], served(1000, 100)), "0.0045");
 }
 
+TEST(BaselinesTest, WhatNoClientAskedForIsComparedWithNothing) {
+  const BaselineSet set = baselines_of(*config_with({baseline("frontier", {0})}));
+  OpenRequest evaluation = served(1000, 100);
+  evaluation.row.purpose = Purpose::shadow;
+  EXPECT_EQ(cost_text(set.rules[0], evaluation), "does not apply");
+}
+
 TEST(BaselinesTest, OfSeveralHostsTheCheapestCountsAndUnpricedOnesAreLeftOut) {
   const BaselineSet set = baselines_of(*config_with({baseline("cheapest", {2, 0, 1})}));
   EXPECT_EQ(cost_text(set.rules[0], served(1000, 100)), "0.0006");

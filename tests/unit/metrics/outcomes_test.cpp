@@ -58,6 +58,38 @@ TEST_F(OutcomesTest, ARatingIsDurableWhenItIsAnswered) {
   EXPECT_EQ(testing::Reader(path_).text("SELECT source||' '||verdict FROM outcomes"), "feedback bad");
 }
 
+TEST_F(OutcomesTest, TheLedgerTellsWhatTheGatewayAskedForItself) {
+  for (const Purpose purpose : {Purpose::client, Purpose::shadow, Purpose::judge}) {
+    RequestOpened opened = testing::opened();
+    opened.purpose = purpose;
+    opened.stream = true;
+    books_.settle(*books_.open(opened), testing::closing());
+  }
+  EXPECT_EQ(reader().text("SELECT group_concat(purpose) FROM (SELECT purpose FROM requests ORDER BY id)"),
+            "client,shadow,judge");
+  EXPECT_EQ(reader().number("SELECT sum(stream) FROM requests"), 3);
+  EXPECT_EQ(reader().number("SELECT sum(recovered) FROM requests"), 0);
+}
+
+TEST_F(OutcomesTest, AJudgesScoreIsKeptBesideARating) {
+  const RequestId id = settled();
+  record(id, OutcomeVerdict::bad);
+  Outcome score;
+  score.request = id;
+  score.source = OutcomeSource::judge;
+  score.verdict = OutcomeVerdict::good;
+  score.score_ppm = 800'000;
+  score.at_us = 1'790'000'000'000'000;
+  record(score);
+  EXPECT_EQ(reader().text("SELECT group_concat(source||' '||verdict||' '||coalesce(score,'-')) FROM outcomes"),
+            "feedback bad -,judge good 0.800000");
+  const auto judged = judged_requests(path_, 0, 10);
+  ASSERT_TRUE(judged && judged.value().size() == 1);
+  EXPECT_EQ(judged.value()[0].feedback, OutcomeVerdict::bad);
+  EXPECT_EQ(judged.value()[0].judge, OutcomeVerdict::good);
+  EXPECT_EQ(judged.value()[0].format, std::nullopt);
+}
+
 TEST_F(OutcomesTest, TheSameRatingAgainChangesNothingAndIsNotCounted) {
   const RequestId id = settled();
   EXPECT_EQ(record(id, OutcomeVerdict::good), OutcomeResult::recorded);
