@@ -5,10 +5,12 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/budget_metrics.hpp"
 #include "gateway/log.hpp"
@@ -91,6 +93,7 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  live_.reset();
   scraper_.reset();
   prober_.reset();
   engine_watch_.reset();
@@ -133,6 +136,7 @@ Result<void> Gateway::start() {
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
+  live_ = std::make_unique<LiveView>(*this);
   admin_ = std::make_unique<AdminServer>(control_, *this);
   TOLLGATE_TRY(admin_port_, admin_->listen(loaded->admin.listen));
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
@@ -291,6 +295,13 @@ Gateway::Addresses Gateway::addresses() const {
   all.models = config.virtual_models;
   for (const Target& target : config.targets) all.models.emplace_back(text(target.id));
   return all;
+}
+
+asio::ip::tcp::endpoint Gateway::data_endpoint() const {
+  const asio::ip::address bound = asio::ip::make_address(serving_->config->server.listen.host);
+  if (!bound.is_unspecified()) return {bound, data_port_};
+  if (bound.is_v6()) return {asio::ip::address_v6::loopback(), data_port_};
+  return {asio::ip::address_v4::loopback(), data_port_};
 }
 
 void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {

@@ -13,6 +13,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,6 +30,7 @@
 namespace tollgate {
 
 class AdminServer;
+class LiveView;
 
 class Gateway {
  public:
@@ -55,6 +57,12 @@ class Gateway {
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
+  [[nodiscard]] LiveView& live() noexcept { return *live_; }
+  [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
+  /// Where this machine itself reaches the data port.
+  [[nodiscard]] asio::ip::tcp::endpoint data_endpoint() const;
+  [[nodiscard]] ConfigStatus config_status() const { return holder_->status(); }
+  [[nodiscard]] std::span<const std::unique_ptr<Reactor>> reactors() const noexcept { return reactors_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
   [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
@@ -90,6 +98,7 @@ class Gateway {
   std::vector<std::thread> threads_;
   asio::io_context control_{1};
   asio::basic_signal_set<Executor> signals_{control_.get_executor()};
+  std::unique_ptr<LiveView> live_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
 };

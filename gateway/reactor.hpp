@@ -14,6 +14,7 @@
 #include "backends/deadline_wheel.hpp"
 #include "backends/socket_poll.hpp"
 #include "gateway/conversations.hpp"
+#include "gateway/decision_feed.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/routing_counts.hpp"
 #include "gateway/serving.hpp"
@@ -54,6 +55,7 @@ class Reactor {
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
+  [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
 
   // -- this reactor's thread --
   [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
@@ -99,6 +101,7 @@ class Reactor {
   Books& books_;
   Conversations& conversations_;
   RoutingCounts routing_counts_;
+  DecisionFeed decisions_;
   Guards& guards_;
   ServingPtr serving_;
   PolledSocket acceptor_{poll_};

@@ -245,6 +245,7 @@ void Exchange::settle(const Result<void>& outcome) {
   }
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
   charge_unheld();
+  if (reactor_.decisions().wants_one()) note_decision(outcome, closing);
   reactor_.books().settle(*record_, closing);
   if (admitted_) admitted_->hold.settle();
 }
