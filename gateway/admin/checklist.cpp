@@ -102,12 +102,15 @@ Line prices_known(const Gateway& gateway, const ChecklistFacts& facts) {
             "Give the model its prices, or the backend its pool:",
             "models:\n  my-model:\n    prices:\n      input_usd_per_million_tokens: \"2.50\"\n      output_usd_per_million_tokens: \"10.00\""};
   }
-  if (is_stale(config.prices)) {
+  // The built-in book matters only to models that the configuration gives no price, which nobody here can tell.
+  const bool stale = is_stale(config.prices);
+  if (stale && !config.prices.path.empty()) {
     return {"prices", "Every model has a price", false, "the price book is of " + config.prices.as_of + ", older than " + std::to_string(config.prices.stale_after_days) + " days",
             "Import a newer price list:", "tollgate prices import prices.json --to my-prices.json"};
   }
   const std::string today = facts.unpriced == 0 ? "" : "; but the cost of " + counted(facts.unpriced, "attempt") + " of today is not known (no usage came, or no price for it)";
-  return {"prices", "Every model has a price", true, counted(config.targets.size(), "target") + " priced by token or by hardware" + today, "", ""};
+  const std::string book = stale ? "; the built-in price list is of " + config.prices.as_of : "";
+  return {"prices", "Every model has a price", true, counted(config.targets.size(), "target") + " priced by token or by hardware" + today + book, "", ""};
 }
 
 Line budget(const Gateway& gateway) {

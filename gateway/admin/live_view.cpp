@@ -64,6 +64,8 @@ LiveView::LiveView(Gateway& gateway) : gateway_(gateway), started_us_(unix_micro
     earlier_ = std::move(earlier);
   });
   tick(std::chrono::steady_clock::now());
+  // The first requests are those that somebody sends to see what happens.
+  for (const auto& reactor : gateway_.reactors()) reactor->decisions().allow(sampled_at_once, sampled_at_once);
 }
 
 LiveView::~LiveView() { reader_.join(); }

@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
 
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/typed_request.hpp"
@@ -19,6 +20,35 @@ constexpr std::chrono::minutes answer_silence_max{15};  // the data port has its
 constexpr std::size_t decisions_at_first = 50;
 constexpr std::size_t decisions_per_event = 24;
 constexpr std::size_t status_line_max = 256;
+
+/// Sees at once that the client of a stream has left: from then on it sends nothing, so that anything to read is its end.
+class ClientWatch {
+ public:
+  ClientWatch(AdminStream& client, std::function<void()> when_gone) : client_(client), seen_(std::make_shared<Seen>()) {
+    seen_->when_gone = std::move(when_gone);
+    client_.socket().async_wait(Socket::wait_read, [seen = seen_](const boost::system::error_code& failed) {
+      if (failed || seen->over) return;
+      seen->gone = true;
+      seen->when_gone();
+    });
+  }
+  ~ClientWatch() {
+    seen_->over = true;
+    boost::system::error_code ignored;
+    client_.socket().cancel(ignored);
+  }
+  ClientWatch(const ClientWatch&) = delete;
+  ClientWatch& operator=(const ClientWatch&) = delete;
+  [[nodiscard]] bool gone() const noexcept { return seen_->gone; }
+
+ private:
+  struct Seen {
+    bool over = false, gone = false;
+    std::function<void()> when_gone;
+  };
+  AdminStream& client_;
+  std::shared_ptr<Seen> seen_;
+};
 
 Task<bool> write_all(AdminStream& stream, std::string text) {
   stream.expires_after(write_max);
@@ -57,11 +87,12 @@ Task<bool> relay_answer(AdminStream& to, AdminStream& from) {
   std::array<char, 16 * 1024> piece;
   std::string begun;
   bool head_is_out = false;
+  const ClientWatch watch(to, [&from] { from.cancel(); });   // ends the request: nobody waits for it
   for (;;) {
     from.expires_after(answer_silence_max);
     const auto room = asio::buffer(piece);
     auto [ended, size] = co_await from.async_read_some(room, as_result);
-    if (ended) co_return head_is_out;
+    if (ended) co_return head_is_out || watch.gone();
     std::string out(piece.data(), size);
     if (!head_is_out) {
       begun += out;
@@ -97,7 +128,8 @@ Task<void> stream_events(AdminStream& stream, Gateway& gateway) {
   std::uint64_t seen = live.decisions_seen() - std::min<std::uint64_t>(live.decisions_seen(), decisions_at_first);
   std::size_t most = decisions_at_first;
   Timer tick(stream.get_executor());
-  for (;;) {
+  const ClientWatch watch(stream, [&tick] { tick.cancel(); });
+  while (!watch.gone()) {
     text += "event: overview\ndata: " + live.overview_of_tick() + "\n\n" + decisions_event(live, seen, most);
     most = decisions_per_event;
     const bool taken = co_await write_all(stream, std::move(text));

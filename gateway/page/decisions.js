@@ -20,7 +20,7 @@ function rowOf(decision) {
   const target = element("span", {class: `target ${trusts.get(decision.target) ?? ""}`}, element("b", {}, decision.target ?? "nowhere"),
     decision.attempts > 1 ? element("em", {}, `${decision.attempts} tries`) : null, ok ? null : element("em", {class: "bad"}, decision.outcome.replaceAll("_", " ")));
   const row = element("button", {type: "button", class: "row", "aria-haspopup": "dialog", "data-id": decision.id, onclick: () => open(decision.id)},
-    element("time", {datetime: decision.at}, clock(decision.at)), complexityBar(decision.complexity, decision.tier), target,
+    element("time", {datetime: decision.at, title: `came ${clock(decision.at)}`}, clock(Date.parse(decision.at) + decision.duration_ms)), complexityBar(decision.complexity, decision.tier), target,
     element("span", {class: "reason"}, decision.reason), costOf(decision), element("span", {class: "took"}, millis(decision.duration_ms)));
   return element("li", {class: ok ? null : "failed", "data-text": `${decision.target} ${decision.model} ${decision.reason} ${decision.outcome} ${decision.tier} ${decision.team}`.toLowerCase()}, row);
 }

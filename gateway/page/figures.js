@@ -55,4 +55,4 @@ export function span(seconds) {
 }
 
 export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
-export const clock = (iso) => new Date(iso).toLocaleTimeString([], {hour12: false});
+export const clock = (time) => new Date(time).toLocaleTimeString([], {hour12: false});
