@@ -6,7 +6,6 @@
 // is idle, timers are deadlines of the wheel, and a handle keeps the options of its URL.
 
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
 #include "backends/socket_poll.hpp"
+#include "backends/upstream_error.hpp"
 #include "config/address.hpp"
 
 namespace tollgate {
@@ -47,6 +47,8 @@ class CurlTransport final : public Transport {
   void give_back(CURL* handle, const std::string& url) noexcept;
   bool add(CURL* handle);
   void remove(CURL* handle) noexcept { curl_multi_remove_handle(multi_, handle); }
+  /// A socket for curl. The descriptor may be one that curl closed without a word (a connection that failed): that one's watch ends.
+  curl_socket_t open_socket(const curl_sockaddr& address);
   [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
 
@@ -54,6 +56,7 @@ class CurlTransport final : public Transport {
   struct Watched {
     DescriptorWatch watch;
     bool wants_read = false, wants_write = false;
+    bool lasting = false;                       // of a connection; else of curl's own, which it closes without telling
   };
 
   static int socket_changed(CURL*, curl_socket_t socket, int what, void* self, void* known);
@@ -103,7 +106,7 @@ class CurlTransfer final : public Transfer {
   void wake() { wake_.wake(); }
   void set_lasting_options(const std::string& url, bool get);
   void set_air_gap();
-  static curl_socket_t open_socket(void* refused, curlsocktype purpose, curl_sockaddr* address);
+  static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int before_request(void* refused, char* primary_ip, char* local_ip, int primary_port, int local_port);
   [[nodiscard]] Error failure() const;
 
@@ -188,6 +191,10 @@ bool CurlTransport::add(CURL* handle) {
 int CurlTransport::socket_changed(CURL*, curl_socket_t socket, int what, void* self, void*) {
   auto& transport = *static_cast<CurlTransport*>(self);
   std::unique_ptr<Watched>& watched = transport.watched_[socket];
+  if (what == CURL_POLL_REMOVE && (!watched || !watched->lasting)) {
+    transport.watched_.erase(socket);
+    return 0;
+  }
   if (!watched) watched.reset(new Watched{DescriptorWatch(transport.poll_, socket, &CurlTransport::socket_event, &transport)});
   watched->wants_read = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
   watched->wants_write = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
@@ -198,6 +205,16 @@ int CurlTransport::socket_changed(CURL*, curl_socket_t socket, int what, void* s
     watched->watch.set(EPOLLIN);
   }
   return 0;
+}
+
+curl_socket_t CurlTransport::open_socket(const curl_sockaddr& address) {
+  const curl_socket_t made = ::socket(address.family, address.socktype | SOCK_CLOEXEC, address.protocol);
+  if (made < 0) return CURL_SOCKET_BAD;
+  std::unique_ptr<Watched>& watched = watched_[made];
+  if (watched) watched->watch.closed();
+  watched.reset(new Watched{DescriptorWatch(poll_, made, &CurlTransport::socket_event, this)});
+  watched->lasting = true;
+  return made;
 }
 
 int CurlTransport::socket_closed(void* self, curl_socket_t socket) {
@@ -297,7 +314,9 @@ void CurlTransfer::set_lasting_options(const std::string& url, bool get) {
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);            // a redirect could carry the key elsewhere
+  set(CURLOPT_ACCEPT_ENCODING, "identity");   // what comes compressed all the same is unpacked
   set(CURLOPT_HTTP_VERSION, static_cast<long>(endpoint_.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::open_socket);
   set(CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
   set(CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   if (const char* const authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);  // NOLINT(concurrency-mt-unsafe): nobody sets it
@@ -311,18 +330,14 @@ void CurlTransfer::set_air_gap() {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NOPROXY, "*");
-  set(CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::open_socket);
   set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
 }
 
-curl_socket_t CurlTransfer::open_socket(void* refused, curlsocktype, curl_sockaddr* address) {
-  const void* bytes = nullptr;
-  if (address->family == AF_INET) bytes = &reinterpret_cast<const sockaddr_in*>(&address->addr)->sin_addr;
-  if (address->family == AF_INET6) bytes = &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr;
-  if (bytes != nullptr && is_private_ip(address->family, bytes)) {
-    return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  }
-  *static_cast<bool*>(refused) = true;
+curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  if (!transfer.endpoint_.private_only) return transfer.transport_.open_socket(*address);
+  if (is_private_ip(address->addr)) return transfer.transport_.open_socket(*address);
+  transfer.outside_refused_ = true;
   return CURL_SOCKET_BAD;
 }
 
@@ -355,10 +370,8 @@ void CurlTransfer::prepare(const Call& call) {
   header("x-request-id", call.request_id);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
-  if (endpoint_.private_only) {
-    set(CURLOPT_OPENSOCKETDATA, &outside_refused_);
-    set(CURLOPT_PREREQDATA, &outside_refused_);
-  }
+  set(CURLOPT_OPENSOCKETDATA, this);
+  if (endpoint_.private_only) set(CURLOPT_PREREQDATA, &outside_refused_);
   set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEDATA, this);
@@ -416,13 +429,15 @@ Error CurlTransfer::failure() const {
   if (outside_refused_) {
     return say(Fault::upstream_unreachable, "air_gap is on and its name does not resolve to a private address: nothing was sent");
   }
-  const std::string_view what = message_[0] != '\0' ? std::string_view(message_) : std::string_view(curl_easy_strerror(code_));
+  std::string what = message_[0] != '\0' ? message_ : curl_easy_strerror(code_);
+  hide(what, endpoint_.host, "it");           // clients see the backend's name, not where it stands
   curl_off_t connected = 0;
   curl_easy_getinfo(handle_, CURLINFO_PRETRANSFER_TIME_T, &connected);
   switch (code_) {
     case CURLE_OK: return say(Fault::upstream_garbage, "the answer has no head");
     case CURLE_OPERATION_TIMEDOUT: return say(connected == 0 ? Fault::upstream_unreachable : Fault::upstream_timeout, what);
-    case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_WEIRD_SERVER_REPLY: case CURLE_BAD_CONTENT_ENCODING: case CURLE_HTTP2: case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING: return say(Fault::upstream_garbage, what);
+    case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_WEIRD_SERVER_REPLY: case CURLE_HTTP2: case CURLE_HTTP2_STREAM:
       return say(head_complete_ ? Fault::upstream_broke_off : Fault::upstream_garbage, what);
     default: break;
   }
@@ -430,8 +445,7 @@ Error CurlTransfer::failure() const {
 }
 
 std::size_t CurlTransfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<CurlTransfer*>(self);
-  if (!transfer.head_complete_) transfer.take_header({data, size * count});
+  if (auto& transfer = *static_cast<CurlTransfer*>(self); !transfer.head_complete_) transfer.take_header({data, size * count});
   return size * count;
 }
 
@@ -439,8 +453,7 @@ void CurlTransfer::take_header(std::string_view line) {
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
   if (line.starts_with("HTTP/")) {            // a new head: what came before was interim
     head_ = AnswerHead{};
-    const std::size_t blank = line.find(' ');
-    if (blank != std::string_view::npos) std::from_chars(line.data() + blank + 1, line.data() + line.size(), head_.status);
+    if (const std::size_t blank = line.find(' '); blank != std::string_view::npos) std::from_chars(line.data() + blank + 1, line.data() + line.size(), head_.status);
     return;
   }
   if (line.empty()) {

@@ -248,6 +248,7 @@ Result<Answer> GeminiDialect::read_answer(Surface, std::string_view body) const 
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) return fail(Fault::upstream_garbage, "the upstream answered 200 with something that is not a JSON object");
   const Json& candidates = at(json, "candidates");
+  if (at(json, "error").is_object()) return fail(Fault::upstream_status, "the upstream answered 200 with an error: " + read_error(500, body).message);
   const bool blocked = !text_at(at(json, "promptFeedback"), "blockReason").empty();
   if (!candidates.is_array() && !blocked) return fail(Fault::upstream_garbage, "the upstream's answer has no candidates");
   ChatAnswer answer;

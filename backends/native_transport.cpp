@@ -13,6 +13,7 @@
 #include <map>
 
 #include "backends/backends.hpp"
+#include "backends/content_decoder.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/response_parser.hpp"
 #include "backends/socket_poll.hpp"
@@ -32,12 +33,6 @@ constexpr auto as_result = asio::as_tuple(use_task);
 
 using Clock = std::chrono::steady_clock;
 using boost::system::error_code;
-
-bool is_private_endpoint(const asio::ip::tcp::endpoint& endpoint) {
-  const asio::ip::address address = endpoint.address();
-  if (address.is_v4()) return is_private_ip(AF_INET, address.to_v4().to_bytes().data());
-  return is_private_ip(AF_INET6, address.to_v6().to_bytes().data());
-}
 
 struct Connection {
   explicit Connection(SocketPoll& poll) : socket(poll) {}
@@ -131,6 +126,8 @@ class NativeTransfer final : public Transfer {
   [[nodiscard]] Error error(Fault fault, std::string_view what) const;
   [[nodiscard]] Error failure(const error_code& code, Fault otherwise) const;
   void finished();
+  Result<void> begin_body();
+  Result<std::string_view> decoded(std::string_view body);
   std::size_t receive(error_code& code);
 
   NativeTransport& transport_;
@@ -139,6 +136,7 @@ class NativeTransfer final : public Transfer {
   Deadline deadline_;
   ConnectionPtr connection_;
   std::optional<ResponseParser> parser_;
+  std::unique_ptr<ContentDecoder> decoder_;   // null: the body comes as it is
   std::string head_;               // of the request
   std::string carry_;              // received, not yet consumed
   std::size_t carry_used_ = 0;     // of carry_: consumed, but a view of it may still be in use
@@ -177,7 +175,7 @@ void NativeTransfer::write_head(const Call& call) {
   head_.reserve(512);
   head_.append(call.method).append(" ").append(endpoint_.prefix).append(call.path).append(" HTTP/1.1\r\nhost: ").append(endpoint_.host);
   if (endpoint_.port != 80) head_.append(":").append(std::to_string(endpoint_.port));
-  head_.append("\r\ncontent-type: application/json\r\naccept: ");
+  head_.append("\r\ncontent-type: application/json\r\naccept-encoding: identity\r\naccept: ");
   head_.append(call.stream ? "text/event-stream" : "application/json");
   for (const auto& [name, value] : endpoint_.headers) head_.append("\r\n").append(name).append(": ").append(value);
   for (const auto& [name, value] : call.headers) head_.append("\r\n").append(name).append(": ").append(value);
@@ -199,7 +197,7 @@ Task<Result<void>> NativeTransfer::resolve() {
     for (const auto& entry : found) peer_.addresses.push_back(entry.endpoint());
   }
   if (endpoint_.private_only) {
-    std::erase_if(peer_.addresses, [](const asio::ip::tcp::endpoint& each) { return !is_private_endpoint(each); });
+    std::erase_if(peer_.addresses, [](const asio::ip::tcp::endpoint& each) { return !is_private_ip(*each.data()); });
     if (peer_.addresses.empty()) {
       co_return error(Fault::upstream_unreachable, "air_gap is on and its name does not resolve to a private address: nothing was sent");
     }
@@ -325,8 +323,30 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   }
   deadline_.clear();
   head_ = std::string();                // an open stream needs it no more
+  TOLLGATE_CO_TRY(begin_body());
   if (parser_->is_done()) finished();
   co_return std::move(parser_->head);
+}
+
+Result<void> NativeTransfer::begin_body() {
+  const std::string& coding = parser_->head.content_coding;
+  if (coding.empty()) return success();
+  if (!ContentDecoder::knows(coding)) {
+    connection_.reset();
+    return error(Fault::upstream_garbage, "the answer comes in a content-encoding that was not asked for");
+  }
+  decoder_ = std::make_unique<ContentDecoder>();
+  return success();
+}
+
+Result<std::string_view> NativeTransfer::decoded(std::string_view body) {
+  const bool over = done_;
+  Result<std::string_view> plain = decoder_->decode(body);
+  if (plain && over && !decoder_->complete()) plain = fail(Fault::upstream_broke_off, "the answer's compressed body ended in the middle");
+  if (plain) return plain;
+  connection_.reset();
+  if (!aborted_) aborted_ = plain.error().fault;
+  return error(plain.error().fault, plain.error().message);
 }
 
 // The message is complete: the connection may serve the next call if nothing more came on it.
@@ -379,7 +399,9 @@ Task<Result<std::string_view>> NativeTransfer::read() {
     if (parser_->is_done()) finished();
     if (!fed.body.empty()) {
       deadline_.clear();
-      co_return fed.body;
+      if (!decoder_) co_return fed.body;
+      const Result<std::string_view> plain = decoded(fed.body);
+      if (!plain || !plain.value().empty()) co_return plain;
     }
     carry_.erase(0, carry_used_);
     carry_used_ = 0;

@@ -157,8 +157,9 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   if (parser().iterate(body.data(), body.size(), body.size() + simdjson::SIMDJSON_PADDING).get(document) || document.get_object().get(object)) {
     return fail(Fault::upstream_garbage, "the upstream answered 200 with something that is not a JSON object");
   }
-  bool has_error = false, has_metrics = false;
+  bool has_error = false, has_metrics = false, has_answer = false;
   const bool valid = each_member(object, [&](std::string_view name, sj::value value) {
+    has_answer = has_answer || name == (surface == Surface::embeddings ? "data" : "choices");
     if (name == "choices") return add_choices(value, answer.content_bytes);
     if (name == "error") has_error = true;
     if (name == "metrics") has_metrics = true;
@@ -180,6 +181,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
   }
   const char* behind = nullptr;
   if (!valid || !document.current_location().get(behind)) return fail(Fault::upstream_garbage, std::string(invalid));
+  if (!has_answer) return fail(Fault::upstream_garbage, "the upstream answered 200 with JSON that is no answer");
   if (has_metrics) read_metrics(body, answer);
   if (usage_text.empty()) return answer;
   if (const auto usage = parse_usage(usage_text, surface != Surface::embeddings)) {
@@ -205,12 +207,14 @@ Result<void> OpenAiStreamReader::feed(std::string_view bytes, Pieces& out) {
   own_.clear();
   joined_.clear();
   TOLLGATE_TRY(splitter_.feed(bytes, [&](std::string_view raw) { take(raw, out); }));
+  if (error_seen_ && !first_error_.empty()) return fail(Fault::upstream_status, first_error_);
   if (error_seen_) return fail(Fault::upstream_status, "the upstream sent an error in the middle of its answer");
+  if (garbage_seen_) return fail(Fault::upstream_garbage, "the upstream's stream holds something that is not an event of an answer");
   return success();
 }
 
 void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
-  if (complete_ || error_seen_) return;        // nothing belongs behind the end
+  if (complete_ || error_seen_ || garbage_seen_) return;        // nothing belongs behind the end
   std::string joined;
   const std::string_view data = event_data(raw, joined);
   if (data.starts_with("[DONE]")) {
@@ -222,8 +226,16 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
     }
     return;
   }
-  if (data.empty()) return append(out, raw);   // a comment
+  if (!is_event(raw, data)) {
+    garbage_seen_ = true;
+    return;
+  }
+  if (data.empty()) {                          // a comment; before the answer it would only bind us to this target
+    if (begun_) append(out, raw);
+    return;
+  }
   if (contains(data, "\"error\"") && pass_error_on(data, out)) return;
+  begun_ = true;
   if (!joined.empty() && contains(data, "\"usage\"")) {
     // To change an event its JSON must stand on one line; between lines there are only blanks in JSON, never text.
     std::replace(joined.begin(), joined.end(), '\n', ' ');
@@ -234,6 +246,14 @@ void OpenAiStreamReader::take(std::string_view raw, Pieces& out) {
   const std::optional<UsageMember> member = find_usage(data);
   if (!member) return append(out, raw);
   take_usage(raw, data, *member, out);
+}
+
+bool OpenAiStreamReader::is_event(std::string_view raw, std::string_view data) const noexcept {
+  if (!simdjson::validate_utf8(raw.data(), raw.size())) return false;
+  if (data.empty()) return true;
+  const std::size_t first = data.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos || data[first] != '{') return false;
+  return begun_ || contains(data, "\"choices\"") || contains(data, "\"object\"") || contains(data, "\"error\"") || contains(data, "\"usage\"");
 }
 
 bool OpenAiStreamReader::take_metrics(std::string_view data, Pieces& out) {
@@ -296,6 +316,10 @@ bool OpenAiStreamReader::pass_error_on(std::string_view json, Pieces& out) {
   if (!tells_error(body)) return false;
   error_seen_ = true;
   const nlohmann::json event{{"error", normal_error(body)}};
+  if (!begun_) {
+    first_error_ = "the upstream answered 200 with an error: " + event["error"]["message"].get<std::string>();
+    return true;
+  }
   own_ = "data: " + event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n\n";
   append(out, own_);
   return true;
@@ -304,6 +328,10 @@ bool OpenAiStreamReader::pass_error_on(std::string_view json, Pieces& out) {
 Result<void> OpenAiStreamReader::finish(Pieces& out) {
   if (!complete_ && !error_seen_ && !splitter_.rest().empty()) {   // a last event without its blank line
     const std::string last = std::string(splitter_.rest()) + "\n\n";
+    std::string joined;
+    const std::string_view data = event_data(last, joined);
+    const bool half = !data.empty() && !data.starts_with("[DONE]") && !nlohmann::json::accept(data);
+    if (half) return fail(Fault::upstream_broke_off, "the upstream's stream ended in the middle of an event");
     std::string written;
     SseSplitter again;
     TOLLGATE_TRY(again.feed(last, [&](std::string_view raw) {

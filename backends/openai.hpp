@@ -42,9 +42,11 @@ class OpenAiStreamReader final : public StreamReader {
 
  private:
   void take(std::string_view raw, Pieces& out);
+  /// Whether an event may go to the client: text, and at the beginning one that an answer can begin with.
+  [[nodiscard]] bool is_event(std::string_view raw, std::string_view data) const noexcept;
   void take_usage(std::string_view raw, std::string_view json, const UsageMember& member, Pieces& out);
   void note_content(std::string_view json) noexcept;
-  /// Passes an error event on in OpenAI's form. False: it is none.
+  /// Passes an error event on in OpenAI's form; keeps its message where nothing was passed on yet. False: it is none.
   bool pass_error_on(std::string_view json, Pieces& out);
   void hold(std::string_view raw, std::size_t usage_close);
   /// Reads the engine's timings off an event; takes them out if the client did not ask. True: it did, the event is passed on anew.
@@ -55,12 +57,14 @@ class OpenAiStreamReader final : public StreamReader {
   const bool reads_metrics_, strips_metrics_;
   EngineTimings timings_;
   bool complete_ = false, content_seen_ = false, finish_seen_ = false, error_seen_ = false;
+  bool begun_ = false, garbage_seen_ = false;   // an event was passed on; one came that is none
   std::uint64_t content_bytes_ = 0;
   SseSplitter splitter_;
   RunningUsage usage_;
   std::string service_tier_;
   std::string held_;                 // last usage event and end mark, until their cost is known
   std::size_t held_usage_close_ = 0; // of held_: the closing brace of the usage object
+  std::string first_error_;          // of an answer that is nothing but an error
   std::string own_;                  // events written here rather than passed on
   std::forward_list<std::string> joined_;   // events that came on several data lines, on one; views of them are given out
 };

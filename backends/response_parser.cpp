@@ -50,6 +50,9 @@ void ResponseParser::on_field_impl(http::field name, string_view text, string_vi
       head.content_type.assign(value);
       head.event_stream = is_event_stream(value);
       break;
+    case http::field::content_encoding:
+      if (!boost::beast::iequals(value, "identity")) head.content_coding.assign(value);
+      break;
     case http::field::retry_after:
       if (!head.retry_after) head.retry_after = parse_retry_after(value, std::chrono::system_clock::now());
       break;

@@ -52,6 +52,7 @@ struct AnswerHead {
   std::string content_type;
   std::optional<std::uint64_t> content_length;
   std::optional<std::chrono::milliseconds> retry_after;   ///< from retry-after-ms or retry-after (seconds or date)
+  std::string content_coding;                  ///< content-encoding as it came, for the transport; "": none
   std::string billed_time;                     ///< Endpoint::billed_header as it came; "": it did not
 };
 
@@ -64,7 +65,7 @@ class Transfer {
  public:
   virtual ~Transfer() = default;
   /// Sends and waits for the head of the final answer (1xx are passed over). Faults: upstream_unreachable (nothing was sent),
-  /// upstream_timeout, upstream_broke_off, upstream_garbage, or what abort() said.
+  /// upstream_timeout, upstream_broke_off, upstream_garbage (also a content coding that nobody asked for and that cannot be taken off), or what abort() said.
   virtual Task<Result<AnswerHead>> start(const Call& call) = 0;
   /// The next bytes of the body, content and transfer codings removed; empty: the body is complete. The view is valid only until
   /// the caller next suspends or reads: it may lie in memory that all calls of the reactor share.

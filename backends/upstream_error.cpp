@@ -59,6 +59,21 @@ nlohmann::json normal_error(const nlohmann::json& given) {
   return out;
 }
 
+void hide(std::string& text, std::string_view secret, std::string_view word) {
+  if (secret.empty()) return;
+  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + word.size())) text.replace(at, secret.size(), word);
+}
+
+void hide_credentials(std::string& message, const std::vector<std::pair<std::string, std::string>>& headers) {
+  constexpr std::size_t secret_bytes_min = 8;      // shorter ones stand in ordinary words
+  for (const auto& [name, value] : headers) {
+    std::string_view secret = value;
+    if (const auto blank = secret.rfind(' '); blank != std::string_view::npos) secret.remove_prefix(blank + 1);   // "Bearer …"
+    if (name == "anthropic-version" || secret.size() < secret_bytes_min) continue;
+    hide(message, secret, "***");
+  }
+}
+
 Error read_upstream_error(int status, std::string_view body) {
   const Fault fault = fault_of(status);
   const std::string number = std::to_string(status);
@@ -71,7 +86,7 @@ Error read_upstream_error(int status, std::string_view body) {
     error.message = normal["message"].get<std::string>();
     if (normal["param"].is_string()) error.param = normal["param"].get<std::string>();
     if (normal["code"].is_string() && normal["code"] != number) error.code = normal["code"].get<std::string>();
-  } else {
+  } else if (status < 500) {
     error.message = shortened(body);
   }
   if (error.message.empty()) error.message = "the upstream answered with status " + number;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
@@ -180,6 +181,12 @@ bool is_private_ip(int family, const void* bytes) noexcept {
   Ip6 address{};
   std::memcpy(address.data(), bytes, address.size());
   return is_private(address);
+}
+
+bool is_private_ip(const sockaddr& address) noexcept {
+  if (address.sa_family == AF_INET) return is_private_ip(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+  if (address.sa_family == AF_INET6) return is_private_ip(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+  return false;
 }
 
 bool is_private_ip(std::string_view text) {

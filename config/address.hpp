@@ -7,6 +7,8 @@
 
 #include "config/config.hpp"
 
+struct sockaddr;
+
 namespace tollgate {
 
 /// "127.0.0.1:8080", "[::1]:8080", "localhost:8080" (which becomes 127.0.0.1). Errors say what would be right.
@@ -27,6 +29,8 @@ struct BackendUrl {
 /// A resolved address, as the system will connect to it: loopback, 10/8, 172.16/12, 192.168/16, fc00::/7, and IPv4 of those
 /// mapped into IPv6. Nothing else: no link-local, no name. `family` is AF_INET with 4 bytes or AF_INET6 with 16.
 [[nodiscard]] bool is_private_ip(int family, const void* bytes) noexcept;
+/// The same for a socket address; false for other families.
+[[nodiscard]] bool is_private_ip(const sockaddr& address) noexcept;
 /// The same for its text ("10.1.2.3", "fd00::1"); false for what is no address.
 [[nodiscard]] bool is_private_ip(std::string_view text);
 

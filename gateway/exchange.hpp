@@ -109,7 +109,8 @@ class Exchange {
   Task<Result<void>> pump(StreamReader& reader);
   bool pass_on(StreamReader& reader, const Result<std::string_view>& read, Result<void>& outcome);
   void end_stream(StreamReader& reader, AttemptEnd& end, Result<void>& outcome);
-  void take_usage(StreamReader& reader, bool finished, AttemptEnd& end);
+  void take_usage(StreamReader& reader, bool finished, const Result<void>& outcome, AttemptEnd& end);
+  [[nodiscard]] static bool nothing_answered(const StreamReader& reader, const Result<void>& outcome);
   void note_progress(StreamReader& reader);
   [[nodiscard]] const BilledSeconds* billed_json() const;
   void note_timings(const EngineTimings& timings) const;

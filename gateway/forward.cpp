@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "backends/upstream_error.hpp"
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
 #include "metrics/pricing.hpp"
@@ -194,6 +195,7 @@ Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect&
   }
   body.reserve(body.size() + ChatParser::padding);
   Error error = dialect.read_error(head.status, body);
+  hide_credentials(error.message, serving_->endpoints[plan_->steps[step_].target->backend].headers);
   error.retry_after = head.retry_after;
   co_return error;
 }

@@ -185,7 +185,7 @@ void Exchange::end_stream(StreamReader& reader, AttemptEnd& end, Result<void>& o
   billed_.reset();
   silence_.clear();
   const bool finished = outcome.has_value() || reader.complete();
-  take_usage(reader, finished, end);
+  take_usage(reader, finished, outcome, end);
   if (!finished) return;
   end_attempt(end);
   Pieces out;
@@ -218,11 +218,18 @@ void Exchange::note_progress(StreamReader& reader) {
   reactor_.books().progress(*record_, usage, source);
 }
 
-void Exchange::take_usage(StreamReader& reader, bool finished, AttemptEnd& end) {
+/// An error or garbage in place of an answer: as little is known as of such a whole answer.
+bool Exchange::nothing_answered(const StreamReader& reader, const Result<void>& outcome) {
+  if (outcome || reader.content_bytes() > 0) return false;
+  return outcome.error().fault == Fault::upstream_status || outcome.error().fault == Fault::upstream_garbage;
+}
+
+void Exchange::take_usage(StreamReader& reader, bool finished, const Result<void>& outcome, AttemptEnd& end) {
   std::tie(end.usage, end.usage_source) = reader.usage();
   end.first_token_us = first_token_us_;
   note_timings(reader.timings());
   end.service_tier = reader.service_tier();
+  if (end.usage_source == UsageSource::none && !finished && nothing_answered(reader, outcome)) return;
   if (end.usage_source == UsageSource::none) {
     end.usage = estimated(reader.content_bytes());
     end.usage_source = UsageSource::estimated;
