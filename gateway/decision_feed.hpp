@@ -24,12 +24,12 @@ namespace tollgate {
 struct DecisionSample {
   RequestRow request;
   std::vector<AttemptRow> attempts;
-  std::string model;                  ///< as the client wrote it, cut
-  std::string reason;                 ///< of the step that was tried last; why it was refused, if it was
-  std::string explanation;            ///< JSON of router/explain.hpp
-  std::optional<Usd> cost;            ///< absent: some attempt has no price
+  std::string model;        ///< as the client wrote it, cut
+  std::string reason;       ///< of the step that was tried last; why it was refused, if it was
+  std::string explanation;  ///< JSON of router/explain.hpp
+  std::optional<Usd> cost;  ///< absent: some attempt has no price
   std::int64_t duration_us = 0;
-  std::int64_t first_token_us = -1;   ///< after arrival; negative: none
+  std::int64_t first_token_us = -1;  ///< after arrival; negative: none
 };
 using DecisionPtr = std::shared_ptr<const DecisionSample>;
 

@@ -9,19 +9,20 @@ namespace {
 constexpr std::size_t model_bytes_max = 120;
 }
 
-void Exchange::note_decision(const Result<void>& outcome, const RequestClosing& closing) {
+// `seen` is the request just before it was settled: its slot is not its own any more.
+void Exchange::note_decision(const OpenRequest& seen, const Result<void>& outcome, const RequestClosing& closing) {
   auto sample = std::make_shared<DecisionSample>();
-  sample->request = record_->row;
+  sample->request = seen.row;
   sample->request.result = closing.result;
   sample->request.http_status = static_cast<std::int16_t>(closing.http_status);
   sample->model = std::string(chat_.model.substr(0, model_bytes_max));
   bool priced = true;
-  for (unsigned i = 0; i < record_->row.attempts; ++i) {
-    const AttemptRow& attempt = record_->attempts[i];
+  for (unsigned i = 0; i < seen.row.attempts; ++i) {
+    const AttemptRow& attempt = seen.attempts[i];
     sample->attempts.push_back(attempt);
     priced = priced && attempt.pricing != Pricing::unpriced;
   }
-  if (priced) sample->cost = record_->total();
+  if (priced) sample->cost = seen.total();
   using std::chrono::microseconds;
   sample->duration_us = std::chrono::duration_cast<microseconds>(closing.duration).count();
   if (closing.first_token.count() >= 0) {
@@ -32,10 +33,11 @@ void Exchange::note_decision(const Result<void>& outcome, const RequestClosing& 
     sample->reason = reason();
   }
   if (!outcome) {
-    if (record_->row.attempts == 0) sample->request.target = NameId::none;
-    if (sample->reason.empty() || record_->row.attempts == 0) sample->reason = outcome.error().message;
+    if (seen.row.attempts == 0) sample->request.target = NameId::none;
+    if (sample->reason.empty() || seen.row.attempts == 0) sample->reason = outcome.error().message;
   }
-  const Result<Plan> plan = plan_ ? Result<Plan>(*plan_) : Result<Plan>(outcome ? fail(Fault::internal, "") : outcome.error());
+  const Result<Plan> plan =
+      plan_ ? Result<Plan>(*plan_) : Result<Plan>(outcome ? fail(Fault::internal, "") : outcome.error());
   sample->explanation = explain_json(facts(), *serving_->config, plan);
   reactor_.decisions().add(std::move(sample));
 }

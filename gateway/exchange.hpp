@@ -55,7 +55,7 @@ class Exchange {
   void list_models();
   void settle(const Result<void>& outcome);
   void log_access(const Result<void>& outcome);
-  void note_decision(const Result<void>& outcome, const RequestClosing& closing);
+  void note_decision(const OpenRequest& seen, const Result<void>& outcome, const RequestClosing& closing);
   [[nodiscard]] RequestFacts facts() const;
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);

@@ -22,28 +22,28 @@ inline constexpr std::int64_t day_us = 86'400'000'000;
 
 /// A baseline over the requests of one day.
 struct DayBaseline {
-  std::uint64_t compared = 0;   ///< requests whose own cost and whose baseline are both known
-  std::uint64_t unknown = 0;    ///< the others
-  UsdSum baseline;              ///< what the compared ones would have cost
-  UsdSum actual;                ///< what they were charged
+  std::uint64_t compared = 0;  ///< requests whose own cost and whose baseline are both known
+  std::uint64_t unknown = 0;   ///< the others
+  UsdSum baseline;             ///< what the compared ones would have cost
+  UsdSum actual;               ///< what they were charged
 
   DayBaseline& operator+=(const DayBaseline& more) noexcept;
 };
 
 struct DaySums {
-  std::int64_t day = 0;         ///< since the Unix epoch
+  std::int64_t day = 0;  ///< since the Unix epoch
   std::uint64_t requests = 0, failed = 0, attempts = 0;
-  std::uint64_t unpriced = 0;   ///< attempts whose cost is not known; not in the money
-  UsdSum spend;                 ///< all charges
-  UsdSum gpu;                   ///< of which shares of pools
+  std::uint64_t unpriced = 0;  ///< attempts whose cost is not known; not in the money
+  UsdSum spend;                ///< all charges
+  UsdSum gpu;                  ///< of which shares of pools
   std::int64_t input_tokens = 0, output_tokens = 0;
   std::map<NameId, DayBaseline> baselines;
 
-  DaySums& operator+=(const DaySums& more);   ///< keeps its day
+  DaySums& operator+=(const DaySums& more);  ///< keeps its day
 };
 
 struct CommittedSums {
-  std::vector<DaySums> days;    ///< the latest on which requests arrived, rising; at most SumsByDay::days_max
+  std::vector<DaySums> days;  ///< the latest on which requests arrived, rising; at most SumsByDay::days_max
   /// Since the process began: what the requests that a target answered would have cost at a baseline, by both.
   std::map<std::pair<NameId, NameId>, UsdSum> worth;
 

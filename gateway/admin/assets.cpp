@@ -5,7 +5,8 @@
 namespace tollgate {
 
 namespace embedded {
-extern const std::string_view page_html, page_css, page_main, page_dom, page_figures, page_explain, page_cards, page_decisions, page_try, page_icon;
+extern const std::string_view page_html, page_css, page_main, page_dom, page_figures, page_explain, page_cards,
+    page_decisions, page_try, page_icon;
 }
 
 namespace {

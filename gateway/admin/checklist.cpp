@@ -17,8 +17,8 @@ struct Line {
   const char* title;
   bool ok;
   std::string detail;
-  std::string remedy;      ///< what to do
-  std::string snippet;     ///< the same, to be copied
+  std::string remedy;   ///< what to do
+  std::string snippet;  ///< the same, to be copied
 };
 
 Json json_of(const Line& line) {
@@ -46,11 +46,15 @@ std::string listed(const std::vector<std::string>& names) {
 Line configuration(const Gateway& gateway) {
   const ConfigStatus status = gateway.config_status();
   const Config& config = *gateway.config();
-  return {"config", "Configuration is valid", status.last_reload_ok,
-          status.last_reload_ok ? config.source + ", " + counted(config.backends.size(), "backend") + ", " +
-                                      counted(config.routes.size(), "route")
-                                : "the file was changed and is not valid; what was in force before stays: " + status.last_error,
-          "Mend the file; it is read again as soon as it changes.", "tollgate check " + config.source};
+  return {"config",
+          "Configuration is valid",
+          status.last_reload_ok,
+          status.last_reload_ok
+              ? config.source + ", " + counted(config.backends.size(), "backend") + ", " +
+                    counted(config.routes.size(), "route")
+              : "the file was changed and is not valid; what was in force before stays: " + status.last_error,
+          "Mend the file; it is read again as soon as it changes.",
+          "tollgate check " + config.source};
 }
 
 Line upstreams(Gateway& gateway) {
@@ -69,26 +73,34 @@ Line upstreams(Gateway& gateway) {
     snippet += "curl -i " + backend.url + "   # " + std::string(text(backend.name)) + "\n";
     if (down.size() > 3) break;
   }
-  return {"upstreams", "Every upstream answers", down.empty(),
-          down.empty() ? counted(all, "target") + (all == 1 ? " is up" : " are up") : listed(down) + (down.size() == 1 ? " does" : " do") + " not answer",
-          "Is it running, and is its url right? The gateway asks again every five seconds.", snippet};
+  return {"upstreams",
+          "Every upstream answers",
+          down.empty(),
+          down.empty() ? counted(all, "target") + (all == 1 ? " is up" : " are up")
+                       : listed(down) + (down.size() == 1 ? " does" : " do") + " not answer",
+          "Is it running, and is its url right? The gateway asks again every five seconds.",
+          snippet};
 }
 
 Line first_request(Gateway& gateway, const ChecklistFacts& facts) {
   const Gateway::Addresses at = gateway.addresses();
   const std::string model = at.models.empty() ? "auto" : at.models.front();
   const std::string key = at.needs_key ? " \\\n  -H \"Authorization: Bearer $TOLLGATE_KEY\"" : "";
-  return {"first_request", "A first request has come", facts.requests > 0,
+  return {"first_request",
+          "A first request has come",
+          facts.requests > 0,
           facts.requests > 0 ? counted(facts.requests, "request") + " recorded" : "none so far today",
           "Send one from the box on this page, or:",
           "curl -i " + at.data_url + "/v1/chat/completions -H 'content-type: application/json'" + key +
-              " \\\n  -d '{\"model\":\"" + model + "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"};
+              " \\\n  -d '{\"model\":\"" + model +
+              "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is the capital of France?\"}]}'"};
 }
 
 bool is_stale(const PriceFile& prices) {
   if (prices.as_of.empty()) return false;
   constexpr double seconds_per_day = 86'400;
-  return std::difftime(std::time(nullptr), prices::day_of(prices.as_of)) > static_cast<double>(prices.stale_after_days) * seconds_per_day;
+  return std::difftime(std::time(nullptr), prices::day_of(prices.as_of)) >
+         static_cast<double>(prices.stale_after_days) * seconds_per_day;
 }
 
 Line prices_known(const Gateway& gateway, const ChecklistFacts& facts) {
@@ -98,24 +110,41 @@ Line prices_known(const Gateway& gateway, const ChecklistFacts& facts) {
     if (!target.prices && !config.backend_of(target).pool) unpriced.emplace_back(text(target.id));
   }
   if (!unpriced.empty()) {
-    return {"prices", "Every model has a price", false, listed(unpriced) + (unpriced.size() == 1 ? " has" : " have") + " no price: what requests cost there is unknown",
-            "Give the model its prices, or the backend its pool:",
-            "models:\n  my-model:\n    prices:\n      input_usd_per_million_tokens: \"2.50\"\n      output_usd_per_million_tokens: \"10.00\""};
+    return {
+        "prices",
+        "Every model has a price",
+        false,
+        listed(unpriced) + (unpriced.size() == 1 ? " has" : " have") + " no price: what requests cost there is unknown",
+        "Give the model its prices, or the backend its pool:",
+        "models:\n  my-model:\n    prices:\n      input_usd_per_million_tokens: \"2.50\"\n      "
+        "output_usd_per_million_tokens: \"10.00\""};
   }
   // The built-in book matters only to models that the configuration gives no price, which nobody here can tell.
   const bool stale = is_stale(config.prices);
   if (stale && !config.prices.path.empty()) {
-    return {"prices", "Every model has a price", false, "the price book is of " + config.prices.as_of + ", older than " + std::to_string(config.prices.stale_after_days) + " days",
-            "Import a newer price list:", "tollgate prices import prices.json --to my-prices.json"};
+    return {"prices",
+            "Every model has a price",
+            false,
+            "the price book is of " + config.prices.as_of + ", older than " +
+                std::to_string(config.prices.stale_after_days) + " days",
+            "Import a newer price list:",
+            "tollgate prices import prices.json --to my-prices.json"};
   }
-  const std::string today = facts.unpriced == 0 ? "" : "; but the cost of " + counted(facts.unpriced, "attempt") + " of today is not known (no usage came, or no price for it)";
+  const std::string today = facts.unpriced == 0 ? ""
+                                                : "; but the cost of " + counted(facts.unpriced, "attempt") +
+                                                      " of today is not known (no usage came, or no price for it)";
   const std::string book = stale ? "; the built-in price list is of " + config.prices.as_of : "";
-  return {"prices", "Every model has a price", true, counted(config.targets.size(), "target") + " priced by token or by hardware" + today + book, "", ""};
+  return {"prices", "Every model has a price",
+          true,     counted(config.targets.size(), "target") + " priced by token or by hardware" + today + book,
+          "",       ""};
 }
 
 Line budget(const Gateway& gateway) {
   const std::size_t count = gateway.config()->budgets.size();
-  return {"budget", "A budget guards the spend", count > 0, count > 0 ? counted(count, "budget") + " in force" : "none is set: nothing limits what requests may cost",
+  return {"budget",
+          "A budget guards the spend",
+          count > 0,
+          count > 0 ? counted(count, "budget") + " in force" : "none is set: nothing limits what requests may cost",
           "Add one to the configuration (docs/money/budgets.md):",
           "budgets:\n  - {name: all, limit_usd: \"100\", per: month}"};
 }
@@ -123,7 +152,10 @@ Line budget(const Gateway& gateway) {
 Line prometheus(const Gateway& gateway, const ChecklistFacts& facts) {
   std::string address = gateway.addresses().admin_url;
   if (const std::size_t scheme = address.find("//"); scheme != std::string::npos) address.erase(0, scheme + 2);
-  return {"prometheus", "Prometheus scrapes the metrics", facts.scraped, facts.scraped ? "scraped in the last five minutes" : "no scrape in the last five minutes",
+  return {"prometheus",
+          "Prometheus scrapes the metrics",
+          facts.scraped,
+          facts.scraped ? "scraped in the last five minutes" : "no scrape in the last five minutes",
           "Add this to prometheus.yml; dashboards and alerts: docs/dashboards.md.",
           "scrape_configs:\n  - job_name: tollgate\n    static_configs: [{targets: [\"" + address + "\"]}]"};
 }
@@ -132,8 +164,8 @@ Line prometheus(const Gateway& gateway, const ChecklistFacts& facts) {
 
 Json checklist(Gateway& gateway, const ChecklistFacts& facts) {
   Json lines = Json::array();
-  for (const Line& line : {configuration(gateway), upstreams(gateway), first_request(gateway, facts), prices_known(gateway, facts),
-                           budget(gateway), prometheus(gateway, facts)}) {
+  for (const Line& line : {configuration(gateway), upstreams(gateway), first_request(gateway, facts),
+                           prices_known(gateway, facts), budget(gateway), prometheus(gateway, facts)}) {
     lines.push_back(json_of(line));
   }
   return lines;

@@ -10,9 +10,9 @@ class Gateway;
 
 /// What the list needs beside the gateway itself.
 struct ChecklistFacts {
-  std::uint64_t requests = 0;      ///< of today
-  std::uint64_t unpriced = 0;      ///< attempts of today
-  bool scraped = false;            ///< by a Prometheus, lately
+  std::uint64_t requests = 0;  ///< of today
+  std::uint64_t unpriced = 0;  ///< attempts of today
+  bool scraped = false;        ///< by a Prometheus, lately
 };
 
 /// [{"id", "title", "state": "ok" | "todo", "detail", "remedy", "snippet"}]; the last two are null where all is well.

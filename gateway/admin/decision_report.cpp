@@ -33,7 +33,8 @@ std::string_view name_of(Pricing pricing) {
 Json attempt_of(const AttemptRow& attempt) {
   Json charges = Json::object();
   for (std::size_t i = 0; i < charge_kind_count; ++i) {
-    if (attempt.charge.lines[i] != Usd{}) charges[std::string(name_of(static_cast<ChargeKind>(i)))] = decimal_text(attempt.charge.lines[i]);
+    if (attempt.charge.lines[i] != Usd{})
+      charges[std::string(name_of(static_cast<ChargeKind>(i)))] = decimal_text(attempt.charge.lines[i]);
   }
   const Usage& usage = attempt.usage;
   return {{"number", attempt.number},

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds states_wait_max{1};
 struct StatesAsked {
   explicit StatesAsked(const Executor& control) : answered(control) {}
   Timer answered;
-  std::optional<std::vector<TargetState>> states;   // of the control thread
+  std::optional<std::vector<TargetState>> states;  // of the control thread
 };
 
 // How targets stand is known to reactors: what they learned of speed and length is theirs. One is asked.
@@ -39,7 +39,7 @@ Task<std::vector<TargetState>> target_states_now(Gateway& gateway, ServingPtr se
   });
   co_await asked->answered.async_wait(asio::as_tuple(use_task));
   if (asked->states) co_return std::move(*asked->states);
-  co_return std::vector<TargetState>(serving->config->targets.size());   // it stops: as if all were up and idle
+  co_return std::vector<TargetState>(serving->config->targets.size());  // it stops: as if all were up and idle
 }
 
 /// Whose key it is. Without one, where some are configured, nobody's: conditions on team and key do not hold.
@@ -48,7 +48,7 @@ Result<Caller> caller_of(const Serving& serving, std::string_view api_key) {
   Result<Caller> caller = serving.keys.authenticate("Bearer " + std::string(api_key));
   if (caller) return caller;
   Error error = caller.error();
-  error.http_status = 403;          // a 401 would be about the admin port itself
+  error.http_status = 403;  // a 401 would be about the admin port itself
   return error;
 }
 
@@ -68,14 +68,18 @@ Task<AdminReply> answer_explain(Gateway& gateway, const AdminRequest& request) {
   const Result<void> parsed = parser.parse(body, Surface::chat, chat, map);
   if (!parsed) co_return refusal_of(parsed.error());
   if (!may_use(caller.value(), chat.model)) {
-    co_return refusal_of(fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat.model) + "'", "model"));
+    co_return refusal_of(
+        fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat.model) + "'", "model"));
   }
   const std::vector<TargetState> states = co_await target_states_now(gateway, serving);
   std::vector<HeaderField> headers;
   for (const auto& [name, value] : typed.value().headers) headers.push_back({name, value});
   const Screening screening(chat, body);
-  RequestFacts facts{&chat, classify(chat, serving->config->tiers), headers, caller.value().team, caller.value().key, &screening};
-  facts.arrived_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  RequestFacts facts{
+      &chat, classify(chat, serving->config->tiers), headers, caller.value().team, caller.value().key, &screening};
+  facts.arrived_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   facts.dice = static_cast<std::uint64_t>(facts.arrived_us);
   const Result<Plan> plan = decide(facts, *serving->config, states);
   AdminReply reply;

@@ -17,7 +17,9 @@ std::string host_of(std::string_view authority) {
 
 bool is_here(std::string_view authority) {
   std::string host = host_of(authority);
-  std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c); });
+  std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
+  });
   if (host == "localhost" || host.ends_with(".localhost")) return true;
   boost::system::error_code failed;
   static_cast<void>(boost::asio::ip::make_address(host, failed));
@@ -44,14 +46,18 @@ std::optional<AdminReply> refuse_foreign(const AdminRequest& request, bool asks_
   const bool is_api = path.starts_with("/admin/") || !reads;
   const bool for_machines = path == "/metrics" || path == "/healthz" || path == "/readyz";
   if (!asks_keys && !for_machines && !request.host.empty() && !is_here(request.host)) {
-    return refusal("the admin port asks for no key, so it answers only to addresses and localhost, not to the name that this was sent to: "
-                   "use http://127.0.0.1, or configure admin.keys");
+    return refusal(
+        "the admin port asks for no key, so it answers only to addresses and localhost, not to the name that this was "
+        "sent to: "
+        "use http://127.0.0.1");
   }
   if (!is_api) return std::nullopt;
-  const bool same_site = request.fetch_site.empty() || request.fetch_site == "same-origin" || request.fetch_site == "none";
+  const bool same_site =
+      request.fetch_site.empty() || request.fetch_site == "same-origin" || request.fetch_site == "none";
   const bool same_origin = request.origin.empty() || is_own(request.origin, request.host);
   if (same_site && same_origin) return std::nullopt;
-  return refusal("a page of another site made the browser send this; the admin port answers only its own page and programs");
+  return refusal(
+      "a page of another site made the browser send this; the admin port answers only its own page and programs");
 }
 
 }  // namespace tollgate

@@ -10,7 +10,8 @@ namespace tollgate {
 namespace {
 
 std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 bool is_input(std::string_view token_class) { return !token_class.starts_with("output") && token_class != "reasoning"; }
@@ -27,7 +28,7 @@ void add_row(const CostsReport& report, const CostsRow& row, EarlierToday& into)
     if (report.kinds[i] == name_of(ChargeKind::gpu)) sums.gpu += row.spend[i];
   }
   for (std::size_t i = 0; i < report.token_classes.size(); ++i) {
-    if (report.token_classes[i] == "reasoning") continue;   // is part of output
+    if (report.token_classes[i] == "reasoning") continue;  // is part of output
     (is_input(report.token_classes[i]) ? sums.input_tokens : sums.output_tokens) += row.tokens[i];
   }
   for (const auto& [name, theirs] : row.baselines) {
@@ -36,7 +37,8 @@ void add_row(const CostsReport& report, const CostsRow& row, EarlierToday& into)
   }
 }
 
-Result<EarlierToday> read_ledger(Accounts& accounts, const std::string& path, std::int64_t since_us, std::int64_t until_us) {
+Result<EarlierToday> read_ledger(Accounts& accounts, const std::string& path, std::int64_t since_us,
+                                 std::int64_t until_us) {
   EarlierToday earlier;
   TOLLGATE_TRY(const std::unique_ptr<LedgerReader> ledger, LedgerReader::open(path));
   TOLLGATE_TRY(const CostsReport report, ledger->costs({since_us, until_us, {Dimension::outcome}}));
@@ -109,7 +111,7 @@ void LiveView::tick(MonoTime now) {
   roll_day(unix_micros() / day_us);
   samples_.push_back(sample(now));
   while (samples_.size() > 2 && samples_[1].at <= now - history_span) samples_.pop_front();
-  const int more = watchers_ > 0 ? sampled_watched : sampled;
+  const int more = *watchers_ > 0 ? sampled_watched : sampled;
   for (const auto& reactor : gateway_.reactors()) reactor->decisions().allow(more, sampled_at_once);
   take_decisions();
   overview_.clear();
@@ -127,7 +129,8 @@ void LiveView::take_decisions() {
     news.insert(news.end(), taken.begin(), taken.end());
   }
   const auto end_of = [](const DecisionPtr& decision) { return decision->request.arrived_us + decision->duration_us; };
-  std::stable_sort(news.begin(), news.end(), [&](const DecisionPtr& a, const DecisionPtr& b) { return end_of(a) < end_of(b); });
+  std::stable_sort(news.begin(), news.end(),
+                   [&](const DecisionPtr& a, const DecisionPtr& b) { return end_of(a) < end_of(b); });
   for (DecisionPtr& decision : news) decisions_.push_front(std::move(decision));
   decisions_seen_ += news.size();
   while (decisions_.size() > decisions_max) decisions_.pop_back();
@@ -152,7 +155,8 @@ std::uint64_t LiveView::decisions_seen() {
 
 std::vector<DecisionPtr> LiveView::decisions_after(std::uint64_t count) {
   take_decisions();
-  const std::uint64_t fresh = std::min<std::uint64_t>(decisions_seen_ - std::min(count, decisions_seen_), decisions_.size());
+  const std::uint64_t fresh =
+      std::min<std::uint64_t>(decisions_seen_ - std::min(count, decisions_seen_), decisions_.size());
   return {decisions_.begin(), decisions_.begin() + static_cast<std::ptrdiff_t>(fresh)};
 }
 

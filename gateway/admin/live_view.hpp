@@ -1,17 +1,19 @@
 #pragma once
-// What the live page shows, kept up to date on the control thread: rates from counters read once a second, today's sums,
-// the last decisions. Reads; changes nothing of the gateway.
+// What the live page shows, kept up to date on the control thread: rates from counters read once a second, today's
+// sums, the last decisions. Reads; changes nothing of the gateway.
 //
 //    live.tick(now);                                 // once a second
 //    live.overview(), live.decisions()               // what GET /admin/v1/overview and /decisions say
 //    LiveView::Watcher watcher(live);                // while an event stream is open: more decisions are sampled
 //
-// Today's requests are those that arrived since midnight UTC: what earlier runs wrote to the ledger, read once after the start on
-// a thread of its own, and what this run has committed. So the sums are the ledger's. Hardware is added to the second.
+// Today's requests are those that arrived since midnight UTC: what earlier runs wrote to the ledger, read once after
+// the start on a thread of its own, and what this run has committed. So the sums are the ledger's. Hardware is added to
+// the second.
 
 #include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -38,16 +40,16 @@ struct EarlierToday {
 /// The cumulative counts that rates are differences of.
 struct LiveSample {
   MonoTime at;
-  std::uint64_t requests = 0;                ///< settled
-  UsdSum spend;                              ///< charged
-  UsdSum bill;                               ///< charges that are no share of a pool, and all that pools cost
+  std::uint64_t requests = 0;  ///< settled
+  UsdSum spend;                ///< charged
+  UsdSum bill;                 ///< charges that are no share of a pool, and all that pools cost
   struct OfTarget {
     std::uint64_t attempts = 0, failed = 0;
     UsdSum spend;
   };
   std::map<NameId, OfTarget> targets;
-  std::map<NameId, UsdSum> pool_bills;       ///< without what served others
-  std::map<std::pair<NameId, NameId>, UsdSum> worth;   ///< CommittedSums::worth
+  std::map<NameId, UsdSum> pool_bills;                ///< without what served others
+  std::map<std::pair<NameId, NameId>, UsdSum> worth;  ///< CommittedSums::worth
 };
 
 class LiveView {
@@ -77,7 +79,9 @@ class LiveView {
   [[nodiscard]] std::string overview();
   /// The same as of the last tick, made once for all who watch.
   [[nodiscard]] const std::string& overview_of_tick();
-  [[nodiscard]] MonoTime next_tick() const noexcept { return samples_.back().at + interval + std::chrono::milliseconds{20}; }
+  [[nodiscard]] MonoTime next_tick() const noexcept {
+    return samples_.back().at + interval + std::chrono::milliseconds{20};
+  }
   [[nodiscard]] static std::string brief(const DecisionSample& decision);
 
   /// What brief() says, and its attempts and the whole explanation.
@@ -86,36 +90,37 @@ class LiveView {
   /// A Prometheus has asked for /metrics.
   void scraped(MonoTime now) noexcept { scraped_at_ = now; }
 
+  /// May outlive the view: it dies with the stream that it stands for.
   class Watcher {
    public:
-    explicit Watcher(LiveView& live) : live_(live) { ++live_.watchers_; }
-    ~Watcher() { --live_.watchers_; }
+    explicit Watcher(LiveView& live) : watchers_(live.watchers_) { ++*watchers_; }
+    ~Watcher() { --*watchers_; }
     Watcher(const Watcher&) = delete;
     Watcher& operator=(const Watcher&) = delete;
 
    private:
-    LiveView& live_;
+    const std::shared_ptr<unsigned> watchers_;
   };
 
   // What overview() is made of; gateway/admin/overview.cpp.
   struct Rates {
-    double seconds = 0;                      ///< 0: too early to say
-    UsdSum spend, bill;                      ///< in that time
+    double seconds = 0;  ///< 0: too early to say
+    UsdSum spend, bill;  ///< in that time
     std::uint64_t requests = 0;
     std::map<NameId, LiveSample::OfTarget> targets;
   };
   struct Today {
-    bool complete = false;                   ///< what earlier runs left is in it
-    std::string error;                       ///< why it never will be
+    bool complete = false;  ///< what earlier runs left is in it
+    std::string error;      ///< why it never will be
     DaySums sums;
-    UsdSum hardware;                         ///< bills of all pools
+    UsdSum hardware;  ///< bills of all pools
     std::map<std::string, UsdSum> pools;
   };
   struct BreakEven {
-    std::optional<double> ratio;             ///< the busy ratio at which the bill equals what the baseline would have taken
-    UsdSum worth;                            ///< what the pool's requests of the window would have cost at the baseline
-    UsdSum bill;                             ///< of the pool in the window
-    double seconds = 0;                      ///< the window
+    std::optional<double> ratio;  ///< the busy ratio at which the bill equals what the baseline would have taken
+    UsdSum worth;                 ///< what the pool's requests of the window would have cost at the baseline
+    UsdSum bill;                  ///< of the pool in the window
+    double seconds = 0;           ///< the window
   };
   [[nodiscard]] Rates rates(std::chrono::seconds span) const;
   [[nodiscard]] Today today() const;
@@ -135,14 +140,14 @@ class LiveView {
   std::deque<LiveSample> samples_;
   std::deque<DecisionPtr> decisions_;
   std::uint64_t decisions_seen_ = 0;
-  std::string overview_;                     // of the last tick, "" until somebody asks
-  unsigned watchers_ = 0;
+  std::string overview_;  // of the last tick, "" until somebody asks
+  const std::shared_ptr<unsigned> watchers_ = std::make_shared<unsigned>(0);
   std::optional<MonoTime> scraped_at_;
   std::int64_t day_ = 0;
-  std::map<std::string, UsdSum> at_midnight_;   ///< what the pools said when day_ began, if that was in this run
+  std::map<std::string, UsdSum> at_midnight_;  ///< what the pools said when day_ began, if that was in this run
 
-  mutable std::mutex mutex_;                 // guards earlier_
-  std::optional<EarlierToday> earlier_;      // absent: not read yet
+  mutable std::mutex mutex_;             // guards earlier_
+  std::optional<EarlierToday> earlier_;  // absent: not read yet
   std::thread reader_;
 };
 

@@ -1,4 +1,5 @@
-// What GET /admin/v1/overview says: one JSON object. Money is decimal text; what is not known is null, with why beside it.
+// What GET /admin/v1/overview says: one JSON object. Money is decimal text; what is not known is null, with why beside
+// it.
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -22,7 +23,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds history_step{5};
-constexpr double rate_least_seconds = 2;      // a rate over less says nothing
+constexpr double rate_least_seconds = 2;  // a rate over less says nothing
 
 std::string line_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -30,7 +31,8 @@ std::string line_of(const Json& json) { return json.dump(-1, ' ', false, Json::e
 Json per_hour(UsdSum sum, double seconds) {
   if (seconds < rate_least_seconds) return {};
   constexpr Int128 millis_per_hour = 3'600'000;
-  return decimal_text(UsdSum(divide_half_even(sum.picodollars() * millis_per_hour, static_cast<Int128>(seconds * 1000))));
+  return decimal_text(
+      UsdSum(divide_half_even(sum.picodollars() * millis_per_hour, static_cast<Int128>(seconds * 1000))));
 }
 
 double rounded(double value, double to = 1000) { return std::round(value * to) / to; }
@@ -44,7 +46,8 @@ std::string_view name_of(Billing billing) {
 
 Json configuration(const Gateway& gateway) {
   const ConfigStatus status = gateway.config_status();
-  const auto loaded = std::chrono::duration_cast<std::chrono::microseconds>(status.last_success.time_since_epoch()).count();
+  const auto loaded =
+      std::chrono::duration_cast<std::chrono::microseconds>(status.last_success.time_since_epoch()).count();
   return {{"source", gateway.config()->source},
           {"sha256", gateway.config()->sha256},
           {"loaded", loaded > 0 ? Json(cli::time_text(loaded)) : Json()},
@@ -84,7 +87,8 @@ Json bill(const LiveView::Rates& rates, const LiveView::Today& today) {
           {"hardware_not_charged_usd", decimal_text(unused)}};
 }
 
-// What the baseline would have taken for today's requests, less the whole bill: hardware counts whether it worked or not.
+// What the baseline would have taken for today's requests, less the whole bill: hardware counts whether it worked or
+// not.
 Json savings(const Config& config, const LiveView::Today& today) {
   Json all = Json::array();
   const UsdSum whole = managed_of(today) + today.hardware;
@@ -110,9 +114,10 @@ Json break_even(const LiveView& live, const Config& config, const PoolStatus& po
                    {"busy_ratio", ratio(point.ratio)},
                    {"baseline_usd_per_hour", served ? per_hour(point.worth, point.seconds) : Json()},
                    {"bill_usd_per_hour", per_hour(point.bill, point.seconds)},
-                   {"why_unknown", point.ratio ? Json()
-                                   : !served   ? Json("nothing was served in the last five minutes that has a price at the baseline")
-                                               : Json("the pool was not busy long enough to say")}});
+                   {"why_unknown",
+                    point.ratio ? Json()
+                    : !served   ? Json("nothing was served in the last five minutes that has a price at the baseline")
+                                : Json("the pool was not busy long enough to say")}});
   }
   return all;
 }
@@ -129,18 +134,19 @@ Json pools(Gateway& gateway, const LiveView& live, const LiveView::Today& today)
       const PoolView view = gateway.engine_watch().pool(pool.name);
       const auto bill_today = today.pools.find(std::string(text(pool.name)));
       const Usd rate{static_cast<std::int64_t>(divide_half_even(pool.rate_picodollars, pool.rate_denominator))};
-      all.push_back({{"pool", text(pool.name)},
-                     {"billing", name_of(pool.billing)},
-                     {"gpu", pool.gpu.empty() ? Json() : Json(pool.gpu)},
-                     {"gpus", pool.gpus},
-                     {"usd_per_hour", decimal_text(rate)},
-                     {"busy_ratio", rounded(status.busy_ratio, 1e4)},
-                     {"break_even", break_even(live, config, status)},
-                     {"load_ratio", ratio(view.prices.load_ratio)},
-                     {"in_flight", status.in_flight},
-                     {"workers_up", status.workers_up},
-                     {"today_usd", decimal_text(bill_today == today.pools.end() ? UsdSum{} : bill_today->second)},
-                     {"usd_per_million_tokens", {{"busy", price(view.prices.busy)}, {"loaded", price(view.prices.loaded)}}}});
+      all.push_back(
+          {{"pool", text(pool.name)},
+           {"billing", name_of(pool.billing)},
+           {"gpu", pool.gpu.empty() ? Json() : Json(pool.gpu)},
+           {"gpus", pool.gpus},
+           {"usd_per_hour", decimal_text(rate)},
+           {"busy_ratio", rounded(status.busy_ratio, 1e4)},
+           {"break_even", break_even(live, config, status)},
+           {"load_ratio", ratio(view.prices.load_ratio)},
+           {"in_flight", status.in_flight},
+           {"workers_up", status.workers_up},
+           {"today_usd", decimal_text(bill_today == today.pools.end() ? UsdSum{} : bill_today->second)},
+           {"usd_per_million_tokens", {{"busy", price(view.prices.busy)}, {"loaded", price(view.prices.loaded)}}}});
     }
   }
   return all;
@@ -179,12 +185,17 @@ Json history(const std::deque<LiveSample>& samples) {
     bill.push_back(per_hour(to.bill - from.bill, seconds));
     requests.push_back(rounded(static_cast<double>(to.requests - from.requests) / seconds, 100));
   }
-  return {{"step_seconds", history_step.count()}, {"spend_usd_per_hour", spend}, {"bill_usd_per_hour", bill}, {"requests_per_second", requests}};
+  return {{"step_seconds", history_step.count()},
+          {"spend_usd_per_hour", spend},
+          {"bill_usd_per_hour", bill},
+          {"requests_per_second", requests}};
 }
 
 Json ledger(Gateway& gateway) {
   const LedgerStatus status = gateway.accounts().ledger();
-  return {{"writable", status.writable}, {"error", status.writable ? Json() : Json(status.error)}, {"requests_waiting", status.requests_waiting}};
+  return {{"writable", status.writable},
+          {"error", status.writable ? Json() : Json(status.error)},
+          {"requests_waiting", status.requests_waiting}};
 }
 
 }  // namespace
@@ -193,25 +204,30 @@ std::string LiveView::overview() {
   const Rates lately = rates(rate_span);
   const Today now = today();
   const std::int64_t now_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  Json all{{"at", cli::time_text(now_us)},
-           {"version", TOLLGATE_VERSION},
-           {"uptime_seconds", (now_us - started_us_) / 1'000'000},
-           {"rates_over_seconds", rounded(lately.seconds)},
-           {"today", {{"since", cli::time_text(day_ * day_us)}, {"complete", now.complete}, {"error", now.error.empty() ? Json() : Json(now.error)}}},
-           {"draining", gateway_.draining()},
-           {"config", configuration(gateway_)},
-           {"access", access(gateway_)},
-           {"requests", requests(gateway_, lately, now)},
-           {"spend", spend(lately, now)},
-           {"bill", bill(lately, now)},
-           {"savings", savings(*gateway_.config(), now)},
-           {"pools", pools(gateway_, *this, now)},
-           {"targets", targets(gateway_, lately)},
-           {"budgets", budget_report(gateway_.guards().budgets.status(BudgetClock::now()), KnownOfBudgets::live)["budgets"]},
-           {"checklist", checklist(gateway_, {now.sums.requests, now.sums.unpriced, scraped_lately()})},
-           {"ledger", ledger(gateway_)},
-           {"history", history(samples_)}};
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  Json all{
+      {"at", cli::time_text(now_us)},
+      {"version", TOLLGATE_VERSION},
+      {"uptime_seconds", (now_us - started_us_) / 1'000'000},
+      {"rates_over_seconds", rounded(lately.seconds)},
+      {"today",
+       {{"since", cli::time_text(day_ * day_us)},
+        {"complete", now.complete},
+        {"error", now.error.empty() ? Json() : Json(now.error)}}},
+      {"draining", gateway_.draining()},
+      {"config", configuration(gateway_)},
+      {"access", access(gateway_)},
+      {"requests", requests(gateway_, lately, now)},
+      {"spend", spend(lately, now)},
+      {"bill", bill(lately, now)},
+      {"savings", savings(*gateway_.config(), now)},
+      {"pools", pools(gateway_, *this, now)},
+      {"targets", targets(gateway_, lately)},
+      {"budgets", budget_report(gateway_.guards().budgets.status(BudgetClock::now()), KnownOfBudgets::live)["budgets"]},
+      {"checklist", checklist(gateway_, {now.sums.requests, now.sums.unpriced, scraped_lately()})},
+      {"ledger", ledger(gateway_)},
+      {"history", history(samples_)}};
   return line_of(all);
 }
 

@@ -1,11 +1,11 @@
 #include "gateway/admin/pages.hpp"
-#include "gateway/admin/assets.hpp"
-#include "gateway/admin/live_view.hpp"
 
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
+#include "gateway/admin/assets.hpp"
+#include "gateway/admin/live_view.hpp"
 #include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"

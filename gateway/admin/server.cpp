@@ -31,15 +31,16 @@ using Stream = AdminStream;
 using Request = http::request<http::string_body>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 
+/// Counts as long as it lives, which may be longer than the server does.
 class Counted {
  public:
-  explicit Counted(unsigned& count) : count_(count) { ++count_; }
-  ~Counted() { --count_; }
+  explicit Counted(std::shared_ptr<unsigned> count) : count_(std::move(count)) { ++*count_; }
+  ~Counted() { --*count_; }
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
 
  private:
-  unsigned& count_;
+  const std::shared_ptr<unsigned> count_;
 };
 
 /// Views into `request`.
@@ -119,14 +120,14 @@ struct AdminServer::Running {
     }
     const std::string_view path = request.path();
     if (path == "/admin/v1/events" && request.method == "GET") {
-      if (streams < streams_max) {
+      if (*streams < streams_max) {
         const Counted counted(streams);
         co_await stream_events(stream, gateway);
         co_return true;
       }
       reply = too_many();
     } else if (path == "/admin/v1/send" && request.method == "POST") {
-      if (streams < streams_max) {
+      if (*streams < streams_max) {
         const Counted counted(streams);
         co_return co_await stream_send(stream, gateway, request, reply);
       }
@@ -167,7 +168,8 @@ struct AdminServer::Running {
   asio::io_context& context;
   Gateway& gateway;
   Acceptor acceptor;
-  unsigned connections = 0, streams = 0;
+  unsigned connections = 0;
+  const std::shared_ptr<unsigned> streams = std::make_shared<unsigned>(0);
 };
 
 AdminServer::AdminServer(asio::io_context& control, Gateway& gateway) : running_(std::make_unique<Running>(control, gateway)) {}

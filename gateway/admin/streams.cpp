@@ -21,7 +21,8 @@ constexpr std::size_t decisions_at_first = 50;
 constexpr std::size_t decisions_per_event = 24;
 constexpr std::size_t status_line_max = 256;
 
-/// Sees at once that the client of a stream has left: from then on it sends nothing, so that anything to read is its end.
+/// Sees at once that the client of a stream has left: from then on it sends nothing, so that anything to read is its
+/// end.
 class ClientWatch {
  public:
   ClientWatch(AdminStream& client, std::function<void()> when_gone) : client_(client), seen_(std::make_shared<Seen>()) {
@@ -70,7 +71,8 @@ std::string decisions_event(LiveView& live, std::uint64_t& seen, std::size_t mos
 
 /// The head as a client of the data port writes it.
 std::string head_of(const TypedRequest& typed, const std::string& host, std::string_view api_key) {
-  std::string head = "POST /v1/chat/completions HTTP/1.1\r\nhost: " + host + "\r\nconnection: close\r\ncontent-type: application/json\r\n";
+  std::string head = "POST /v1/chat/completions HTTP/1.1\r\nhost: " + host +
+                     "\r\nconnection: close\r\ncontent-type: application/json\r\n";
   if (!api_key.empty()) head += "authorization: Bearer " + std::string(api_key) + "\r\n";
   for (const auto& [name, value] : typed.headers) head += name + ": " + value + "\r\n";
   return head + "content-length: " + std::to_string(typed.body.size()) + "\r\n\r\n";
@@ -87,7 +89,7 @@ Task<bool> relay_answer(AdminStream& to, AdminStream& from) {
   std::array<char, 16 * 1024> piece;
   std::string begun;
   bool head_is_out = false;
-  const ClientWatch watch(to, [&from] { from.cancel(); });   // ends the request: nobody waits for it
+  const ClientWatch watch(to, [&from] { from.cancel(); });  // ends the request: nobody waits for it
   for (;;) {
     from.expires_after(answer_silence_max);
     const auto room = asio::buffer(piece);
@@ -102,7 +104,7 @@ Task<bool> relay_answer(AdminStream& to, AdminStream& from) {
       head_is_out = true;
     }
     const bool taken = co_await write_all(to, std::move(out));
-    if (!taken) co_return true;     // the page is gone: closing `from` ends the request
+    if (!taken) co_return true;  // the page is gone: closing `from` ends the request
   }
 }
 
@@ -111,7 +113,8 @@ Task<bool> relay_answer(AdminStream& to, AdminStream& from) {
 std::string_view admin_headers() noexcept {
   return "cache-control: no-store\r\n"
          "x-content-type-options: nosniff\r\n"
-         "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+         "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+         "connect-src 'self'; "
          "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
          "x-frame-options: DENY\r\n"
          "referrer-policy: no-referrer\r\n"
@@ -161,7 +164,8 @@ Task<bool> stream_send(AdminStream& stream, Gateway& gateway, const AdminRequest
     const bool sent = co_await write_all(upstream, std::move(whole));
     if (sent) answered = co_await relay_answer(stream, upstream);
   }
-  if (!answered) refused = refusal_of(fail(Fault::upstream_unreachable, "the data port does not answer; is the gateway stopping?"));
+  if (!answered)
+    refused = refusal_of(fail(Fault::upstream_unreachable, "the data port does not answer; is the gateway stopping?"));
   co_return answered;
 }
 

@@ -13,8 +13,8 @@
 namespace tollgate {
 
 struct TypedRequest {
-  std::string body;                                            ///< of /v1/chat/completions
-  std::vector<std::pair<std::string, std::string>> headers;    ///< "x-…", lower case
+  std::string body;                                          ///< of /v1/chat/completions
+  std::vector<std::pair<std::string, std::string>> headers;  ///< "x-…", lower case
 };
 
 /// Errors name the member that is wrong.

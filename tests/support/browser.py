@@ -19,9 +19,8 @@ def find_browser():
         found = shutil.which(name)
         if found and "/snap" not in str(pathlib.Path(found).resolve()) and b"snap" not in pathlib.Path(found).read_bytes()[:4096]:
             return found
-    cache = pathlib.Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", pathlib.Path.home() / ".cache/ms-playwright"))
-    shells = sorted(cache.glob("chromium*/*/headless_shell")) + sorted(cache.glob("chromium*/*/chrome-headless-shell")) + sorted(cache.glob("chromium*/*/chrome"))
-    return str(shells[-1]) if shells else None
+    fetched = pathlib.Path(__file__).resolve().parents[2] / "build/browser/chromium"      # ./dev test
+    return str(fetched) if fetched.exists() else None
 
 
 class Browser:

@@ -25,7 +25,8 @@ TEST(ForeignSites, ProgramsAndTheOwnPageAreAnswered) {
 }
 
 TEST(ForeignSites, WhatAnotherOriginSendsIsRefusedWithAndWithoutKeys) {
-  for (const std::string_view origin : {"http://evil.example", "null", "", "http://127.0.0.1:8080", "http://127.0.0.1:90900"}) {
+  for (const std::string_view origin :
+       {"http://evil.example", "null", "", "http://127.0.0.1:8080", "http://127.0.0.1:90900"}) {
     for (const std::string_view target : {"/admin/v1/send", "/-/reload"}) {
       AdminRequest post = request("POST", target);
       post.origin = origin;
@@ -45,12 +46,14 @@ TEST(ForeignSites, ALinkToThePageFromElsewhereWorksButNotToItsFigures) {
 }
 
 TEST(ForeignSites, NamesOtherThanLocalhostNeedAKey) {
-  for (const std::string_view host : {"evil.example", "evil.example:9090", "127.0.0.1.evil.example", "localhost.evil.example:1"}) {
+  for (const std::string_view host :
+       {"evil.example", "evil.example:9090", "127.0.0.1.evil.example", "localhost.evil.example:1"}) {
     EXPECT_FALSE(answered(request("GET", "/", host))) << host;
     EXPECT_TRUE(answered(request("GET", "/", host), true)) << host;
     EXPECT_TRUE(answered(request("GET", "/metrics", host))) << host;
   }
-  for (const std::string_view host : {"localhost", "LocalHost:9090", "a.localhost:1", "10.1.2.3:9090", "[::1]:9090", "[::1]"}) {
+  for (const std::string_view host :
+       {"localhost", "LocalHost:9090", "a.localhost:1", "10.1.2.3:9090", "[::1]:9090", "[::1]"}) {
     EXPECT_TRUE(answered(request("GET", "/", host))) << host;
   }
 }
