@@ -63,6 +63,32 @@ struct LedgerConfig {
   milliseconds commit_interval{10};                  ///< group commit: how long a row may wait for company
   std::uint32_t open_requests_max = 16384;           ///< per reactor: requests open or not yet committed; more must wait
   unsigned keep_days = 0;                            ///< after so many days only daily sums are kept; 0: everything, for ever
+  bool features = true;                              ///< keep what the classifier saw of each request: numbers, never text
+};
+
+/// How complexity is learned from the traffic (docs/routing/learning.md).
+struct ComplexityConfig {
+  std::string correction;                            ///< the file `tollgate train` installs; "": scores are the base model's own
+};
+
+/// Answers are looked at for their form after the client was served (docs/routing/learning.md).
+struct FormatChecksConfig {
+  double share = 0;                                  ///< of served answers; 0: none
+};
+
+/// Some answers of self-hosted targets are repeated on a strong target and judged, after the client was served
+/// (docs/routing/learning.md).
+struct ShadowConfig {
+  double share = 0;                                  ///< of their answers; 0: none, and the rest means nothing
+  std::size_t target = 0, judge = 0;                 ///< indices into Config::targets
+  unsigned concurrency_max = 2;                      ///< evaluations under way at once, all reactors together
+  unsigned waiting_max = 64;                         ///< evaluations that wait their turn; more are left out
+  std::int64_t judge_output_tokens = 1024;           ///< the judge's max_tokens: room to reason in before the score
+};
+
+/// What clients may say of their answers.
+struct FeedbackConfig {
+  bool comments = false;                             ///< keep the comments that come with ratings in the ledger
 };
 
 enum class LogFormat : std::uint8_t { text, json };
@@ -340,6 +366,10 @@ struct Config {
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
+  ComplexityConfig complexity;
+  FormatChecksConfig format_checks;
+  ShadowConfig shadow;
+  FeedbackConfig feedback;
   std::vector<Budget> budgets;
   std::vector<RateLimit> limits;
   TierBounds tiers;

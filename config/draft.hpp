@@ -44,6 +44,7 @@ void load_engine(const Cursor& place, Backend& backend);                     ///
 void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
+void load_learning(MapReader& root, Draft& draft);  ///< complexity, format_checks, shadow, feedback
 /// `spill_over` and `sticky`.
 void load_choice(MapReader& root, Draft& draft);
 /// What a route says about choosing, besides `choose` and `cost_basis`.

@@ -67,6 +67,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_choice(root, draft);
       load_routes(root, draft);
       load_baselines(root, draft);
+      load_learning(root, draft);
       load_budgets(root, draft);
       check(draft);
     }

@@ -59,6 +59,7 @@ void load_ledger(MapReader section, LedgerConfig& ledger) {
   section.millis("commit_interval_ms", ledger.commit_interval, milliseconds(1), seconds(1));
   section.integer("open_requests_max", ledger.open_requests_max, 16, 1'000'000);
   section.integer("keep_days", ledger.keep_days, 0, 36'500);
+  section.flag("features", ledger.features);
 }
 
 void load_tiers(MapReader section, TierBounds& tiers) {

@@ -10,6 +10,7 @@
 
 #include "backends/backends.hpp"
 #include "gateway/answer_check.hpp"
+#include "gateway/answer_copy.hpp"
 #include "backends/billed_time.hpp"
 #include "gateway/guards.hpp"
 #include "gateway/restore.hpp"
@@ -40,7 +41,7 @@ class Exchange {
   Task<bool> serve();
 
  private:
-  enum class Api : std::uint8_t { inference, models };
+  enum class Api : std::uint8_t { inference, models, feedback };
 
   // serve.cpp
   Task<Result<void>> answer();
@@ -59,6 +60,18 @@ class Exchange {
   [[nodiscard]] RequestFacts facts() const;
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);
+
+  // feedback.cpp
+  Task<Result<void>> take_feedback();
+  Task<Result<OutcomeResult>> record_feedback(const Outcome& outcome);
+
+  // learning.cpp
+  void note_features(const FeatureBlob& features);
+  void choose_what_to_keep();
+  void review_answer();
+  void check_form(std::string answer);
+  [[nodiscard]] bool is_to_be_judged() const;
+  void have_it_judged();
 
   // admit.cpp
   [[nodiscard]] bool needs_admission() const;
@@ -167,6 +180,7 @@ class Exchange {
   bool attempt_open_ = false;
   bool keep_ = true;
   MonoTime progress_at_{};
+  std::unique_ptr<AnswerCopy> copy_;         // of the answer, if it will be looked at
   std::unique_ptr<BilledTimeScan> billed_;   // of a stream whose provider says in it what it bills
   std::string dropped_;                      // members that this attempt's dialect left out, for the client to know
   std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price

@@ -75,6 +75,7 @@ Task<Result<void>> Exchange::attempt(const Step& step) {
   if (masks_) reactor_.books().will_mask(*record_);
   reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
   attempt_open_ = true;
+  reactor_.constraint_counts().attempted(*serving_->config, record_->row.covered);
   AttemptEnd end;
   const EngineLoad::Ticket ticket = enter_engine(target);
   Result<void> outcome = co_await answer_from(step, end);

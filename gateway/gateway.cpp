@@ -12,8 +12,10 @@
 #include "config/prices/book.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
+#include "gateway/answer_review.hpp"
 #include "gateway/budget_metrics.hpp"
 #include "gateway/log.hpp"
+#include "gateway/shadow.hpp"
 #include "router/model.hpp"
 
 namespace tollgate {
@@ -98,6 +100,8 @@ Gateway::~Gateway() {
   prober_.reset();
   engine_watch_.reset();
   reactors_.clear();
+  shadows_.reset();
+  review_.reset();
   accounts_.reset();
   simulators_.clear();
 }
@@ -114,12 +118,16 @@ Result<void> Gateway::start() {
   TOLLGATE_TRY(const ConfigPtr loaded, load_file(path_, process_environment()));
   configure_log(loaded->log);
   static_cast<void>(base_model());         // read now, so that no request waits for it
+  static_cast<void>(base_model_id());
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_budgets(guards_, families); });
   report_recovery(accounts_->recovery());
+  review_ = std::make_unique<AnswerReview>();
+  shadows_ = std::make_unique<Shadows>();
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_shadows(*shadows_, families); });
   prober_ = start_prober(board_, probe_interval);
   engine_watch_ = std::make_unique<EngineWatch>(*accounts_);
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { engine_watch_->collect(*serving_, families); });
@@ -140,6 +148,7 @@ Result<void> Gateway::start() {
   admin_ = std::make_unique<AdminServer>(control_, *this);
   TOLLGATE_TRY(admin_port_, admin_->listen(loaded->admin.listen));
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
+  for (const auto& reactor : reactors_) reactor->set_learning(*review_, *shadows_);
   for (const auto& reactor : reactors_) threads_.emplace_back([each = reactor.get()] { each->run(); });
   return success();
 }
@@ -169,7 +178,8 @@ Result<ConfigPtr> Gateway::with_simulators(const ConfigPtr& loaded) {
 
 Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
-  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_));
+  TOLLGATE_TRY(CorrectionPtr correction, read_correction(*filled));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, std::move(correction)));
   TOLLGATE_TRY(accounts_->adopt(filled));
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
@@ -178,6 +188,16 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
   return success();
+}
+
+// A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force
+// stays.
+Result<CorrectionPtr> Gateway::read_correction(const Config& config) const {
+  if (config.complexity.correction.empty()) return CorrectionPtr();
+  Result<CorrectionPtr> read = load_correction(config.complexity.correction);
+  if (read || serving_) return read;
+  log_event(LogLevel::error, "the installed correction is not used; complexity is the base model's own", {{"why", read.error().message}});
+  return CorrectionPtr();
 }
 
 Result<void> Gateway::reload(ReloadCause cause) {
@@ -214,6 +234,7 @@ int Gateway::wait() {
   pthread_sigmask(SIG_UNBLOCK, &handled, nullptr);
   control_.run();
   for (std::thread& thread : threads_) thread.join();
+  review_->stop();
   accounts_->flush();
   log_event(LogLevel::info, "stopped");
   return 0;
@@ -327,6 +348,9 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
     gauge("tollgate_price_book_stale", "1 if the figures of the price book are older than prices.stale_after_days.",
           age > static_cast<double>(prices.stale_after_days) * seconds_per_day ? 1 : 0);
   }
+  gauge("tollgate_complexity_corrected", "1 if complexity scores are corrected by what `tollgate train` installed.", serving_->correction ? 1 : 0);
+  families.push_back(family("tollgate_format_checks_left_out_total", "Answers that were to be checked for their form and were not, for too many waited.", MetricType::Counter));
+  add(families.back(), static_cast<double>(review_->left_out()));
   families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));
   add(families.back(), static_cast<double>(status.reloads), {{"result", "ok"}});
   add(families.back(), static_cast<double>(status.reloads_failed), {{"result", "invalid"}});
@@ -341,6 +365,9 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
     add(families.back(), serving->health[i]->reachable() ? 1 : 0, {{"target", std::string(text(serving->config->targets[i].id))}});
   }
   RoutingCounts::Totals routed;
+  ConstraintCounts::Totals constrained;
+  for (const auto& reactor : reactors_) reactor->constraint_counts().add_to(constrained);
+  collect_constraints(*serving_->config, std::move(constrained), families);
   for (const auto& reactor : reactors_) reactor->routing_counts().add_to(routed);
   collect_routing(routed, families);
 }

@@ -31,6 +31,8 @@ namespace tollgate {
 
 class AdminServer;
 class LiveView;
+class AnswerReview;
+class Shadows;
 
 class Gateway {
  public:
@@ -71,6 +73,7 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  Result<CorrectionPtr> read_correction(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
   Task<void> handle_signals();
   Task<void> watch_file();
@@ -89,6 +92,8 @@ class Gateway {
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;
   std::unique_ptr<Accounts> accounts_;
+  std::unique_ptr<AnswerReview> review_;
+  std::unique_ptr<Shadows> shadows_;
   Guards guards_;
   ServingPtr serving_;
   std::unique_ptr<Prober> prober_;

@@ -120,6 +120,32 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->callback([&options, &code] { code = advise(options); });
 }
 
+void add_calibrate(CLI::App& app, CalibrateOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("calibrate", "From which complexity score on requests should go to the strong side: the curve, and the lines for the configuration");
+  add_ledger(*command, options.config, options.ledger);
+  CLI::Option* share = command->add_option("--strong-share", options.strong_share, "The share of the requests that should go to the strong side, such as 0.2")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--quality", options.quality, "The part of the strong side's quality to be kept at least cost, such as 0.95")->check(CLI::Range(0.0, 1.0))->excludes(share);
+  command->add_option("--since", options.since, "Traffic of the ledger from when on; forms as of costs")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive")->capture_default_str();
+  command->add_option("--jsonl", options.jsonl, "Request bodies as JSON lines instead of the ledger; - for standard input. weak_ok and strong_ok in a line (0 to 1) say how good either side's answer was")
+      ->excludes("--ledger");
+  command->add_option("--route", options.route, "The route whose boundary is meant, where there are several");
+  command->add_option("--tier", options.tier, "The tier that is to begin at the boundary where capabilities decide: medium, complex, reasoning")
+      ->check(CLI::IsMember({"medium", "complex", "reasoning"}))
+      ->capture_default_str();
+  CLI::Option* json = command->add_flag("--json", options.json, "Print as JSON");
+  CLI::Option* yaml = command->add_flag("--yaml", options.yaml, "Print only the lines for the configuration")->excludes(json);
+  CLI::Option* write = command->add_flag("--write", options.write, "Change these values in the configuration file; everything else in it stays");
+  command->callback([=, &options, &code] {
+    if ((yaml->count() > 0 || write->count() > 0) && options.strong_share < 0 && options.quality < 0) {
+      print_error("--yaml and --write need to know what is wanted: --strong-share or --quality");
+      code = usage;
+      return;
+    }
+    code = calibrate(options);
+  });
+}
+
 void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("reconcile", "Compare a provider's usage or cost export with the ledger, and explain each difference");
   command->add_option("--invoice", options.invoices, "A CSV export of OpenAI or Anthropic; usage and costs together tell tokens from prices")
@@ -129,6 +155,17 @@ void add_reconcile(CLI::App& app, ReconcileOptions& options, int& code) {
   command->add_option("--tolerance-usd", options.tolerance_usd, "Difference per day and model that is no finding")->capture_default_str();
   command->add_flag("--json", options.json, "Print as JSON");
   command->callback([&options, &code] { code = reconcile(options); });
+}
+
+void add_outcomes(CLI::App& app, OutcomesOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("outcomes", "What became known of the answers: ratings and format checks");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--since", options.since, "Requests from when: 7d, 24h, 2026-11-01 … (UTC)")->capture_default_str();
+  command->add_option("--until", options.until, "Up to when, exclusive; the same forms")->capture_default_str();
+  command->add_flag("--list", options.list, "One by one, the newest first, instead of sums");
+  command->add_option("--rows-max", options.rows_max, "At most so many in a list")->check(CLI::Range(1U, 1'000'000U))->capture_default_str();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = outcomes(options); });
 }
 
 void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
@@ -149,6 +186,19 @@ void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
   command->add_flag("--live", options.live, "Ask only whether the process is alive (/healthz), not whether it can serve (/readyz)");
   command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
   command->callback([&options, &code] { code = healthcheck(options); });
+}
+
+void add_train(CLI::App& app, TrainOptions& options, int& code) {
+  CLI::App* command = app.add_subcommand("train", "Fit the complexity score to what became known of answers; installs only what is better");
+  add_ledger(*command, options.config, options.ledger);
+  command->add_option("--since", options.since, "Requests from when: 30d, 24h, 2026-11-01 … (UTC)")->capture_default_str();
+  command->add_option("--to", options.to, "The file to install, instead of complexity.correction");
+  command->add_option("--gain-min", options.gain_min, "Least gain on rows held out, in log loss per row")->check(CLI::Range(0.0, 10.0))->capture_default_str();
+  command->add_flag("--ok-counts", options.ok_counts, "Take an answer that passed its format check, and was not rated, as good enough");
+  CLI::Option* dry = command->add_flag("--dry-run", options.dry_run, "Only show; install nothing");
+  command->add_flag("--rollback", options.roll_back, "Put back what was installed before the last install")->excludes(dry);
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = train(options); });
 }
 
 void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
@@ -247,8 +297,14 @@ int run(int argc, char** argv) {
   add_budgets(app, budgets_options, code);
   AdviseOptions advise_options;
   add_advise(app, advise_options, code);
+  CalibrateOptions calibrate_options;
+  add_calibrate(app, calibrate_options, code);
   ReconcileOptions reconcile_options;
   add_reconcile(app, reconcile_options, code);
+  OutcomesOptions outcomes_options;
+  add_outcomes(app, outcomes_options, code);
+  TrainOptions train_options;
+  add_train(app, train_options, code);
 
   app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });

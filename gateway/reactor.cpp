@@ -13,6 +13,7 @@
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
 #include "gateway/session.hpp"
+#include "gateway/shadow_run.hpp"
 #include "router/forecast.hpp"
 
 namespace tollgate {
@@ -61,6 +62,11 @@ Result<std::uint16_t> Reactor::listen(const ListenAddress& address) {
   if (!code) acceptor_.assign(acceptor.release(), code);
   if (code) return fail(Fault::internal, "cannot listen on " + where + ": " + code.message());
   return port;
+}
+
+void Reactor::set_learning(AnswerReview& review, Shadows& shadows) {
+  review_ = &review;
+  shadow_runs_ = std::make_unique<ShadowRuns>(*this, shadows);
 }
 
 void Reactor::run() {
@@ -152,12 +158,13 @@ void Reactor::drain(std::chrono::milliseconds grace) {
       if (session.connection().is_idle()) session.connection().close();
     }
     grace_.set(grace);
+    shadow_runs_->stop();
     stop_if_drained();
   });
 }
 
 void Reactor::stop_if_drained() {
-  if (!draining_ || !sessions_->empty()) return;
+  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle()) return;
   native_->close_idle();
   curl_->close_idle();
   wheel_.stop();

@@ -13,6 +13,7 @@
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/socket_poll.hpp"
+#include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
 #include "gateway/parse_chat.hpp"
@@ -23,7 +24,10 @@
 
 namespace tollgate {
 
+class AnswerReview;
 class Session;
+class ShadowRuns;
+class Shadows;
 struct Guards;
 
 /// What the control thread wants to know of a reactor at any time.
@@ -48,6 +52,7 @@ class Reactor {
   void run();
 
   // -- any thread --
+  void set_learning(AnswerReview& review, Shadows& shadows);                             ///< before run()
   void set_peers(std::span<const std::unique_ptr<Reactor>> peers) { peers_ = peers; }   ///< before run()
   void adopt(ServingPtr serving);
   /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
@@ -56,11 +61,16 @@ class Reactor {
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
+  [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
   // -- this reactor's thread --
   [[nodiscard]] const ServingPtr& serving() const noexcept { return serving_; }
   [[nodiscard]] Books& books() noexcept { return books_; }
+  [[nodiscard]] AnswerReview& review() noexcept { return *review_; }
+  [[nodiscard]] ShadowRuns& shadow_runs() noexcept { return *shadow_runs_; }
+  void evaluation_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
+  [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
@@ -102,11 +112,14 @@ class Reactor {
   Conversations& conversations_;
   RoutingCounts routing_counts_;
   DecisionFeed decisions_;
+  ConstraintCounts constraint_counts_;
   Guards& guards_;
   ServingPtr serving_;
   PolledSocket acceptor_{poll_};
   std::unique_ptr<SessionList> sessions_;
   std::span<const std::unique_ptr<Reactor>> peers_;
+  AnswerReview* review_ = nullptr;
+  std::unique_ptr<ShadowRuns> shadow_runs_;
   ReactorCounts counts_;
   Deadline grace_;
   bool draining_ = false;

@@ -92,6 +92,7 @@ Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
                                                   piece(cost_first ? cut_end : second, body.size())};
   replied_ = true;
   status_ = 200;
+  if (copy_) copy_->add(body);
   const bool sent = client_.send_soon(buffers);
   first_byte_at_ = std::chrono::steady_clock::now();
   if (!sent) return fail(Fault::client_gone, "");
@@ -258,7 +259,7 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     append_head(head_text, head, reactor_.date(arrived_us_ / 1'000'000));
     buffers.push_back(asio::buffer(head_text));
     first_byte_at_ = std::chrono::steady_clock::now();
-    body_ = std::string();               // no other target can be asked any more: the request's text has done its work
+    if (!copy_) body_ = std::string();   // no other target can be asked any more: the request's text has done its work
     chat_.texts.clear();
     chat_.texts.shrink_to_fit();
     if (screening_) screening_->forget_text();
@@ -266,6 +267,9 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();
+  if (copy_) {
+    for (const std::string_view event : events) copy_->add(event);
+  }
   char size_line[20];
   if (bytes > 0) {
     buffers.emplace_back(size_line, chunk_head(bytes, size_line));

@@ -8,6 +8,7 @@
 #include "gateway/exchange.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
+#include "router/correction.hpp"
 
 namespace tollgate {
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t discard_bytes_max = 1024 * 1024;     // an unread body up to this is read and dropped to keep the connection
 constexpr std::chrono::milliseconds slot_wait{2};          // when all ledger slots are taken: how often to ask again
 constexpr std::chrono::seconds slot_wait_max{10};
+constexpr std::string_view feedback_path = "/v1/feedback";
 
 std::int64_t unix_micros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -46,6 +48,7 @@ Task<bool> Exchange::serve() {
   if (!outcome) co_await refuse(outcome.error());
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
   settle(outcome);
+  if (outcome) review_answer();
   if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
   co_return keep_ && keeps_alive() && !client_.gone();
 }
@@ -74,6 +77,7 @@ Task<Result<void>> Exchange::answer() {
   }
   body_read_ = true;
   read_at_ = std::chrono::steady_clock::now();
+  if (api.value() == Api::feedback) co_return co_await take_feedback();
   co_return co_await infer();
 }
 
@@ -96,7 +100,10 @@ Result<void> Exchange::read_request() {
 
 Result<void> Exchange::decide_route() {
   screening_.emplace(chat_, body_);
-  complexity_ = classify(chat_, serving_->config->tiers);
+  const Classified seen = classify(chat_, serving_->config->tiers, serving_->correction.get());
+  complexity_ = seen.complexity;
+  note_features(seen.features);
+  choose_what_to_keep();
   const MonoTime now = std::chrono::steady_clock::now();
   if (serving_->config->knows_conversations) {
     const std::int64_t ttl = std::max<std::int64_t>(serving_->config->sticky_ttl.count() / 1000, 1);
@@ -106,7 +113,12 @@ Result<void> Exchange::decide_route() {
   if (const NameId rules = serving_->config->rules; rules != NameId::none) {
     reactor_.books().covered(*record_, rules, covered_by(facts(), *serving_->config));
   }
-  TOLLGATE_TRY(plan_, decide(facts(), *serving_->config, reactor_.target_states(*serving_, now)));
+  Result<Plan> plan = decide(facts(), *serving_->config, reactor_.target_states(*serving_, now));
+  if (!plan) {
+    if (plan.error().fault == Fault::constraint_unsatisfied) reactor_.constraint_counts().refused(*serving_->config, record_->row.covered);
+    return plan.error();
+  }
+  plan_ = std::move(plan.value());
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   return success();
@@ -150,12 +162,16 @@ Result<Exchange::Api> Exchange::find_api() {
     if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on " + std::string(known));
     return Api::inference;
   }
+  if (path == feedback_path) {
+    if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on /v1/feedback");
+    return Api::feedback;
+  }
   if (path == "/v1/models" || path.starts_with("/v1/models/")) {
     if (head_.verb() != verb::get) return fail(Fault::method_not_allowed, "use GET on /v1/models");
     return Api::models;
   }
   return fail(Fault::not_found, "there is nothing at '" + std::string(path.substr(0, 128)) +
-                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models");
+                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models and /v1/feedback");
 }
 
 void Exchange::list_models() {

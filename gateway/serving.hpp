@@ -8,15 +8,17 @@
 #include "backends/backends.hpp"
 #include "config/config.hpp"
 #include "gateway/authenticate.hpp"
+#include "router/correction.hpp"
 
 namespace tollgate {
 
 struct Serving {
   /// `config` with the urls of simulated backends filled in. Errors: an endpoint that cannot be.
-  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board, EngineBoard& engines);
+  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, CorrectionPtr correction = {});
 
   explicit Serving(ConfigPtr from);
   ConfigPtr config;
+  CorrectionPtr correction;                        ///< of the complexity score; nullptr: none is installed
   std::uint64_t generation;                        ///< rises with every Serving of the process; never 0
   KeyTable keys;
   std::vector<Endpoint> endpoints;                 ///< per backend

@@ -103,6 +103,7 @@ class AllBooks final : public Accounts {
     state.pools = pools();
     state.ledger = ledger();
     state.baselines = ledger_.baseline_totals();
+    state.outcomes = ledger_.outcome_totals();
     state.recovery = recovery_;
     const std::lock_guard lock(mutex_);
     state.targets = targets_;

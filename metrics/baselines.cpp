@@ -52,6 +52,7 @@ BaselineSet baselines_of(const Config& config) {
 }
 
 std::optional<BaselineCost> baseline_cost(const BaselineRule& rule, const OpenRequest& settled) noexcept {
+  if (settled.row.purpose != Purpose::client) return std::nullopt;  // nobody would have sent it elsewhere
   const std::uint32_t surface = bit_of(settled.row.surface);
   const bool served = std::any_of(rule.hosts.begin(), rule.hosts.end(),
                                   [&](const BaselineHost& host) { return (host.surfaces & surface) != 0; });

@@ -47,7 +47,7 @@ struct BaselineSet {
 struct BaselineCost {
   std::optional<Usd> usd;  ///< absent: not known
 };
-/// Absent: the baseline does not apply, because none of its hosts serves such requests (embeddings at a chat model).
+/// Absent: the baseline does not apply, because none of its hosts serves such requests (embeddings at a chat model), or no client asked.
 [[nodiscard]] std::optional<BaselineCost> baseline_cost(const BaselineRule& rule, const OpenRequest& settled) noexcept;
 
 }  // namespace tollgate

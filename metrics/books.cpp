@@ -116,6 +116,7 @@ OpenRequest* ReactorBooks::open(const RequestOpened& opened) noexcept {
   row.surface = opened.surface;
   row.stream = opened.stream;
   row.input_bytes = opened.input_bytes;
+  row.purpose = opened.purpose;
   slot->request.row = row;
   slot->running.pool_method = PoolMethod::none;
   slot->state.store(SlotState::open, std::memory_order_release);
@@ -274,7 +275,7 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   const PoolMethod method = slot.running.pool_method;
   const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu};
   price(attempt, prices, gpu.value_or(Usd{}));
-  if (end.result.is_ok()) learn_times(request.row, attempt, now);
+  if (end.result.is_ok() && request.row.purpose == Purpose::client) learn_times(request.row, attempt, now);
   then();
   attempt.ended = true;
   slot.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);
@@ -305,6 +306,10 @@ void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) n
   shard_.settled(request, closing);
   slots_.settle(LedgerSlot::of(request));
   ledger_.settled(slots_);
+}
+
+bool ReactorBooks::record(Outcome outcome, OutcomeDone done) {
+  return ledger_.record(std::move(outcome), std::move(done));
 }
 
 Books::Learned ReactorBooks::learned(NameId target) const noexcept {

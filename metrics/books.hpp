@@ -27,6 +27,7 @@ class ReactorBooks final : public Books {
   const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept override;
   void settle(OpenRequest& request, const RequestClosing& closing) noexcept override;
   void refused(RowResult result) noexcept override { shard_.refused(result); }
+  bool record(Outcome outcome, OutcomeDone done) override;
   Learned learned(NameId target) const noexcept override;
   void learn(NameId target, std::int64_t input_text_bytes, std::int64_t output_text_bytes,
              const Usage& exact) noexcept override;

@@ -309,7 +309,7 @@ Result<void> LedgerReader::learn_names() {
 
 Result<void> LedgerReader::gather_requests(Gathering& into) {
   Statement statement(
-      *this, "SELECT " + into.key_columns("r") + "count(*) FROM request r WHERE " + in_period + into.group_by());
+      *this, "SELECT " + into.key_columns("r") + "sum(((r.flags>>2)&3)=0) FROM request r WHERE " + in_period + into.group_by());
   into.bind_period(statement);
   for (;;) {
     TOLLGATE_TRY(const bool more, statement.next());

@@ -99,6 +99,7 @@ void add_requests(std::vector<MetricFamily>& families, const ShardTotals& totals
   {
     Family requests(families, Series::requests);
     for (const auto& [packed, count] : totals.requests) {
+      if (count == 0) continue;  // no client's: only money
       const RequestLabels labels = RequestLabels::of(packed);
       requests.add(count, {label_text(labels.route), label_text(labels.target), name_of(labels.tier),
                            label_text(labels.team), labels.outcome.name()});
@@ -180,6 +181,13 @@ void add_baselines(std::vector<MetricFamily>& families, const std::vector<Baseli
   Family unknown(families, Series::baseline_unknown);
   for (const BaselineTotal& total : baselines)
     unknown.add(total.unknown, {label_text(total.baseline), label_text(total.team)});
+}
+
+void add_learning(std::vector<MetricFamily>& families, const std::vector<OutcomeTotal>& outcomes) {
+  Family counts(families, Series::outcomes);
+  for (const OutcomeTotal& total : outcomes) {
+    counts.add(total.count, {or_none(total.target), name_of(total.source), name_of(total.verdict)});
+  }
 }
 
 void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger, const Recovery& recovery) {
@@ -283,6 +291,7 @@ std::vector<MetricFamily> Exporter::families(const ExportedState& state) {
   add_requests(families, totals);
   add_money(families, totals);
   add_baselines(families, with_zeros(state));
+  add_learning(families, state.outcomes);
   {
     const std::lock_guard lock(mutex_);
     add_pools(families, state.pools);

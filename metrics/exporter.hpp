@@ -18,6 +18,7 @@ struct ExportedState {
   std::vector<PoolStatus> pools;
   LedgerStatus ledger;
   std::vector<BaselineTotal> baselines;
+  std::vector<OutcomeTotal> outcomes;
   Recovery recovery;
   std::vector<NameId> targets;  ///< configured: their series exist from the start, at 0
   std::vector<NameId> teams;      ///< likewise; NameId::none stands for callers without a key

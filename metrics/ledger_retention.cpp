@@ -111,11 +111,13 @@ Result<std::size_t> SqliteLedger::fold(std::int64_t cutoff_us, std::size_t reque
       rollback();
       return std::size_t{0};
     }
-    TOLLGATE_TRY(fold_measure(std::string(daily_requests), of_requests, "r.target", "0", "1"));
+    TOLLGATE_TRY(fold_measure(std::string(daily_requests), of_requests, "r.target", "0", "(((r.flags>>2)&3)=0)"));  // clients'
     TOLLGATE_TRY(fold_attempts());
     TOLLGATE_TRY(fold_baselines());
     TOLLGATE_TRY(
-        run("DELETE FROM coverage WHERE request IN (SELECT id FROM temp.folding);"
+        run("DELETE FROM features WHERE request IN (SELECT id FROM temp.folding);"
+            "DELETE FROM outcome WHERE request IN (SELECT id FROM temp.folding);"
+            "DELETE FROM coverage WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM baseline WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM attempt WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM request WHERE id IN (SELECT id FROM temp.folding)",

@@ -132,6 +132,30 @@ CREATE TABLE pool_clock (
 ) STRICT;
 )sql";
 
+constexpr const char* schema_6 = R"sql(
+-- Bits 2 and 3 of request.flags may now say that it was made by the gateway itself: 1 shadow 2 judge.
+-- What routing saw of a request, never its text.
+CREATE TABLE features (
+  request INTEGER PRIMARY KEY,
+  version INTEGER NOT NULL,         -- of the blob
+  flags INTEGER NOT NULL,           -- 1 tools, 2 images, 4 JSON asked for, 8 with a schema
+  input_tokens INTEGER NOT NULL,    -- as estimated when it was decided
+  output_tokens_max INTEGER,
+  blob BLOB NOT NULL                -- the classifier's features (router/feature_vector.hpp)
+) STRICT;
+-- What became known of an answer after it was given.
+CREATE TABLE outcome (
+  request INTEGER NOT NULL,
+  source INTEGER NOT NULL,          -- 0 feedback 1 format 2 judge
+  verdict INTEGER NOT NULL,         -- 0 good 1 bad 2 ok 3 empty 4 refusal 5 truncated 6 garbage
+                                    -- 7 invalid_json 8 schema
+  score_ppm INTEGER,
+  at_us INTEGER NOT NULL,
+  comment TEXT,                     -- of whoever rated it, if such are kept
+  PRIMARY KEY (request, source)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// The kinds of charges, as their columns are named.
 constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
                                         "request",     "gpu",                "reasoning",   "web_search",
@@ -180,7 +204,8 @@ std::string requests_view() {
          "printf('%d.%06d', r.complexity_ppm/1000000, r.complexity_ppm%1000000) AS complexity, "
          "CASE r.tier WHEN 0 THEN 'SIMPLE' WHEN 1 THEN 'MEDIUM' WHEN 2 THEN 'COMPLEX' ELSE 'REASONING' END AS tier, "
          "CASE r.surface WHEN 0 THEN 'chat' WHEN 1 THEN 'completions' ELSE 'embeddings' END AS surface, "
-         "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, " +
+         "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, "
+         "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' ELSE 'client' END AS purpose, " +
          name("r.result") + " AS result, r.http_status, r.attempts, r.input_bytes, " +
          of_attempts("coalesce(sum(a.input+a.cached_input+a.cache_write+a.cache_write_1h+a.input_audio+a.cached_input_audio+"
                      "a.input_image+a.cached_input_image),0)") + " AS input_tokens, " +
@@ -239,18 +264,35 @@ std::string pool_hours_view() {
          " AS pool, strftime('%Y-%m-%dT%H:00Z', p.hour*3600, 'unixepoch') AS hour" + columns + " FROM pool_hour p;";
 }
 
+std::string outcomes_view() {
+  return "CREATE VIEW outcomes AS SELECT " + id_text("o.request") +
+         " AS request, CASE o.source WHEN 0 THEN 'feedback' WHEN 1 THEN 'format' ELSE 'judge' END AS source, "
+         "CASE o.verdict WHEN 0 THEN 'good' WHEN 1 THEN 'bad' WHEN 2 THEN 'ok' WHEN 3 THEN 'empty' WHEN 4 THEN "
+         "'refusal' WHEN 5 THEN 'truncated' WHEN 6 THEN 'garbage' WHEN 7 THEN 'invalid_json' ELSE 'schema' END AS verdict, "
+         "CASE WHEN o.score_ppm IS NULL THEN NULL ELSE printf('%d.%06d', o.score_ppm/1000000, o.score_ppm%1000000) END "
+         "AS score, " +
+         iso_time("o.at_us") + " AS at, o.comment, o.request AS request_id FROM outcome o;";
+}
+
+std::string facts_view() {
+  return "CREATE VIEW request_facts AS SELECT " + id_text("f.request") +
+         " AS request, f.version AS features_version, length(f.blob) AS features_bytes, f.flags&1 AS tools, (f.flags>>1)&1 "
+         "AS images, (f.flags>>2)&1 AS json, (f.flags>>3)&1 AS json_schema, f.input_tokens, f.output_tokens_max, "
+         "f.request AS request_id FROM features f;";
+}
+
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }
 
 std::string views_script() {
   return "DROP VIEW IF EXISTS requests; DROP VIEW IF EXISTS attempts; DROP VIEW IF EXISTS baselines; "
-         "DROP VIEW IF EXISTS daily_sums; DROP VIEW IF EXISTS pool_hours;" +
-         requests_view() + attempts_view() + baselines_view() + daily_view() + pool_hours_view();
+         "DROP VIEW IF EXISTS daily_sums; DROP VIEW IF EXISTS pool_hours; DROP VIEW IF EXISTS outcomes; DROP VIEW IF EXISTS request_facts;" +
+         requests_view() + attempts_view() + baselines_view() + daily_view() + pool_hours_view() + outcomes_view() + facts_view();
 }
 
 }  // namespace tollgate

@@ -12,7 +12,7 @@
 
 namespace tollgate {
 
-inline constexpr int ledger_schema_version = 5;           ///< PRAGMA user_version
+inline constexpr int ledger_schema_version = 6;           ///< PRAGMA user_version
 inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA application_id: "Toll"
 
 // Names of measures in the table `daily`, beside the names of the columns of `attempt` that are summed there. For a

@@ -172,7 +172,7 @@ Result<void> SqliteLedger::prepare() {
       return refusal("prepare");
     }
   }
-  return success();
+  return prepare_learning();
 }
 
 Result<void> SqliteLedger::run(const char* sql, const char* what) {
@@ -292,7 +292,7 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
   bind(insert_request_.handle,
        {static_cast<std::int64_t>(row.id), row.arrived_us, row.ended_us - row.arrived_us, model, route, team, key,
         target, complexity_ppm, static_cast<std::int64_t>(row.tier), static_cast<std::int64_t>(row.surface),
-        (row.stream ? 1 : 0) | (row.recovered ? 2 : 0), result, row.http_status, row.attempts, row.input_bytes});
+        (row.stream ? 1 : 0) | (row.recovered ? 2 : 0) | static_cast<int>(row.purpose) << 2, result, row.http_status, row.attempts, row.input_bytes});
   TOLLGATE_TRY(step(insert_request_, "write"));
   if (sqlite3_changes(connection_.get()) == 0) return false;
   for (std::size_t i = 0; i < row.attempts; ++i) {
@@ -304,6 +304,7 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
          {static_cast<std::int64_t>(row.id), rules, static_cast<std::int64_t>(row.covered), row.masked});
     TOLLGATE_TRY(step(insert_coverage_, "write"));
   }
+  TOLLGATE_TRY(insert_notes(settled));
   return true;
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "metrics/baselines.hpp"
+#include "metrics/outcomes.hpp"
 #include "metrics/pool_lines.hpp"
 #include "metrics/records.hpp"
 
@@ -49,6 +50,13 @@ class SqliteLedger {
   void rollback() noexcept;
   /// True: new. False: the ledger held this request already.
   [[nodiscard]] Result<bool> insert(const OpenRequest& settled);
+
+  struct OutcomeWritten {
+    OutcomeResult result = OutcomeResult::unknown;
+    std::string target;  ///< whose answer it is about, unless unknown
+  };
+  /// Records an outcome unless the request is not in the ledger or did not come with the outcome's key.
+  [[nodiscard]] Result<OutcomeWritten> insert_outcome(const Outcome& outcome);  // metrics/ledger_outcomes.cpp
 
   /// What a request would have cost at a baseline; absent: not known. Once per request and baseline.
   [[nodiscard]] Result<void> insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd);
@@ -110,6 +118,10 @@ class SqliteLedger {
   [[nodiscard]] Result<void> fold_baselines();
   [[nodiscard]] Result<std::vector<std::string>> texts(const char* sql);
   [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
+  [[nodiscard]] Result<void> prepare_learning();
+  [[nodiscard]] Result<void> insert_notes(const OpenRequest& settled);
+  [[nodiscard]] Result<void> insert_features(const RequestNotes& notes);
+  [[nodiscard]] Result<void> write_outcome(const Outcome& outcome);
   [[nodiscard]] Result<void> bind_rare(const AttemptRow& attempt);
   [[nodiscard]] Result<void> step(Statement& statement, const char* what);
   [[nodiscard]] Error refusal(const char* what) const;
@@ -122,6 +134,7 @@ class SqliteLedger {
   std::unique_ptr<sqlite3, Closer> connection_;
   Statement insert_request_, insert_attempt_, insert_rare_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_,
       insert_coverage_;
+  Statement insert_features_, find_request_, insert_outcome_;
   std::vector<std::int64_t> ids_;                // process NameId → ledger id
   std::size_t ids_durable_ = 0;                  // of which a rollback cannot take any more
   std::array<std::int64_t, 256> results_{};      // RowResult → ledger id; -1: not looked up yet

@@ -76,13 +76,13 @@ bool LedgerThread::urgent(const LedgerSlots& slots) noexcept {
 void LedgerThread::rest(bool committed) {
   {
     const std::lock_guard lock(mutex_);
-    if (stop_ || flush_wanted_ != flush_done_) return;
+    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty()) return;
   }
   if (!committed && writable()) {
     sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
     if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_due());
     const std::lock_guard lock(mutex_);
-    if (stop_ || flush_wanted_ != flush_done_) return;
+    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty()) return;
   }
   sleep_.store(Sleep::until_urgent, std::memory_order_seq_cst);
   const bool urgent_already =
@@ -107,14 +107,18 @@ void LedgerThread::run() {
       const std::lock_guard lock(mutex_);
       flush_wanted = flush_wanted_;
       baselines_ = baselines_wanted_;
+      std::move(recordings_waiting_.begin(), recordings_waiting_.end(), std::back_inserter(recordings_));
+      recordings_waiting_.clear();
     }
     bool committed = false;
     Result<void> outcome = success();
     do {  // until everything that was settled when the flush came is written
       take_up();
       const bool names_known = ledger_->names_written() >= Names::global().size();
-      if (taken_.empty() && names_known && baselines_ == baselines_written_ && writable()) break;
+      const bool nothing_new = names_known && baselines_ == baselines_written_ && recordings_.empty();
+      if (taken_.empty() && nothing_new && writable()) break;
       outcome = write_taken_up();
+      answer_outcomes(outcome);
       committed = committed || outcome.has_value();
     } while (outcome && anything_settled() && (flush_wanted != flush_done_ || stopping()));
     if (hurried_.exchange(false) || flush_wanted != flush_done_ || stopping()) release_held();
@@ -123,7 +127,7 @@ void LedgerThread::run() {
     if (stopping()) {
       const auto now = std::chrono::steady_clock::now();
       if (give_up == decltype(give_up){}) give_up = now + last_tries;
-      if (outcome && recorded && taken_.empty() && !anything_settled()) return;
+      if (outcome && recorded && taken_.empty() && !anything_settled() && !anything_to_record()) return;
       if (now >= give_up) return;
       if (!outcome || !recorded) std::this_thread::sleep_for(retry_interval);
       continue;
@@ -173,6 +177,7 @@ Result<void> LedgerThread::write_taken_up() {
         ++new_duplicates_;
       }
     }
+    TOLLGATE_TRY(write_outcomes());
     return ledger_->commit();
   };
   Result<void> outcome = transaction();
@@ -334,6 +339,58 @@ void LedgerThread::fold_some() {
   } else {
     ++status_.fold_failures;
   }
+}
+
+bool LedgerThread::record(Outcome outcome, OutcomeDone done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (recordings_waiting_.size() >= Books::outcomes_waiting_max) return false;
+    recordings_waiting_.push_back({std::move(outcome), std::move(done), OutcomeResult::recorded, {}});
+  }
+  wake();
+  return true;
+}
+
+bool LedgerThread::anything_to_record() const {
+  const std::lock_guard lock(mutex_);
+  return !recordings_waiting_.empty();
+}
+
+// They were fetched before the slots were taken up: a request that was settled before its outcome came is found.
+Result<void> LedgerThread::write_outcomes() {
+  for (Recording& recording : recordings_) {
+    TOLLGATE_TRY(SqliteLedger::OutcomeWritten written, ledger_->insert_outcome(recording.outcome));
+    recording.result = written.result;
+    recording.target = std::move(written.target);
+  }
+  return success();
+}
+
+// Who waits for an answer is told of a failure at once and may come again; the gateway's own outcomes stay for the next try.
+void LedgerThread::answer_outcomes(const Result<void>& committed) {
+  std::vector<Recording> kept;
+  for (Recording& recording : recordings_) {
+    if (!committed && !recording.done && kept.size() < Books::outcomes_waiting_max) {
+      kept.push_back(std::move(recording));
+      continue;
+    }
+    if (committed && recording.result == OutcomeResult::recorded) {
+      const std::lock_guard lock(mutex_);
+      ++outcome_totals_[{recording.target, recording.outcome.source, recording.outcome.verdict}];
+    }
+    if (recording.done) recording.done(committed ? recording.result : OutcomeResult::not_writable);
+  }
+  recordings_ = std::move(kept);
+}
+
+std::vector<OutcomeTotal> LedgerThread::outcome_totals() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<OutcomeTotal> totals;
+  for (const auto& [labels, count] : outcome_totals_) {
+    const auto& [target, source, verdict] = labels;
+    totals.push_back({target, source, verdict, count});
+  }
+  return totals;
 }
 
 void LedgerThread::set_baselines(std::shared_ptr<const BaselineSet> baselines) {

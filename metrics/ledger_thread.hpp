@@ -22,6 +22,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "metrics/day_sums.hpp"
@@ -59,6 +60,10 @@ class LedgerThread {
   Result<void> flush();
   [[nodiscard]] LedgerStatus status() const;
 
+  /// Outcomes go into the next commit; `done` is called on the ledger thread when that is over. False: too many wait.
+  [[nodiscard]] bool record(Outcome outcome, OutcomeDone done);
+  [[nodiscard]] std::vector<OutcomeTotal> outcome_totals() const;
+
   /// From the next commit on. Durable with it, as names are.
   void set_baselines(std::shared_ptr<const BaselineSet> baselines);
   /// What is kept; older requests are folded into sums per day, a few at a time, while nothing urgent waits.
@@ -95,6 +100,17 @@ class LedgerThread {
   [[nodiscard]] LedgerRecorder* recorder() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
 
+  /// An outcome on its way, and what became of it.
+  struct Recording {
+    Outcome outcome;
+    OutcomeDone done;
+    OutcomeResult result = OutcomeResult::recorded;
+    std::string target;
+  };
+  [[nodiscard]] Result<void> write_outcomes();
+  [[nodiscard]] bool anything_to_record() const;
+  void answer_outcomes(const Result<void>& committed);
+
   struct Taken {
     LedgerSlot* slot;
     LedgerSlots* of;
@@ -108,6 +124,9 @@ class LedgerThread {
   // The ledger thread's own.
   std::vector<Taken> taken_;  // of the transaction under way or to be tried again
   std::uint64_t new_duplicates_ = 0;
+
+  std::vector<Recording> recordings_;             // outcomes of the commit under way
+  using OutcomeTotals = std::map<std::tuple<std::string, OutcomeSource, OutcomeVerdict>, std::uint64_t>;
 
   std::vector<Taken> held_;                       // of the last commit, not given back yet
   std::shared_ptr<const BaselineSet> baselines_;  // in force
@@ -128,6 +147,8 @@ class LedgerThread {
   std::string flush_error_;  // of the last flush that was answered, "" if it worked
   bool stop_ = false;
   LedgerStatus status_;
+  std::vector<Recording> recordings_waiting_;
+  OutcomeTotals outcome_totals_;
   std::shared_ptr<const BaselineSet> baselines_wanted_;
   BaselineTotals baseline_totals_;
   SumsByDay sums_;  // what is pending in it is the ledger thread's own

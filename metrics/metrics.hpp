@@ -22,6 +22,7 @@
 
 #include "config/config.hpp"
 #include "metrics/charge.hpp"
+#include "metrics/outcomes.hpp"
 #include "metrics/records.hpp"
 #include "metrics/usage.hpp"
 
@@ -40,6 +41,7 @@ struct RequestOpened {
   Surface surface;
   bool stream;
   std::int32_t input_bytes;
+  Purpose purpose = Purpose::client;
 };
 
 struct AttemptEnd {
@@ -95,6 +97,11 @@ class Books {
   /// Requests that never got a slot (bad key, bad body …): counted, not recorded.
   virtual void refused(RowResult result) noexcept = 0;
 
+  /// Records what became known of an answer, durably; `done` (may be empty) is called on the ledger thread. False: too many wait
+  /// already (outcomes_waiting_max), and `done` is not called. Takes a lock: for what happens rarely.
+  [[nodiscard]] virtual bool record(Outcome outcome, OutcomeDone done) = 0;
+  static constexpr std::size_t outcomes_waiting_max = 4096;
+
   /// Learned on this reactor from exact usages; used for forecasts and for estimates of aborted answers.
   struct Learned {
     double input_bytes_per_token = 4.0;       ///< of the request body's text
@@ -135,6 +142,14 @@ struct LedgerStatus {
   std::uint64_t folded = 0;                ///< old requests that became part of daily sums
   std::uint64_t fold_failures = 0;         ///< batches of them that could not be folded, and stayed as they were
   std::uint64_t duplicates = 0;            ///< rows that were in the ledger already; not 0 only after a commit that failed half-way
+};
+
+/// Outcomes recorded since the process began; a rating that replaces a different one counts again.
+struct OutcomeTotal {
+  std::string target;
+  OutcomeSource source;
+  OutcomeVerdict verdict;
+  std::uint64_t count = 0;
 };
 
 /// What the requests of a team would have cost at a baseline, since the process began.

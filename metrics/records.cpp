@@ -21,6 +21,15 @@ std::array<LastId, reactors_max> last_ids;
 
 }  // namespace
 
+std::string_view name_of(Purpose purpose) noexcept {
+  switch (purpose) {
+    case Purpose::client: break;
+    case Purpose::shadow: return "shadow";
+    case Purpose::judge: return "judge";
+  }
+  return "client";
+}
+
 RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept {
   reactor %= reactors_max;
   std::atomic<std::int64_t>& last = last_ids[reactor].ticks;
@@ -65,6 +74,20 @@ RequestIdText text(RequestId id) noexcept {
   auto rest = static_cast<std::uint64_t>(id);
   for (std::size_t i = text.chars.size(); i-- > 4; rest >>= 5) text.chars[i] = digits[rest & 31];
   return text;
+}
+
+std::optional<RequestId> request_id_of(std::string_view text) noexcept {
+  static constexpr std::string_view digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  constexpr std::string_view prefix = "req_";
+  if (text.size() != RequestIdText{}.chars.size() || !text.starts_with(prefix)) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text.substr(prefix.size())) {
+    const std::size_t digit = digits.find(c);
+    if (digit == std::string_view::npos || value >> 59 != 0) return std::nullopt;
+    value = value << 5 | digit;
+  }
+  if (value >> 63 != 0) return std::nullopt;
+  return RequestId{static_cast<std::int64_t>(value)};
 }
 
 Usd OpenRequest::total() const noexcept {

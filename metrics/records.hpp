@@ -8,6 +8,7 @@
 
 #include "config/config.hpp"
 #include "metrics/charge.hpp"
+#include "metrics/request_notes.hpp"
 #include "metrics/usage.hpp"
 
 namespace tollgate {
@@ -31,6 +32,8 @@ struct RequestIdText {
   [[nodiscard]] std::string_view view() const noexcept { return {chars.data(), chars.size()}; }
 };
 [[nodiscard]] RequestIdText text(RequestId id) noexcept;
+/// The reverse; nullopt if it is not the text of an id.
+[[nodiscard]] std::optional<RequestId> request_id_of(std::string_view text) noexcept;
 
 /// A Fault, or ok.
 struct RowResult {
@@ -63,6 +66,10 @@ struct AttemptRow {
   Charge charge;
 };
 
+/// Whom a request serves: a client, or the gateway itself, after a client was served.
+enum class Purpose : std::uint8_t { client, shadow, judge };
+[[nodiscard]] std::string_view name_of(Purpose purpose) noexcept;
+
 struct RequestRow {
   RequestId id{};
   std::int64_t arrived_us = 0, ended_us = 0;
@@ -81,6 +88,7 @@ struct RequestRow {
   NameId rules{};                        ///< Config::rules it was decided by; none: there were no constraints
   std::uint64_t covered = 0;             ///< which of them covered it, in their order
   std::uint8_t masked = 0;               ///< bit i: attempt i + 1 was sent masked text
+  Purpose purpose = Purpose::client;
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 
@@ -91,8 +99,16 @@ inline constexpr unsigned attempts_per_request_max = attempts_max_limit;
 struct OpenRequest {
   RequestRow row;
   std::array<AttemptRow, attempts_per_request_max> attempts;
+  RequestNotes notes;
   [[nodiscard]] AttemptRow& current() noexcept { return attempts[row.attempts - 1U]; }
   [[nodiscard]] Usd total() const noexcept;   ///< over all attempts so far
 };
+
+/// Puts notes into an open request; `notes.of` is set here, last.
+inline void write_notes(OpenRequest& request, const RequestNotes& notes) noexcept {
+  request.notes = notes;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  request.notes.of = request.row.id;
+}
 
 }  // namespace tollgate

@@ -28,6 +28,7 @@ enum class Series : std::uint8_t {
   unpriced,
   baseline_spend,
   baseline_unknown,
+  outcomes,
   pool_billed,
   pool_cost,
   pool_gpu_seconds,
@@ -96,6 +97,9 @@ inline constexpr std::array series_table{
     SeriesFacts{Series::baseline_unknown, "tollgate_baseline_unknown_requests_total", SeriesType::counter,
                 "baseline,team",
                 "Requests whose cost at a baseline is not known: no price there, or no usage. Not in the sum above."},
+    SeriesFacts{Series::outcomes, "tollgate_outcomes_total", SeriesType::counter, "target,source,verdict",
+                "What became known of answers: ratings (source feedback), judges' scores (judge) and format checks (format). A rating "
+                "that replaces a different one counts again."},
     SeriesFacts{Series::pool_billed, "tollgate_pool_billed_usd_total", SeriesType::counter, "pool",
                 "What the pool's hardware cost since the process began, with the time since an earlier run of the gateway."},
     SeriesFacts{Series::pool_cost, "tollgate_pool_cost_usd_total", SeriesType::counter, "pool,state",

@@ -77,31 +77,32 @@ Shard::TargetCell& Shard::cell_of(NameId target) noexcept {
 void Shard::settled(const OpenRequest& request, const RequestClosing& closing) noexcept {
   const RequestRow& row = request.row;
   RequestCell& cell = cell_of(RequestLabels{row.route, row.target, row.team, row.tier, row.result});
-  cell.count.add(1);
   for (std::size_t i = 0; i < row.attempts; ++i) {
     for (const Usd line : request.attempts[i].charge.lines) cell.usd.add(line);
-    attempted(request.attempts[i], row.team, row.stream);
+    attempted(request.attempts[i], row);
   }
+  settled_.add(1);
+  if (row.purpose != Purpose::client) return;  // money like any other, but nobody asked and nobody waited
+  cell.count.add(1);
   if (closing.first_token.count() >= 0 && row.attempts > 0) {
     cell_of(row.target).first_token.observe(closing.first_token.count());
   }
   overhead_.observe(closing.overhead.count());
   duration_.observe(closing.duration.count());
   if (row.route != NameId::none) score_.observe(std::lround(static_cast<double>(row.complexity) * 1e6));
-  settled_.add(1);
 }
 
-void Shard::attempted(const AttemptRow& attempt, NameId team, bool stream) noexcept {
+void Shard::attempted(const AttemptRow& attempt, const RequestRow& row) noexcept {
   TargetCell& of_target = cell_of(attempt.target);
-  of_target.attempts[index_of(attempt.result)].add(1);
+  if (row.purpose == Purpose::client) of_target.attempts[index_of(attempt.result)].add(1);
   if (attempt.pricing == Pricing::unpriced) of_target.unpriced.add(1);
   usage_sources_[std::min<std::size_t>(static_cast<std::size_t>(attempt.usage_source), usage_source_count - 1)].add(1);
   const Usage& usage = attempt.usage;
-  if (stream && attempt.result.is_ok() && attempt.first_token_us > 0 && usage.total_output().count() > 1 &&
+  if (row.stream && attempt.result.is_ok() && attempt.first_token_us > 0 && usage.total_output().count() > 1 &&
       attempt.ended_us > attempt.first_token_us) {
     of_target.per_token.observe((attempt.ended_us - attempt.first_token_us) * 1000 / (usage.total_output().count() - 1));
   }
-  SpendCell& spend = cell_of(SpendLabels{attempt.target, team});
+  SpendCell& spend = cell_of(SpendLabels{attempt.target, row.team});
   for (std::size_t kind = 0; kind < charge_kind_count; ++kind) spend.usd[kind].add(attempt.charge.lines[kind]);
   spend.tokens[static_cast<std::size_t>(TokenType::input)].add(count_of(usage.input));
   spend.tokens[static_cast<std::size_t>(TokenType::cached_input)].add(count_of(usage.cached_input));

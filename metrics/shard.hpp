@@ -134,7 +134,7 @@ class Shard {
   RequestCell& cell_of(RequestLabels labels) noexcept;
   SpendCell& cell_of(SpendLabels labels) noexcept;
   TargetCell& cell_of(NameId target) noexcept;
-  void attempted(const AttemptRow& attempt, NameId team, bool stream) noexcept;
+  void attempted(const AttemptRow& attempt, const RequestRow& row) noexcept;
 
   const NameId other_;
   mutable std::mutex growth_;  // held to add a cell, and to walk over all of them

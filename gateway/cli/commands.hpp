@@ -123,6 +123,18 @@ struct AdviseOptions {
 /// What the same requests cost managed, serverless, on rented and on bought GPUs.
 int advise(const AdviseOptions& options);
 
+struct CalibrateOptions {
+  std::string config, ledger;        ///< `ledger` wins over the configuration's
+  std::string since = "30d", until = "now";
+  std::string jsonl;                 ///< request bodies instead of the ledger; "-" for standard input
+  std::string route;                 ///< "": the one place where the score decides
+  std::string tier = "complex";      ///< whose lower bound in `tiers` follows the boundary
+  double strong_share = -1, quality = -1;   ///< what is wanted; below 0: not given
+  bool json = false, yaml = false, write = false;
+};
+/// From which complexity score on requests should go to the strong side.
+int calibrate(const CalibrateOptions& options);
+
 struct ReconcileOptions {
   std::string config, ledger;
   std::vector<std::string> invoices;      ///< a provider's exports
@@ -132,6 +144,26 @@ struct ReconcileOptions {
 };
 /// A provider's exports against the ledger, difference by difference.
 int reconcile(const ReconcileOptions& options);
+
+struct OutcomesOptions {
+  std::string config, ledger;
+  std::string since = "7d", until = "now";
+  bool list = false, json = false;
+  unsigned rows_max = 100;                ///< of a list
+};
+/// What became known of the answers: ratings, format checks.
+int outcomes(const OutcomesOptions& options);
+
+struct TrainOptions {
+  std::string config, ledger;             ///< the configuration is needed: it says which targets are weak, and where to install
+  std::string to;                         ///< instead of complexity.correction
+  std::string since = "30d";
+  double gain_min = 0.005;                ///< in log loss per row
+  bool ok_counts = false;                 ///< an answer whose form is right was good enough
+  bool dry_run = false, roll_back = false, json = false;
+};
+/// Fits the complexity score to outcomes, shows before and after on rows held out, installs only what is better.
+int train(const TrainOptions& options);
 
 struct ProveOptions {
   std::string config, ledger;        ///< as above

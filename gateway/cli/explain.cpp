@@ -12,6 +12,7 @@
 #include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "router/complexity.hpp"
+#include "router/correction.hpp"
 #include "router/explain.hpp"
 #include "router/model.hpp"
 #include "router/screening.hpp"
@@ -29,6 +30,12 @@ std::optional<std::string> read_all(const std::string& path) {
 
 std::string body_of_prompt(const ExplainOptions& options) {
   return nlohmann::json{{"model", options.model}, {"messages", {{{"role", "user"}, {"content", options.prompt}}}}}.dump();
+}
+
+/// Nothing where none is configured or installed.
+Result<CorrectionPtr> correction_of(const Config& config) {
+  if (config.complexity.correction.empty()) return CorrectionPtr();
+  return load_correction(config.complexity.correction);
 }
 
 /// What the model saw of a request: each term's value, by name.
@@ -74,8 +81,14 @@ int explain(const ExplainOptions& options) {
     while (value.starts_with(' ')) value.remove_prefix(1);
     headers.push_back({view.substr(0, colon), value});
   }
+  const Result<CorrectionPtr> correction = correction_of(*config.value());
+  if (!correction) {
+    print_error(correction.error().message);
+    return exit_code_of(correction.error());
+  }
+  const Complexity complexity = classify(chat, config.value()->tiers, correction.value().get()).complexity;
   const Screening screening(chat, *body);
-  RequestFacts facts{&chat, classify(chat, config.value()->tiers), headers, Names::global().intern(options.team), NameId::none, &screening};
+  RequestFacts facts{&chat, complexity, headers, Names::global().intern(options.team), NameId::none, &screening};
   const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const Result<std::int64_t> at = parse_time(options.at, now_us);
   const Result<AssumedState> assumed = read_states(options.states, *config.value());
@@ -93,6 +106,7 @@ int explain(const ExplainOptions& options) {
 
 int classify(const ClassifyOptions& options) {
   TierBounds bounds;
+  CorrectionPtr correction;
   if (!options.config.empty()) {
     const Result<ConfigPtr> config = load_file(options.config, process_environment());
     if (!config) {
@@ -100,6 +114,12 @@ int classify(const ClassifyOptions& options) {
       return exit_code_of(config.error());
     }
     bounds = config.value()->tiers;
+    Result<CorrectionPtr> read = correction_of(*config.value());
+    if (!read) {
+      print_error(read.error().message);
+      return exit_code_of(read.error());
+    }
+    correction = std::move(read.value());
   }
   static_cast<void>(base_model());   // read now: the first line's time is its own
   ChatParser parser(256);
@@ -122,7 +142,7 @@ int classify(const ClassifyOptions& options) {
       ++failed;
       continue;
     }
-    const Complexity complexity = tollgate::classify(chat, bounds);
+    const Complexity complexity = tollgate::classify(chat, bounds, correction.get()).complexity;
     const auto micros = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
     std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f", id.dump().c_str(), static_cast<double>(complexity.score),
                 std::string(name_of(complexity.tier)).c_str(), micros);

@@ -1,6 +1,7 @@
 """The dashboards about traffic and trust: Routing, Service and Books."""
 
 from boards_budgets import sent_on
+from boards_learning import constraints, learned
 from panels import (BLUE, GREEN, ORANGE, RED, YELLOW, bars, board, gap_colors, graph, heatmap, increase, listed, or_zero, quantile, rate, series, stat,
                     states, thresholds, value_map)
 
@@ -75,7 +76,7 @@ def routing():
     ]
     return board("routing", "Where requests go, how complex they are, and what goes astray. For one request: tollgate explain, or the headers "
                  "x-tollgate-target and x-tollgate-reason of its answer.", ["team", "route", "target"],
-                 [("Now", now), ("Where", where), ("Complexity", complexity), ("Sent on", sent_on()), ("Astray", astray)], time="now-1h")
+                 [("Now", now), ("Where", where), ("Complexity", complexity), ("Sent on", sent_on()), ("Constraints", constraints()), ("Learned", learned()), ("Astray", astray)], time="now-1h")
 
 
 def service():

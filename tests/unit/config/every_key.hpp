@@ -40,7 +40,7 @@ server:
   keepalive_comment_seconds: 0
   drain_seconds: 6
 admin: {listen: "127.0.0.1:9191"}
-ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024, keep_days: 400}
+ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024, keep_days: 400, features: false}
 log: {format: json, level: warn, access: false}
 prices: {stale_after_days: 60}
 tiers: {medium: 0.2, complex: 0.5, reasoning: 0.9}
@@ -171,6 +171,10 @@ backends:
 baselines:
   - {name: frontier, target: near/gpt}
   - {name: cheapest-host, cheapest_of: [near/gpt, "home/llama:70b/q4"]}
+complexity: {correction: correction.json}
+format_checks: {share: 0.5}
+shadow: {share: 0.1, target: near/gpt, judge: near/gpt, concurrency_max: 1, waiting_max: 8, judge_output_tokens: 200}
+feedback: {comments: true}
 budgets:
   - name: web-month
     key: [web-app, "bat*"]
