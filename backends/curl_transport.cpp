@@ -356,7 +356,7 @@ void CurlTransfer::prepare(const Call& call) {
   bool is_new = false;
   const std::string url = url_;
   url_.insert(0, mark);
-  if (get) url_.clear();                      // its handle is not kept: probes are few
+  if (get || call.once) url_.clear();         // its handle is not kept: probes are few
   handle_ = transport_.take_handle(url_, is_new);
   if (is_new) set_lasting_options(url, get);
   std::string line;
@@ -372,6 +372,7 @@ void CurlTransfer::prepare(const Call& call) {
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_OPENSOCKETDATA, this);
   if (endpoint_.private_only) set(CURLOPT_PREREQDATA, &outside_refused_);
+  if (!get && call.method != "POST") set(CURLOPT_CUSTOMREQUEST, std::string(call.method).c_str());
   set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEDATA, this);

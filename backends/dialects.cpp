@@ -5,6 +5,7 @@
 #include "backends/azure_openai.hpp"
 #include "backends/bedrock.hpp"
 #include "backends/gemini.hpp"
+#include "backends/job_dialect.hpp"
 #include "backends/openai.hpp"
 
 namespace tollgate {
@@ -15,6 +16,7 @@ const Dialect& dialect_of(DialectName name) noexcept {
   static const AnthropicDialect anthropic;
   static const GeminiDialect gemini(false), vertex(true);
   static const BedrockDialect bedrock;
+  static const JobDialect replicate(DialectName::replicate), runpod(DialectName::runpod), fal(DialectName::fal);
   switch (name) {
     case DialectName::azure_openai:
       return azure;
@@ -26,6 +28,12 @@ const Dialect& dialect_of(DialectName name) noexcept {
       return vertex;
     case DialectName::bedrock:
       return bedrock;
+    case DialectName::replicate:
+      return replicate;
+    case DialectName::runpod:
+      return runpod;
+    case DialectName::fal:
+      return fal;
     default:
       return facts_of(name).running_counts ? engine : managed;
   }

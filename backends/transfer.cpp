@@ -49,6 +49,9 @@ void add_credentials(const Backend& backend, Endpoint& endpoint) {
         return;
       }
       break;
+    case DialectName::fal:
+      endpoint.headers.emplace_back("authorization", "Key " + key);
+      return;
     default:
       break;
   }
@@ -61,6 +64,7 @@ Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only) {
   Endpoint endpoint;
   endpoint.private_only = private_only;
   endpoint.backend = backend.name;
+  endpoint.dialect = backend.dialect;
   endpoint.timeouts = backend.timeouts;
   std::string_view rest = backend.url;
   if (rest.starts_with("http://")) {

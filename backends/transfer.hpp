@@ -24,6 +24,7 @@ namespace tollgate {
 /// Where and how a backend is reached. Made once per backend and snapshot, shared by its calls.
 struct Endpoint {
   NameId backend;
+  DialectName dialect = DialectName::openai;
   bool tls = false;
   std::string host;
   std::uint16_t port = 80;
@@ -43,6 +44,7 @@ struct Call {
   std::span<const std::string_view> body;      ///< sent one after the other
   std::string_view request_id;                 ///< sent as x-request-id
   std::span<const std::pair<std::string, std::string>> headers = {};   ///< beside the endpoint's
+  bool once = false;                           ///< its path will not come again: nothing is kept for it
   bool stream = false;                         ///< accept: text/event-stream instead of application/json
 };
 

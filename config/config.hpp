@@ -110,7 +110,8 @@ struct ApiKey {
 enum class DialectName : std::uint8_t {               // config/dialects.hpp says what each is
   openai, azure_openai, anthropic, gemini, vertex, bedrock,
   together, fireworks, groq, mistral, deepseek, xai, openrouter,   // managed, OpenAI's protocol
-  vllm, sglang, tensorrt_llm, tgi, llamacpp, ollama                // engines, OpenAI's protocol
+  vllm, sglang, tensorrt_llm, tgi, llamacpp, ollama,               // engines, OpenAI's protocol
+  replicate, runpod, fal                                           // serverless GPUs, jobs
 };
 enum class Trust : std::uint8_t { internal, external };
 
@@ -224,6 +225,7 @@ struct Backend {
   EngineConfig engine;
   Timeouts timeouts;
   bool drop_unsupported = false;                     ///< what this dialect cannot express is left out, and said; else refused
+  bool responses = false;                            ///< answers /v1/responses itself: such requests go there as they came
   std::string api_version;                           ///< azure-openai: of the dated API; "": the v1 API
   bool bearer = false;                               ///< azure-openai: api_key is an Entra token
   AwsKeys aws;                                       ///< bedrock, unless it has an api_key

@@ -26,13 +26,16 @@ constexpr std::array table = {
     DialectFacts{DialectName::tgi, "tgi", WireForm::openai, "", "/health", false},
     DialectFacts{DialectName::llamacpp, "llamacpp", WireForm::openai, "", "/health", false},
     DialectFacts{DialectName::ollama, "ollama", WireForm::openai, "http://127.0.0.1:11434", "/api/version", false},
+    DialectFacts{DialectName::replicate, "replicate", WireForm::job, "https://api.replicate.com/v1", "", false},
+    DialectFacts{DialectName::runpod, "runpod", WireForm::job, "https://api.runpod.ai/v2", "", false},
+    DialectFacts{DialectName::fal, "fal", WireForm::job, "https://queue.fal.run", "", false},
 };
 
 constexpr bool in_order() {
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (static_cast<std::size_t>(table[i].dialect) != i) return false;
   }
-  return table.size() == static_cast<std::size_t>(DialectName::ollama) + 1;
+  return table.size() == static_cast<std::size_t>(DialectName::fal) + 1;
 }
 static_assert(in_order(), "one row per DialectName, in the order of the enumeration");
 

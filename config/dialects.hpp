@@ -10,7 +10,7 @@
 namespace tollgate {
 
 /// The bodies and streams a dialect's API uses.
-enum class WireForm : std::uint8_t { openai, anthropic, gemini, bedrock };
+enum class WireForm : std::uint8_t { openai, anthropic, gemini, bedrock, job };
 
 struct DialectFacts {
   DialectName dialect;

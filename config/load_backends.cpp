@@ -21,7 +21,10 @@ constexpr std::pair<std::string_view, DialectName> personalities[] = {{"openai",
                                                                       {"vllm", DialectName::vllm},
                                                                       {"anthropic", DialectName::anthropic},
                                                                       {"gemini", DialectName::gemini},
-                                                                      {"bedrock", DialectName::bedrock}};
+                                                                      {"bedrock", DialectName::bedrock},
+                                                                      {"replicate", DialectName::replicate},
+                                                                      {"runpod", DialectName::runpod},
+                                                                      {"fal", DialectName::fal}};
 
 DialectName personality_for(DialectName dialect) noexcept {
   const DialectFacts& facts = facts_of(dialect);
@@ -32,6 +35,8 @@ DialectName personality_for(DialectName dialect) noexcept {
       return DialectName::gemini;
     case WireForm::bedrock:
       return DialectName::bedrock;
+    case WireForm::job:
+      return dialect;
     case WireForm::openai:
       break;
   }
@@ -49,7 +54,9 @@ void load_simulated(const Cursor& place, Backend& backend) {
   section.integer("decode_tokens_per_second", simulated.decode_tokens_per_second, 1, 1'000'000);
   section.integer("decode_tokens_per_second_total", simulated.decode_tokens_per_second_total, 1, 10'000'000);
   section.integer("output_tokens_mean", simulated.output_tokens_mean, 1, 100'000);
-  if (facts_of(simulated.personality).form != facts_of(backend.dialect).form) {
+  const WireForm form = facts_of(backend.dialect).form;
+  const bool other_jobs = form == WireForm::job && simulated.personality != backend.dialect;
+  if (facts_of(simulated.personality).form != form || other_jobs) {
     section.at("personality").report("speaks another protocol than this backend's dialect; remove one of the two");
   }
   if (section.cursor().present()) backend.simulated = simulated;

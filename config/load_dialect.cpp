@@ -1,4 +1,4 @@
-// What a backend's dialect needs beside its url and key: `api_version` and `auth` of Azure, `aws` of Bedrock, `drop_unsupported`.
+// What a backend's dialect needs beside its url and key: `api_version` and `auth` of Azure, `aws` of Bedrock, `drop_unsupported`, `responses`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,10 +39,23 @@ void load_aws(const Cursor& place, Backend& backend) {
   if (id && !section.at("region").present()) place.report("region is missing; requests are signed for one, such as eu-central-1");
 }
 
+// OpenAI itself answers /v1/responses; of others that speak its protocol only some do, so they must be said to.
+void load_responses(MapReader& section, Backend& backend) {
+  const bool openai_itself = backend.dialect == DialectName::openai && !section.at("url").present() && !section.at("simulated").present();
+  backend.responses = openai_itself;
+  const Cursor place = section.at("responses");
+  if (!place.present()) return;
+  if (facts_of(backend.dialect).form != WireForm::openai) {
+    return place.report("only backends that speak OpenAI's protocol can have /v1/responses; remove responses");
+  }
+  section.flag("responses", backend.responses);
+}
+
 }  // namespace
 
 void load_dialect(MapReader& section, Backend& backend) {
   section.flag("drop_unsupported", backend.drop_unsupported);
+  load_responses(section, backend);
   const Cursor version = section.at("api_version");
   const Cursor auth = section.at("auth");
   const bool azure = backend.dialect == DialectName::azure_openai;
@@ -64,6 +77,8 @@ void check_credentials(MapReader& section, const Backend& backend) {
   }
 }
 
-bool serves_chat_only(const Backend& backend) noexcept { return facts_of(backend.dialect).form != WireForm::openai; }
+bool serves_chat_only(const Backend& backend) noexcept {
+  return facts_of(backend.dialect).form != WireForm::openai && backend.dialect != DialectName::runpod;   // whose worker takes OpenAI's bodies
+}
 
 }  // namespace tollgate

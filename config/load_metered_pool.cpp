@@ -81,7 +81,15 @@ bool load_serverless(MapReader& section, Pool& pool) {
   return true;
 }
 
-bool load_reported(MapReader& section, Pool& pool) {
+bool load_reported(MapReader& section, DialectName dialect, Pool& pool) {
+  if (!section.at("billed_seconds").present()) {
+    if (dialect == DialectName::replicate) pool.billed_seconds.json = {"metrics", "predict_time"};
+    if (dialect == DialectName::runpod) {
+      pool.billed_seconds.json = {"executionTime"};
+      pool.billed_seconds.milliseconds = true;
+    }
+    if (!pool.billed_seconds.json.empty()) return true;
+  }
   return load_billed_seconds(section.required("billed_seconds"), pool.billed_seconds);
 }
 

@@ -112,12 +112,12 @@ bool load_standing_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
 }
 
 /// False: something is wrong with it, and was reported.
-bool load_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
+bool load_rate(MapReader& section, DialectName dialect, Pool& pool, HourlyRate& rate) {
   if (pool.billing == Billing::dedicated || pool.billing == Billing::owned) {
     return load_standing_rate(section, pool, rate);
   }
   const bool loaded =
-      pool.billing == Billing::serverless ? load_serverless(section, pool) : load_reported(section, pool);
+      pool.billing == Billing::serverless ? load_serverless(section, pool) : load_reported(section, dialect, pool);
   const std::optional<Int128> hourly = load_second_price(section, pool);
   if (!loaded || !hourly) return false;
   rate.add(*hourly, 1);
@@ -143,7 +143,7 @@ void load_pool(const Cursor& place, Backend& backend) {
   pool.billing = static_cast<Billing>(*kind);
   if (pool.billing != Billing::reported) load_attribution(section, pool);
   HourlyRate rate;
-  if (!load_rate(section, pool, rate) || pool.gpus == 0) return;
+  if (!load_rate(section, backend.dialect, pool, rate) || pool.gpus == 0) return;
   if (rate.over == 0) {
     section.cursor().report("the pool costs nothing; write what the hardware costs, or leave the pool out");
     return;

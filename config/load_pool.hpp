@@ -12,7 +12,7 @@ namespace tollgate {
 [[nodiscard]] std::optional<Int128> load_second_price(MapReader& section, const Pool& pool);
 /// What only a pool of that billing takes. False: reported.
 [[nodiscard]] bool load_serverless(MapReader& section, Pool& pool);
-[[nodiscard]] bool load_reported(MapReader& section, Pool& pool);
+[[nodiscard]] bool load_reported(MapReader& section, DialectName dialect, Pool& pool);
 /// How busy time is shared; not asked of a reported pool, which knows each call's part.
 void load_attribution(MapReader& section, Pool& pool);
 

@@ -5,6 +5,7 @@
 
 #include "config/address.hpp"
 #include "config/decimal.hpp"
+#include "config/dialects.hpp"
 #include "config/draft.hpp"
 #include "config/price_catalogue.hpp"
 #include "config/prices/book.hpp"
@@ -292,6 +293,16 @@ void load_surfaces(const Cursor& place, bool chat_only, Target& target) {
   if (!surfaces.empty()) target.surfaces = std::move(surfaces);
 }
 
+// Part of the address of a job is the model's name.
+void check_job_name(const Cursor& written, const Cursor& target, const Backend& backend, const std::string& upstream) {
+  const Cursor& place = written.present() ? written : target;
+  const bool two = upstream.find('/') != std::string::npos && !upstream.starts_with('/') && !upstream.ends_with('/');
+  if (backend.dialect == DialectName::runpod && !two) place.report("upstream of a runpod model is ENDPOINT/MODEL: the endpoint's id, and the name that its worker serves the model by");
+  if (backend.dialect == DialectName::fal && !two) place.report("upstream of a fal model is OWNER/APP, with its path behind it if there is one");
+  const bool plain = std::all_of(upstream.begin(), upstream.end(), [](char c) { return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '%'; });
+  if (facts_of(backend.dialect).form == WireForm::job && !plain) place.report("upstream is part of a path: letters, digits, and - _ . : / only");
+}
+
 void load_target(const std::string& name, const Cursor& place, std::size_t backend_index, Draft& draft) {
   const Backend& backend = draft.config.backends[backend_index];
   MapReader section(place);
@@ -301,6 +312,7 @@ void load_target(const std::string& name, const Cursor& place, std::size_t backe
   target.backend = backend_index;
   target.upstream = name;
   section.text("upstream", target.upstream);
+  check_job_name(section.at("upstream"), place, backend, target.upstream);
   section.integer("context_tokens", target.context_tokens, 1, tokens_max);
   section.integer("output_tokens_max", target.output_tokens_max, 1, tokens_max);
   section.share("capability", target.capability);

@@ -25,7 +25,7 @@ Result<Caller> KeyTable::authenticate(std::string_view authorization) const {
   if (open_to_all()) return Caller{};
   constexpr std::string_view scheme = "Bearer ";
   if (authorization.empty()) {
-    return fail(Fault::unauthenticated, "no API key was given: send 'Authorization: Bearer <key>' (make one with `tollgate keys new`)");
+    return fail(Fault::unauthenticated, "no API key was given: send 'Authorization: Bearer <key>' or 'x-api-key: <key>' (make one with `tollgate keys new`)");
   }
   if (authorization.size() <= scheme.size() || !boost::beast::iequals(authorization.substr(0, scheme.size()), scheme)) {
     return fail(Fault::unauthenticated, "the Authorization header must have the form 'Bearer <key>'");

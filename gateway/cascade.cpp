@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "backends/native.hpp"
 #include "gateway/exchange.hpp"
 
 namespace tollgate {
@@ -29,7 +30,9 @@ bool Exchange::escalates(std::string_view answer) {
   if (plan_->rule == nullptr || !plan_->rule->cascade || chat_.stream || answer.size() > checked_bytes_max ||
       !has_escalation())
     return false;
-  const AnswerCheck check = check_answer(answer, chat_);
+  const bool native = inbound_ && native_dialect(form_, serving_->config->backend_of(*plan_->steps[step_].target)) != nullptr;
+  const std::string as_chat = native ? native_answer_as_chat(form_, answer) : std::string();
+  const AnswerCheck check = check_answer(native ? std::string_view(as_chat) : answer, chat_);
   if (check == AnswerCheck::ok) return false;
   reactor_.routing_counts().escalated(plan_->route, check);
   kept_ = std::make_unique<KeptAnswer>();
@@ -38,6 +41,7 @@ bool Exchange::escalates(std::string_view answer) {
   kept_->step = step_;
   kept_->check = check;
   kept_->masked = masks_;
+  kept_->native = native;
   kept_->asked_metrics = body_map_.ask_metrics;
   return true;
 }
@@ -48,8 +52,10 @@ Result<void> Exchange::reply_kept() {
   masks_ = kept_->masked;
   body_map_.ask_metrics = kept_->asked_metrics;
   kept_->sent = true;
-  const Dialect& dialect = dialect_of(DialectName::openai);   // it was kept in the client's form, whatever the target speaks
+  // It was kept in the client's form, whatever the target speaks; native: in its own.
+  const Dialect& dialect = kept_->native ? dialect_for(serving_->config->backend_of(*plan_->steps[step_].target)) : dialect_of(DialectName::openai);
   TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, kept_->body));
+  if (inbound_) return send_inbound(kept_->body, answer.usage);
   return send_whole(answer, kept_->body);
 }
 

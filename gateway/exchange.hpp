@@ -13,6 +13,7 @@
 #include "gateway/answer_copy.hpp"
 #include "backends/billed_time.hpp"
 #include "gateway/guards.hpp"
+#include "gateway/inbound.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -30,6 +31,7 @@ struct KeptAnswer {
   bool masked;                 // its target was sent the masked request
   bool asked_metrics;          // its target was asked for timings, which the client does not get unless it asked too
   bool sent = false;           // after all
+  bool native = false;         // in the client's own form, not in OpenAI's
 };
 
 class Exchange {
@@ -41,11 +43,12 @@ class Exchange {
   Task<bool> serve();
 
  private:
-  enum class Api : std::uint8_t { inference, models, feedback };
+  enum class Api : std::uint8_t { inference, models, count_tokens, feedback };
 
   // serve.cpp
   Task<Result<void>> answer();
   Task<Result<void>> infer();
+  Result<Caller> authenticate();
   Result<void> read_request();
   Result<void> decide_route();
   bool take_slot();
@@ -60,6 +63,22 @@ class Exchange {
   [[nodiscard]] RequestFacts facts() const;
   [[nodiscard]] bool keeps_alive() const;
   void reply_json(int status, std::string_view body, std::string_view extra);
+
+  // inbound.cpp: clients that speak another protocol than OpenAI's chat completions
+  Result<void> translate_request();
+  Result<void> mask_inbound(PiiKinds kinds, Masked& masked, std::unique_ptr<InboundRequest>& made) const;
+  Result<void> write_inbound(const Backend& backend, const Target& target, WireBody& wire);
+  [[nodiscard]] const Dialect& dialect_for(const Backend& backend) const noexcept;
+  void begin_writing();
+  Result<void> say(Pieces& events, std::string& memory);
+  Result<void> say_end(Pieces& events, const Usage& usage, std::string& memory);
+  Result<void> send_inbound(std::string_view body, const Usage& usage);
+  [[nodiscard]] std::string refusal_body(const Error& error) const;
+  [[nodiscard]] std::string stream_error(const Error& error) const;
+  void list_models_as_anthropic();
+  Task<Result<void>> count_tokens();
+  Task<Result<std::string>> counted_upstream();
+  Task<Result<std::string>> ask_for_count(const Step& step);
 
   // feedback.cpp
   Task<Result<void>> take_feedback();
@@ -117,6 +136,7 @@ class Exchange {
   // relay.cpp
   Task<Result<void>> whole(const Dialect& dialect, AttemptEnd& end);
   Result<void> reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end);
+  Result<void> send_as_stream(std::string_view body, const Usage& usage);
   Result<void> send_whole(const Answer& answer, std::string_view body);
   Task<Result<void>> relay(StreamReader& reader, AttemptEnd& end);
   Task<Result<void>> pump(StreamReader& reader);
@@ -143,9 +163,11 @@ class Exchange {
   RequestId id_;
   RequestIdText id_text_;
   Surface surface_ = Surface::chat;
+  ClientForm form_ = ClientForm::openai;     // what the client speaks
   bool body_read_ = false;
   Caller caller_;
-  std::string body_;
+  std::string body_;                         // a chat completion in any case: of other forms it is the translation
+  std::unique_ptr<Inbound> inbound_;         // absent: form_ is OpenAI's
   MonoTime read_at_;                         // the whole request was there
   ChatView chat_;
   ClientBody body_map_;
@@ -156,6 +178,7 @@ class Exchange {
     PiiKinds kinds;
     ChatView chat;
     ClientBody map;
+    std::unique_ptr<InboundRequest> inbound;  // instead of the two, if the client speaks another protocol
   };
   std::unique_ptr<MaskedRequest> masked_;
   bool masks_ = false;                       // the attempt under way, or the last, is sent masked_

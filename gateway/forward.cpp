@@ -60,8 +60,12 @@ Result<void> Exchange::prepare_mask(const MaskOrder& order) {
   if (!masked_ || masked_->kinds != order.kinds) {
     auto made = std::make_unique<MaskedRequest>();
     made->kinds = order.kinds;
-    made->masked = mask(body_, order.kinds, body_map_.model_value.of(body_), ChatParser::padding);
-    TOLLGATE_TRY(reactor_.parser().parse(made->masked.body, surface_, made->chat, made->map));
+    if (inbound_) {
+      TOLLGATE_TRY(mask_inbound(order.kinds, made->masked, made->inbound));
+    } else {
+      made->masked = mask(body_, order.kinds, body_map_.model_value.of(body_), ChatParser::padding);
+      TOLLGATE_TRY(reactor_.parser().parse(made->masked.body, surface_, made->chat, made->map));
+    }
     masked_ = std::move(made);
   }
   if (order.restore) restorer_ = std::make_unique<Restorer>(masked_->masked.swaps);
@@ -133,12 +137,13 @@ void Exchange::end_attempt(AttemptEnd& end) {
 }
 
 Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
-  const Dialect& dialect = dialect_of(serving_->config->backend_of(*step.target).dialect);
+  const Dialect& dialect = dialect_for(serving_->config->backend_of(*step.target));
   bool event_stream = false;
   Result<void> outcome = co_await begin_answer(step, end, event_stream);
   if (!outcome) co_return outcome;
   if (!event_stream) co_return co_await whole(dialect, end);
   const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
+  if (inbound_) begin_writing();
   outcome = co_await relay(*reader, end);
   co_return outcome;
 }
@@ -149,7 +154,7 @@ Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, boo
   const Backend& backend = serving_->config->backend_of(*step.target);
   end.http_status = head.status;
   note_billed_header(backend, head, end);
-  if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect_of(backend.dialect));
+  if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect_for(backend));
   event_stream = head.event_stream;
   co_return success();
 }
@@ -162,11 +167,12 @@ void Exchange::note_billed_header(const Backend& backend, const AnswerHead& head
 Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
   const Backend& backend = serving_->config->backend_of(*step.target);
   const Endpoint& endpoint = serving_->endpoints[step.target->backend];
-  const Dialect& dialect = dialect_of(backend.dialect);
+  const Dialect& dialect = dialect_for(backend);
   WireBody wire;
   body_map_.ask_metrics = backend.engine.per_request_metrics && surface_ != Surface::embeddings;
   if (masks_) masked_->map.ask_metrics = body_map_.ask_metrics;
-  TOLLGATE_CO_TRY(dialect.write(masks_ ? masked_->map : body_map_, backend, *step.target, wire));
+  const Result<void> written = inbound_ ? write_inbound(backend, *step.target, wire) : dialect.write(masks_ ? masked_->map : body_map_, backend, *step.target, wire);
+  if (!written) co_return written.error();
   dialect.sign(endpoint, backend, std::chrono::system_clock::now(), wire);
   note_dropped(wire);
   Call call;

@@ -81,7 +81,7 @@ bool Exchange::is_to_be_judged() const {
 
 void Exchange::have_it_judged() {
   ShadowRuns& runs = reactor_.shadow_runs();
-  if (chat_.images > 0 || chat_.audio > 0 || body_.size() > ShadowJob::body_bytes_max)
+  if (inbound_ || chat_.images > 0 || chat_.audio > 0 || body_.size() > ShadowJob::body_bytes_max)
     return runs.count(ShadowEnd::unsuitable);
   auto job = std::make_unique<ShadowJob>();
   job->serving = serving_;

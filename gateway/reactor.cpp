@@ -34,6 +34,7 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
       native_(make_native_transport(context_, poll_, wheel_)),
       curl_(make_curl_transport(context_, poll_, wheel_)),
+      jobs_(make_job_transport(context_, poll_, wheel_, *native_, *curl_)),
       books_(books),
       conversations_(conversations),
       guards_(guards),

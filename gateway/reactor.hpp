@@ -12,6 +12,8 @@
 
 #include "backends/backends.hpp"
 #include "backends/deadline_wheel.hpp"
+#include "backends/job_transport.hpp"
+#include "backends/jobs.hpp"
 #include "backends/socket_poll.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
@@ -77,6 +79,7 @@ class Reactor {
   [[nodiscard]] SocketPoll& poll() noexcept { return poll_; }
   [[nodiscard]] ChatParser& parser() noexcept { return *parser_; }
   [[nodiscard]] Transport& transport_for(const Backend& backend, const Endpoint& endpoint) noexcept {
+    if (runs_jobs(backend.dialect)) return *jobs_;
     return endpoint.tls || backend.curl ? *curl_ : *native_;
   }
   [[nodiscard]] std::span<char> scratch() noexcept { return scratch_; }
@@ -107,7 +110,7 @@ class Reactor {
   SocketPoll poll_{context_};
   std::vector<char> scratch_;
   std::unique_ptr<ChatParser> parser_;
-  std::unique_ptr<Transport> native_, curl_;
+  std::unique_ptr<Transport> native_, curl_, jobs_;   // the last over the others
   Books& books_;
   Conversations& conversations_;
   RoutingCounts routing_counts_;

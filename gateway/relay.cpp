@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "backends/stream_of.hpp"
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/reply.hpp"
@@ -40,6 +41,7 @@ Task<Result<void>> Exchange::whole(const Dialect& dialect, AttemptEnd& end) {
 
 Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body, AttemptEnd& end) {
   TOLLGATE_TRY(const Answer answer, dialect.read_answer(surface_, body));
+  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   if (!answer.owned.empty()) body = answer.owned;      // translated
   const NameId target = plan_->steps[step_].target->id;
   end.usage = answer.usage;
@@ -50,7 +52,6 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   }
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
-  if (const BilledSeconds* const where = billed_json()) end.billed = billed_time_in(body, *where);
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
     reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
@@ -61,7 +62,23 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
     return fail(Fault::escalated, "the answer failed its check");
   }
   end_attempt(end);
-  return send_whole(answer, body);
+  if (body_map_.stream && surface_ != Surface::embeddings) return send_as_stream(body, end.usage);
+  return inbound_ ? send_inbound(body, end.usage) : send_whole(answer, body);
+}
+
+// The client asked for a stream; this upstream answers in one piece.
+Result<void> Exchange::send_as_stream(std::string_view body, const Usage& usage) {
+  if (inbound_) begin_writing();
+  if (inbound_ && !inbound_->writer) return send_inbound(body, usage);   // in the client's own protocol already, as the upstream chose to say it
+  const std::string_view cost = cost_text_ == "unknown" ? "null" : std::string_view(cost_text_);
+  TOLLGATE_TRY(const std::string events, stream_of(body, body_map_, body_map_.wants_cost ? cost : std::string_view{}));
+  Pieces pieces{std::string_view(events)};
+  std::string said;
+  if (inbound_) {
+    TOLLGATE_TRY(say_end(pieces, usage, said));
+  }
+  if (!send_events(std::span<const std::string_view>(pieces.data(), pieces.size()), true)) return fail(Fault::client_gone, "");
+  return success();
 }
 
 Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
@@ -92,7 +109,7 @@ Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
                                                   piece(cost_first ? cut_end : second, body.size())};
   replied_ = true;
   status_ = 200;
-  if (copy_) copy_->add(body);
+  if (copy_ && !inbound_) copy_->add(body);
   const bool sent = client_.send_soon(buffers);
   first_byte_at_ = std::chrono::steady_clock::now();
   if (!sent) return fail(Fault::client_gone, "");
@@ -111,6 +128,7 @@ void Exchange::note_timings(const EngineTimings& timings) const {
 
 void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const {
   append_header(lines, "x-tollgate-request-id", id_text_.view());
+  if (form_ == ClientForm::messages) append_header(lines, "request-id", id_text_.view());
   append_admission_headers(lines);
   if (!plan_) return;
   append_header(lines, "x-tollgate-route", text(plan_->route));
@@ -163,8 +181,9 @@ bool Exchange::pass_on(StreamReader& reader, const Result<std::string_view>& rea
     first_token_us_ = unix_micros();
     reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
   }
-  std::string restored;
+  std::string restored, said;
   outcome = restore(out, false, restored);
+  if (outcome && inbound_) outcome = say(out, said);
   if (!outcome) return true;
   if (!out.empty() && !send_events(std::span<const std::string_view>(out.data(), out.size()), false)) {
     outcome = fail(Fault::client_gone, "");
@@ -191,8 +210,9 @@ void Exchange::end_stream(StreamReader& reader, AttemptEnd& end, Result<void>& o
   end_attempt(end);
   Pieces out;
   if (reader.holding()) reader.release(cost_text_ == "unknown" ? "null" : std::string_view(cost_text_), out);
-  std::string restored;
+  std::string restored, said;
   outcome = restore(out, true, restored);
+  if (outcome && inbound_) outcome = say_end(out, end.usage, said);
   if (outcome && !send_events(std::span<const std::string_view>(out.data(), out.size()), true)) outcome = fail(Fault::client_gone, "");
 }
 
@@ -264,10 +284,12 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     chat_.texts.shrink_to_fit();
     if (screening_) screening_->forget_text();
     if (masked_) masked_->masked.body = std::string();
+    if (masked_) masked_->inbound.reset();
+    if (inbound_) inbound_->forget_text();
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();
-  if (copy_) {
+  if (copy_ && !inbound_) {
     for (const std::string_view event : events) copy_->add(event);
   }
   char size_line[20];
@@ -281,7 +303,7 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
 }
 
 void Exchange::send_stream_error(const Error& error) {
-  const std::string event = "data: " + error_body(error) + "\n\n";
+  const std::string event = inbound_ ? stream_error(error) : "data: " + error_body(error) + "\n\n";
   const std::string_view events[] = {event};
   send_events(error_passed_on_ ? std::span<const std::string_view>{} : std::span<const std::string_view>(events), true);
 }
@@ -290,7 +312,7 @@ void Exchange::send_stream_error(const Error& error) {
 void Exchange::silence(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
   if (!exchange.client_.has_backlog()) {
-    const std::string_view events[] = {comment};
+    const std::string_view events[] = {exchange.form_ == ClientForm::openai ? comment : keep_alive_of(exchange.form_)};
     exchange.send_events(events, false);
   }
   exchange.silence_.set(exchange.serving_->config->server.keepalive_comment);

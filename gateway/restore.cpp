@@ -94,6 +94,7 @@ void Restorer::event(std::string_view raw, std::string& out) {
     return;
   }
   Json json = data.starts_with('{') ? Json::parse(data, nullptr, false) : Json();
+  if (json.is_object() && json.contains("type") && json["type"].is_string() && native(std::string(raw), json, out)) return;
   if (!json.is_object() || !json.contains("choices") || !json["choices"].is_array()) {
     out.append(raw);
     return;
@@ -158,6 +159,8 @@ void Restorer::release(Json& choice, const std::string& index) {
 }
 
 void Restorer::finish(std::string& out) {
+  // Of a client's own protocol ("b0.text"): its blocks have ended, or its stream has not.
+  std::erase_if(held_, [](const auto& held) { return held.first.front() == 'b' || held.first.front() == 'r'; });
   while (!held_.empty()) {
     const std::string channel = held_.begin()->first, index = channel.substr(0, channel.find('.'));
     Json json = Json::parse(frame_, nullptr, false);

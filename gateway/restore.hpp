@@ -31,6 +31,11 @@ class Restorer {
   void event(std::string_view raw, std::string& out);
   /// Restores `text` of one channel with what was held of it; keeps what may go on unless `last`.
   void restore_piece(const std::string& channel, std::string& text, bool last);
+  // restore_events.cpp: streams in a client's own protocol. False: it is none of them.
+  bool native(const std::string& raw, nlohmann::ordered_json& json, std::string& out);
+  void block(bool stop, const std::string& raw, nlohmann::ordered_json& json, std::string& out);
+  void response(const std::string& type, nlohmann::ordered_json& json, std::string& out);
+  void restore_all(nlohmann::ordered_json& json) const;
   void choice(nlohmann::ordered_json& choice);
   void release(nlohmann::ordered_json& choice, const std::string& index);
   [[nodiscard]] std::string replaced(std::string_view text) const;

@@ -61,7 +61,7 @@ Task<Result<void>> Exchange::answer() {
     client_.keep_rest();
     co_return api.error();
   }
-  const Result<Caller> caller = session_.authenticate(*serving_, head_.field("authorization"));
+  const Result<Caller> caller = authenticate();
   if (!caller) {
     client_.keep_rest();
     co_return caller.error();
@@ -77,8 +77,18 @@ Task<Result<void>> Exchange::answer() {
   }
   body_read_ = true;
   read_at_ = std::chrono::steady_clock::now();
+  if (api.value() == Api::count_tokens) co_return co_await count_tokens();
   if (api.value() == Api::feedback) co_return co_await take_feedback();
   co_return co_await infer();
+}
+
+// Anthropic's SDKs send the key in a header of its own.
+Result<Caller> Exchange::authenticate() {
+  const std::string_view authorization = head_.field("authorization");
+  if (!authorization.empty()) return session_.authenticate(*serving_, authorization);
+  const std::string_view key = head_.field("x-api-key");
+  if (key.empty()) return session_.authenticate(*serving_, {});
+  return session_.authenticate(*serving_, "Bearer " + std::string(key));
 }
 
 // Its frame lives as long as the answer: what does not wait is done by functions of their own, whose locals end with them.
@@ -93,32 +103,39 @@ Task<Result<void>> Exchange::infer() {
 }
 
 Result<void> Exchange::read_request() {
+  if (form_ != ClientForm::openai) {
+    TOLLGATE_TRY(translate_request());
+  }
   TOLLGATE_TRY(reactor_.parser().parse(body_, surface_, chat_, body_map_));
   if (may_use(caller_, chat_.model)) return success();
   return fail(Fault::forbidden_model, "this key may not use the model '" + std::string(chat_.model) + "'", "model");
 }
 
 Result<void> Exchange::decide_route() {
-  screening_.emplace(chat_, body_);
+  screening_.emplace(chat_, inbound_ ? inbound_->screened_text() : std::string_view(body_));
   const Classified seen = classify(chat_, serving_->config->tiers, serving_->correction.get());
   complexity_ = seen.complexity;
-  note_features(seen.features);
-  choose_what_to_keep();
+  if (record_ != nullptr) {                   // else tokens are counted, and nothing is recorded
+    note_features(seen.features);
+    choose_what_to_keep();
+  }
   const MonoTime now = std::chrono::steady_clock::now();
   if (serving_->config->knows_conversations) {
     const std::int64_t ttl = std::max<std::int64_t>(serving_->config->sticky_ttl.count() / 1000, 1);
     conversation_ = conversation_of(head_.field("x-tollgate-session"), caller_, chat_);
     last_turn_ = reactor_.conversations().find(conversation_, arrived_us_ / 1'000'000, ttl);
   }
-  if (const NameId rules = serving_->config->rules; rules != NameId::none) {
+  if (const NameId rules = serving_->config->rules; rules != NameId::none && record_ != nullptr) {
     reactor_.books().covered(*record_, rules, covered_by(facts(), *serving_->config));
   }
   Result<Plan> plan = decide(facts(), *serving_->config, reactor_.target_states(*serving_, now));
   if (!plan) {
-    if (plan.error().fault == Fault::constraint_unsatisfied) reactor_.constraint_counts().refused(*serving_->config, record_->row.covered);
+    const bool counts = record_ != nullptr && plan.error().fault == Fault::constraint_unsatisfied;
+    if (counts) reactor_.constraint_counts().refused(*serving_->config, record_->row.covered);
     return plan.error();
   }
   plan_ = std::move(plan.value());
+  if (record_ == nullptr) return success();
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   return success();
@@ -152,29 +169,45 @@ Task<Result<void>> Exchange::wait_for_slot() {
 }
 
 Result<Exchange::Api> Exchange::find_api() {
-  static constexpr std::pair<std::string_view, Surface> surfaces[] = {
-      {"/v1/chat/completions", Surface::chat}, {"/v1/completions", Surface::completions}, {"/v1/embeddings", Surface::embeddings}};
+  struct Place {
+    std::string_view path;
+    Surface surface;
+    ClientForm form = ClientForm::openai;
+    Api api = Api::inference;
+  };
+  static constexpr Place places[] = {{"/v1/chat/completions", Surface::chat},
+                                     {"/v1/completions", Surface::completions},
+                                     {"/v1/embeddings", Surface::embeddings},
+                                     {"/v1/messages", Surface::chat, ClientForm::messages},
+                                     {"/v1/messages/count_tokens", Surface::chat, ClientForm::messages, Api::count_tokens},
+                                     {"/v1/responses", Surface::chat, ClientForm::responses}};
   using boost::beast::http::verb;
   const std::string_view path = head_.path();
-  for (const auto& [known, surface] : surfaces) {
-    if (path != known) continue;
-    surface_ = surface;
-    if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on " + std::string(known));
-    return Api::inference;
+  for (const Place& place : places) {
+    if (path != place.path) continue;
+    surface_ = place.surface;
+    form_ = place.form;
+    if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on " + std::string(place.path));
+    return place.api;
   }
   if (path == feedback_path) {
     if (head_.verb() != verb::post) return fail(Fault::method_not_allowed, "use POST on /v1/feedback");
     return Api::feedback;
   }
+  if (!head_.field("anthropic-version").empty()) form_ = ClientForm::messages;   // errors and lists as its SDKs read them
   if (path == "/v1/models" || path.starts_with("/v1/models/")) {
-    if (head_.verb() != verb::get) return fail(Fault::method_not_allowed, "use GET on /v1/models");
+    if (head_.verb() != verb::get && head_.verb() != verb::head) return fail(Fault::method_not_allowed, "use GET on /v1/models");
     return Api::models;
   }
+  if (path.starts_with("/v1/responses/")) {
+    return fail(Fault::not_found, "this gateway keeps no answers: what /v1/responses answered can neither be fetched nor cancelled afterwards");
+  }
   return fail(Fault::not_found, "there is nothing at '" + std::string(path.substr(0, 128)) +
-                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/models and /v1/feedback");
+                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, /v1/responses, /v1/models and /v1/feedback");
 }
 
 void Exchange::list_models() {
+  if (form_ == ClientForm::messages) return list_models_as_anthropic();
   const Config& config = *serving_->config;
   const auto describe = [&](std::string_view id, std::string_view owner) {
     return nlohmann::json{{"id", id}, {"object", "model"}, {"created", 0}, {"owned_by", owner}};
@@ -208,7 +241,7 @@ void Exchange::reply_json(int status, std::string_view body, std::string_view ex
   head.request_id = id_text_.view();
   head.extra = extra;
   append_head(reply, head, reactor_.date(arrived_us_ / 1'000'000));
-  reply += body;
+  if (head_.verb() != boost::beast::http::verb::head) reply += body;
   client_.send(reply);
 }
 
@@ -238,9 +271,9 @@ Task<void> Exchange::refuse(const Error& error) {
   if (error.fault == Fault::request_timeout || error.fault == Fault::too_large) keep_ = false;
   if (keep_) co_await discard_body();
   std::string extra = error_headers(error);
-  if (error.fault == Fault::method_not_allowed) extra += head_.path().starts_with("/v1/models") ? "allow: GET\r\n" : "allow: POST\r\n";
+  if (error.fault == Fault::method_not_allowed) extra += head_.path().starts_with("/v1/models") ? "allow: GET, HEAD\r\n" : "allow: POST\r\n";
   append_tollgate_headers(extra, false);
-  reply_json(http_status_of(error), error_body(error), extra);
+  reply_json(http_status_of(error), refusal_body(error), extra);
 }
 
 void Exchange::settle(const Result<void>& outcome) {

@@ -8,6 +8,7 @@
 #include "backends/simulator/foreign_wire.hpp"
 #include "backends/simulator/service.hpp"
 #include "backends/simulator/tokens.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate::simulator {
 namespace {
@@ -50,7 +51,8 @@ void Exchange::begin() {
   record_.id = answers_vllm() && is_plain(request_.request_id) ? request_.request_id : service_.new_id();
   const std::string path = request_.target.substr(0, request_.target.find('?'));
   record_.endpoint = path;
-  const bool guarded = path.starts_with("/v1/") || path.starts_with("/v1beta/") || path.starts_with("/model/");
+  const bool guarded = path.starts_with("/v1/") || path.starts_with("/v1beta/") || path.starts_with("/model/") ||
+                       (facts_of(service_.options().engine.personality).form == WireForm::job && !path.starts_with("/sim/") && path != "/health" && path != "/metrics");
   if (guarded && !service_.is_authorized(request_)) {
     settled_ = true;
     if (answers_vllm()) return answer_whole(401, "application/json", R"({"error":"Unauthorized"})");
@@ -59,7 +61,11 @@ void Exchange::begin() {
   }
   const DialectName personality = service_.options().engine.personality;
   foreign_ = request_.method == "POST" ? foreign_call(personality, request_.target) : std::nullopt;
+  if (foreign_ && foreign_->queued) return queue_job();
   if (foreign_) return generate(Surface::chat);
+  if (personality == DialectName::fal) {
+    if (const auto call = queue_call(path)) return answer_queue(*call);
+  }
   const std::optional<Surface> surface = speaks_openai(personality) ? surface_at(path) : std::nullopt;
   if (surface && request_.method == "POST") return generate(*surface);
   settled_ = true;  // pages leave no record
@@ -67,6 +73,34 @@ void Exchange::begin() {
   if (path.starts_with("/sim/")) request_.fault.clear();  // what tells the truth does not misbehave
   if (!choose_fault({})) return;
   act();
+}
+
+void Exchange::queue_job() {
+  settled_ = true;
+  const std::string id = service_.keep_job(request_);
+  answer_whole(200, "application/json", fmt::format(R"({{"request_id":"{}","status":"IN_QUEUE","queue_position":0}})", id));
+}
+
+// A job is worked on while its result is fetched: what the client waits for is the same.
+void Exchange::answer_queue(const QueueCall& call) {
+  if (!service_.has_job(call.id)) {
+    settled_ = true;
+    return fail_with({404, "Request not found"});
+  }
+  if (call.what == QueueCall::What::result) {
+    HttpRequest job = std::move(*service_.take_job(call.id));
+    job.request_id = request_.request_id;
+    job.keep_alive = request_.keep_alive;
+    request_ = std::move(job);
+    foreign_ = foreign_call(service_.options().engine.personality, request_.target);
+    return generate(Surface::chat);
+  }
+  settled_ = true;
+  if (call.what == QueueCall::What::status) {
+    return answer_whole(200, "application/json", fmt::format(R"({{"request_id":"{}","status":"COMPLETED","logs":null}})", call.id));
+  }
+  (void)service_.take_job(call.id);
+  answer_whole(202, "application/json", R"({"status":"CANCELLATION_REQUESTED"})");
 }
 
 void Exchange::generate(Surface surface) {
@@ -291,6 +325,8 @@ void Exchange::finish_whole() {
     const std::uint32_t own = answers_vllm() ? 1024 : 1536;
     body = embeddings_body(*ask_, ask_->dimensions == 0 ? own : ask_->dimensions, wire_->usage_object(usage()));
   } else {
+    const bool job = facts_of(service_.options().engine.personality).form == WireForm::job;
+    if (job) metrics_ = fmt::format("{}", std::max(0.0, unix_now() - record_.started_at - record_.queue_seconds));
     body = wire_->whole(answers_, usage(), metrics_);
   }
   answer_whole(200, "application/json", std::move(body));

@@ -49,6 +49,8 @@ class Exchange {
     std::string message, param = {}, code = {};
   };
 
+  void queue_job();
+  void answer_queue(const QueueCall& call);
   void generate(Surface surface);
   [[nodiscard]] std::optional<Error> take(Ask ask);
   void act();

@@ -306,7 +306,68 @@ Result<Json> from_bedrock(const Json& body) {
   return out;
 }
 
+// Replicate's and fal's models: a prompt and what goes with it.
+Result<Json> from_prompt(const Json& input) {
+  TOLLGATE_TRY(only(input, "input", {"prompt", "system_prompt", "max_tokens", "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty",
+                                     "stop_sequences"}));
+  if (text_of(input, "prompt").empty()) return bad("input.prompt", "Field required");
+  Json messages = Json::array();
+  if (member(input, "system_prompt") != nullptr) messages.push_back({{"role", "system"}, {"content", text_of(input, "system_prompt")}});
+  messages.push_back({{"role", "user"}, {"content", text_of(input, "prompt")}});
+  Json out{{"messages", std::move(messages)}};
+  for (const char* name : {"max_tokens", "temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty"}) copy(input, name, out, name);
+  return out;
+}
+
+// RunPod's vLLM worker: OpenAI's body within the job's input.
+Result<Json> from_runpod(const Json& body) {
+  const Json* input = member(body, "input");
+  const Json* given = input == nullptr ? nullptr : member(*input, "openai_input");
+  if (given == nullptr || !given->is_object()) return bad("input.openai_input", "Field required");
+  if (text_of(*input, "openai_route") != "/v1/chat/completions") return bad("input.openai_route", "only /v1/chat/completions is simulated");
+  return *given;
+}
+
+Result<Json> from_replicate(const Json& body) {
+  const Json* input = member(body, "input");
+  if (input == nullptr) return bad("input", "Field required");
+  return from_prompt(*input);
+}
+
+std::optional<std::string> within(std::string_view path, std::string_view prefix, std::string_view suffix) {
+  if (!path.starts_with(prefix) || !path.ends_with(suffix) || path.size() <= prefix.size() + suffix.size()) return std::nullopt;
+  return std::string(path.substr(prefix.size(), path.size() - prefix.size() - suffix.size()));
+}
+
+std::optional<ForeignCall> job_call(DialectName personality, std::string_view path) {
+  if (personality == DialectName::fal) {
+    if (path.find('/', 1) == std::string_view::npos || queue_call(path) || path.starts_with("/sim/")) return std::nullopt;
+    return ForeignCall{std::string(path.substr(1)), false, true};
+  }
+  if (personality == DialectName::runpod) {
+    if (path.starts_with("/v2/")) path.remove_prefix(3);
+    const auto endpoint = within(path, "/", "/runsync");
+    if (!endpoint || endpoint->find('/') != std::string::npos) return std::nullopt;
+    return ForeignCall{*endpoint + "/", false, false};          // the body names the model behind it
+  }
+  if (const auto model = within(path, "/v1/models/", "/predictions")) return ForeignCall{*model, false, false};
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::optional<QueueCall> queue_call(std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  const std::size_t at = path.find("/requests/");
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = path.substr(at + std::string_view("/requests/").size());
+  const std::size_t slash = rest.find('/');
+  const std::string_view what = slash == std::string_view::npos ? std::string_view{} : rest.substr(slash + 1);
+  QueueCall call{std::string(rest.substr(0, slash))};
+  if (what.empty()) call.what = QueueCall::What::result;
+  if (what == "cancel") call.what = QueueCall::What::cancel;
+  return call;
+}
 
 std::optional<ForeignCall> foreign_call(DialectName personality, std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
@@ -328,6 +389,10 @@ std::optional<ForeignCall> foreign_call(DialectName personality, std::string_vie
       if (const auto model = between("/model/", "/converse")) return ForeignCall{*model, false};
       if (const auto model = between("/model/", "/converse-stream")) return ForeignCall{*model, true};
       return std::nullopt;
+    case DialectName::replicate:
+    case DialectName::runpod:
+    case DialectName::fal:
+      return job_call(personality, path);
     default:
       return std::nullopt;
   }
@@ -342,13 +407,23 @@ Result<std::string> openai_body(DialectName personality, const ForeignCall& call
       TOLLGATE_TRY(out, from_anthropic(body));
     } else if (personality == DialectName::gemini) {
       TOLLGATE_TRY(out, from_gemini(body));
+    } else if (personality == DialectName::replicate) {
+      TOLLGATE_TRY(out, from_replicate(body));
+    } else if (personality == DialectName::runpod) {
+      TOLLGATE_TRY(out, from_runpod(body));
+    } else if (personality == DialectName::fal) {
+      TOLLGATE_TRY(out, from_prompt(body));
     } else {
       TOLLGATE_TRY(out, from_bedrock(body));
     }
   } catch (const Json::exception& error) {   // a member of another type than the protocol's
     return fail(Fault::bad_request, std::string("Invalid JSON payload received: ") + error.what());
   }
-  if (!call.model.empty()) out["model"] = call.model;
+  if (call.model.ends_with('/')) {
+    out["model"] = call.model + text_of(out, "model");
+  } else if (!call.model.empty()) {
+    out["model"] = call.model;
+  }
   if (call.stream) out["stream"] = true;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -15,12 +15,20 @@ namespace tollgate::simulator {
 struct ForeignCall {
   std::string model;     ///< named by the path; "": by the body
   bool stream = false;   ///< said by the path
+  bool queued = false;   ///< a job that is fetched later (fal); others are held until they are done
 };
 
 /// nullopt: this personality serves nothing at this path (or speaks OpenAI's protocol).
 [[nodiscard]] std::optional<ForeignCall> foreign_call(DialectName personality, std::string_view target);
 /// The body as one of /v1/chat/completions. Errors carry the member at fault.
 [[nodiscard]] Result<std::string> openai_body(DialectName personality, const ForeignCall& call, std::string_view body);
+
+/// Of a path of fal's queue, "/OWNER/APP/requests/ID[/status|/cancel]": the job and what is asked of it. nullopt: it is none.
+struct QueueCall {
+  std::string id;
+  enum class What : std::uint8_t { status, result, cancel } what = What::status;
+};
+[[nodiscard]] std::optional<QueueCall> queue_call(std::string_view target);
 
 [[nodiscard]] constexpr bool speaks_openai(DialectName personality) noexcept {
   return personality == DialectName::openai || personality == DialectName::vllm;

@@ -1,8 +1,11 @@
 #include "backends/simulator/foreign_wire.hpp"
 
+#include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "backends/event_frames.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate::simulator {
 namespace {
@@ -225,9 +228,42 @@ class BedrockWire final : public ForeignWire {
   bool open_ = false;
 };
 
+// Jobs' results; they are never streamed. `metrics` says how long the job was worked on, in seconds.
+class JobWire final : public ForeignWire {
+ public:
+  using ForeignWire::ForeignWire;
+  [[nodiscard]] std::string whole(std::span<const Answer> answers, const UsageCounts& usage, std::string_view metrics) const override {
+    const double seconds = metrics.empty() ? 0 : std::strtod(std::string(metrics).c_str(), nullptr);
+    const auto told = told_of(usage);
+    if (identity().personality == DialectName::replicate) return replicate(answers.front(), told, seconds);
+    if (identity().personality == DialectName::fal) return dumped({{"output", answers.front().text}, {"partial", false}, {"error", nullptr}});
+    Identity inner = identity();
+    inner.personality = DialectName::vllm;
+    const Json output = Json::parse(Wire(std::move(inner)).whole(answers, usage));
+    return dumped({{"id", "sync-" + identity().id}, {"status", "COMPLETED"}, {"delayTime", 12}, {"executionTime", std::llround(seconds * 1000)},
+                   {"workerId", "simulated"}, {"output", Json::array({output})}});
+  }
+
+ private:
+  [[nodiscard]] std::string replicate(const Answer& answer, const std::optional<UsageCounts>& told, double seconds) const {
+    Json metrics{{"predict_time", seconds}, {"total_time", seconds + 0.05}};
+    if (told) {
+      metrics["input_token_count"] = told->prompt;
+      metrics["output_token_count"] = told->completion;
+    }
+    const std::size_t half = answer.text.size() / 2;      // pieces, as their language models give them; one may end anywhere but in a character
+    std::size_t cut = half;
+    while (cut < answer.text.size() && (static_cast<unsigned char>(answer.text[cut]) & 0xC0U) == 0x80U) ++cut;
+    return dumped({{"id", identity().id}, {"model", identity().model}, {"version", "hidden"}, {"input", Json::object()}, {"logs", ""},
+                   {"output", Json::array({answer.text.substr(0, cut), answer.text.substr(cut)})}, {"error", nullptr}, {"status", "succeeded"},
+                   {"metrics", std::move(metrics)}});
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<Wire> make_foreign_wire(Identity identity) {
+  if (facts_of(identity.personality).form == WireForm::job) return std::make_unique<JobWire>(std::move(identity));
   if (identity.personality == DialectName::anthropic) return std::make_unique<AnthropicWire>(std::move(identity));
   if (identity.personality == DialectName::gemini) return std::make_unique<GeminiWire>(std::move(identity));
   return std::make_unique<BedrockWire>(std::move(identity));
@@ -250,6 +286,9 @@ std::string foreign_error_body(DialectName personality, const ErrorText& error) 
     return dumped({{"type", "error"}, {"error", {{"type", type}, {"message", error.message}}}, {"request_id", "req_simulated"}});
   }
   if (personality == DialectName::gemini) return dumped({{"error", {{"code", error.status}, {"message", error.message}, {"status", type}}}});
+  if (personality == DialectName::replicate) return dumped({{"title", "The request was refused"}, {"detail", error.message}, {"status", error.status}});
+  if (personality == DialectName::runpod) return dumped({{"error", error.message}});
+  if (personality == DialectName::fal) return dumped({{"detail", error.message}});
   return dumped({{"message", error.message}});
 }
 

@@ -103,9 +103,9 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
 
   CLI::App app(description, "tollgate sim");
   app.footer(footer());
-  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini or bedrock")
+  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini, bedrock, replicate, runpod or fal")
       ->capture_default_str()
-      ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock"}).description(""))
+      ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock", "replicate", "runpod", "fal"}).description(""))
       ->type_name("NAME");
   app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
       ->capture_default_str()

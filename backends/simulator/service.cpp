@@ -176,6 +176,24 @@ std::optional<SequenceTruth> Service::abort(SequenceId id) {
   return truth;
 }
 
+std::string Service::keep_job(HttpRequest request) {
+  constexpr std::size_t jobs_max = 10'000;
+  std::string id = new_id();
+  if (job_order_.size() >= jobs_max) {
+    jobs_.erase(job_order_.front());
+    job_order_.pop_front();
+  }
+  job_order_.push_back(id);
+  jobs_.insert_or_assign(id, std::move(request));
+  return id;
+}
+
+std::optional<HttpRequest> Service::take_job(const std::string& id) {
+  auto found = jobs_.extract(id);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.mapped());
+}
+
 void Service::open(Exchange& exchange) { open_[exchange.id()] = &exchange; }
 
 void Service::close(Exchange& exchange, Record record) {
@@ -199,7 +217,8 @@ bool Service::knows_model(std::string_view model) const noexcept {
 }
 
 bool Service::is_authorized(const HttpRequest& request) const noexcept {
-  return options_.api_key.empty() || equal_in_constant_time(request.authorization, "Bearer " + options_.api_key);
+  const std::string_view scheme = options_.engine.personality == DialectName::fal ? "Key " : "Bearer ";
+  return options_.api_key.empty() || equal_in_constant_time(request.authorization, std::string(scheme) + options_.api_key);
 }
 
 const FaultPlan* Service::common_fault() noexcept {

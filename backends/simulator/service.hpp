@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,11 @@ class Service {
     touched_.push_back(std::move(connection));
     flush_soon();
   }
+  /// A job that waits to be fetched; its id. The oldest go when there are too many.
+  std::string keep_job(HttpRequest request);
+  /// The job, which is forgotten; nullopt: there is none of that id.
+  [[nodiscard]] std::optional<HttpRequest> take_job(const std::string& id);
+  [[nodiscard]] bool has_job(const std::string& id) const { return jobs_.contains(id); }
   void open(Exchange& exchange);
   void close(Exchange& exchange, Record record);
   /// Closes all connections and stops the clock.
@@ -95,6 +101,8 @@ class Service {
   std::unordered_map<SequenceId, Exchange*> by_sequence_;
   std::unordered_map<std::string, Exchange*> open_;
   Records records_;
+  std::unordered_map<std::string, HttpRequest> jobs_;
+  std::deque<std::string> job_order_;
   std::unordered_set<Connection*> connections_;
   std::vector<std::shared_ptr<Connection>> touched_;
   Timer timer_;

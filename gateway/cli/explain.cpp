@@ -6,6 +6,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "backends/inbound.hpp"
 #include "config/config.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/explain_state.hpp"
@@ -30,6 +31,16 @@ std::optional<std::string> read_all(const std::string& path) {
 
 std::string body_of_prompt(const ExplainOptions& options) {
   return nlohmann::json{{"model", options.model}, {"messages", {{{"role", "user"}, {"content", options.prompt}}}}}.dump();
+}
+
+/// A body in another protocol than OpenAI's becomes the chat completion that the gateway would make of it. Returns the text that is screened.
+Result<std::string> as_chat(std::string& body, std::size_t nesting_max) {
+  const ClientForm form = guess_form(body);
+  if (form == ClientForm::openai) return body;
+  TOLLGATE_TRY(const InboundRequest request, read_inbound(form, body, nesting_max));
+  TOLLGATE_TRY(InboundChat chat, request.chat(routing_flavour));
+  body = std::move(chat.body);
+  return request.screened();
 }
 
 /// Nothing where none is configured or installed.
@@ -61,6 +72,11 @@ int explain(const ExplainOptions& options) {
     print_error("cannot read '" + options.file + "'");
     return io_failure;
   }
+  const Result<std::string> screened = as_chat(*body, config.value()->server.nesting_max);
+  if (!screened) {
+    print_error(screened.error().message);
+    return finding;
+  }
   body->reserve(body->size() + ChatParser::padding);
   ChatView chat;
   ClientBody map;
@@ -87,7 +103,7 @@ int explain(const ExplainOptions& options) {
     return exit_code_of(correction.error());
   }
   const Complexity complexity = classify(chat, config.value()->tiers, correction.value().get()).complexity;
-  const Screening screening(chat, *body);
+  const Screening screening(chat, screened.value());
   RequestFacts facts{&chat, complexity, headers, Names::global().intern(options.team), NameId::none, &screening};
   const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const Result<std::int64_t> at = parse_time(options.at, now_us);
@@ -122,7 +138,8 @@ int classify(const ClassifyOptions& options) {
     correction = std::move(read.value());
   }
   static_cast<void>(base_model());   // read now: the first line's time is its own
-  ChatParser parser(256);
+  constexpr std::size_t nesting_max = 256;
+  ChatParser parser(nesting_max);
   std::size_t number = 0, failed = 0;
   for (std::string line; std::getline(std::cin, line);) {
     ++number;
@@ -132,6 +149,11 @@ int classify(const ClassifyOptions& options) {
     nlohmann::json request = parsed_line;
     if (request.is_object() && !request.contains("model")) request["model"] = "auto";
     std::string body = request.is_discarded() ? line : request.dump();
+    if (const Result<std::string> translated = as_chat(body, nesting_max); !translated) {
+      std::fprintf(stderr, "line %zu: %s\n", number, translated.error().message.c_str());
+      ++failed;
+      continue;
+    }
     body.reserve(body.size() + ChatParser::padding);
     ChatView chat;
     ClientBody map;

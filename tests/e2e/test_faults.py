@@ -211,6 +211,7 @@ def test_a_fault_is_told_and_recorded_as_what_it_is(place, played, case):
     (attempt,) = attempts
     if fault in HARMLESS:
         expect_an_answer(seen, attempt, fault)
+        assert seen.streamed == stream        # also where the upstream answers in one piece
     elif expected := begun(fault, dialect, stream):
         code, results = expected
         assert (seen.status, seen.streamed, seen.error["code"], seen.done) == (200, True, code, False)

@@ -1,4 +1,4 @@
-"""Starts a gateway, then Node's own test runner on this folder's tests against it; exits as that does."""
+"""Starts two gateways, one of them with backends of every dialect, then Node's own test runner on this folder's tests; exits as that does."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "support"))
 
+import fleet  # noqa: E402  (found through the line above)
 from gateway import CONFIG, Gateway  # noqa: E402  (found through the line above)
 
 KEY = "tg-" + "7e" * 32
@@ -17,13 +18,15 @@ KEYS = f'auth:\n  keys:\n    - {{name: tests, team: qa, sha256: "{hashlib.sha256
 
 def main():
     tests = sorted(str(path) for path in HERE.glob("*.test.js"))
-    with Gateway(CONFIG + KEYS) as gateway:
+    with Gateway(CONFIG + KEYS) as gateway, Gateway(fleet.CONFIG) as other:
         environment = {**os.environ, "TOLLGATE_URL": gateway.url, "TOLLGATE_KEY": KEY,
+                       "TOLLGATE_FLEET_URL": other.url, "TOLLGATE_FLEET_TARGETS": " ".join(fleet.TARGETS),
                        "TOLLGATE_ENGINE_URL": f"http://127.0.0.1:{gateway.simulated['gpu']}"}
         status = subprocess.run(["node", "--test", "--test-reporter=tap", *tests], cwd=HERE, env=environment).returncode
-        if gateway.stop() != 0:
-            print(gateway.log(), file=sys.stderr)
-            return 1
+        for running in (gateway, other):
+            if running.stop() != 0:
+                print(running.log(), file=sys.stderr)
+                return 1
         return status
 
 

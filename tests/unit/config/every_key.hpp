@@ -162,6 +162,7 @@ backends:
     auth: entra_token
     api_key: ${SECRET}
     drop_unsupported: true
+    responses: true
     models: {gpt: {upstream: my-deployment}}
   rock:
     dialect: bedrock
