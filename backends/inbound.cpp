@@ -54,6 +54,7 @@ ChatFlavour flavour_of(DialectName dialect) noexcept {
       flavour.thinking = false;
       return flavour;
     case WireForm::openai:
+    case WireForm::job:   // a worker that takes OpenAI's body, or a prompt: both read chat completions without extras
       break;
   }
   flavour.extras = flavour.thinking = false;
@@ -61,7 +62,7 @@ ChatFlavour flavour_of(DialectName dialect) noexcept {
   const bool openai_itself = dialect == DialectName::openai || dialect == DialectName::azure_openai;
   flavour.completion_tokens = flavour.openai_own = openai_itself;
   // Those whose own references name it; the others refuse what they do not know.
-  const bool engine = facts.url.empty() || dialect == DialectName::ollama;
+  const bool engine = facts.url.empty() || dialect == DialectName::ollama || facts.form == WireForm::job;
   flavour.top_k = !openai_itself && (engine || dialect == DialectName::together || dialect == DialectName::fireworks || dialect == DialectName::openrouter);
   return flavour;
 }
