@@ -89,9 +89,11 @@ void check_listeners(const Draft& draft) {
                     "listen on 127.0.0.1",
                     server.host));
   }
-  if (!admin.loopback) {
+  if (!admin.loopback && draft.config.admin_keys.empty()) {
     draft.admin_listen->report(fmt::format(
-        "{} can be reached from other machines, but the admin port asks for no key; bind it to 127.0.0.1", admin.host));
+        "{} can be reached from other machines, but admin.keys is empty; add a key ('tollgate keys new --admin') or "
+        "bind it to 127.0.0.1",
+        admin.host));
   }
   const bool same = server.port != 0 && server.port == admin.port && server.host == admin.host;
   if (!same) return;

@@ -54,6 +54,12 @@ struct ServerConfig {
   milliseconds drain{30'000};                        ///< SIGTERM: how long streams may finish
 };
 
+/// A key for the admin port. Only its SHA-256 is known.
+struct AdminKey {
+  std::string name;
+  std::array<std::uint8_t, 32> sha256;
+};
+
 struct AdminConfig {
   ListenAddress listen{"127.0.0.1", 9090, true};
 };
@@ -385,6 +391,7 @@ struct Config {
   NameId rules{};
   std::string source;                                ///< path, for messages
   std::string sha256;                                ///< of the file's text, hex
+  std::vector<AdminKey> admin_keys;                  ///< admin.keys; empty: everyone who reaches the port, which is on loopback
 
   [[nodiscard]] const Backend& backend_of(const Target& target) const { return backends[target.backend]; }
   /// "backend/model" → target, nullptr if there is none.

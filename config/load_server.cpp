@@ -75,6 +75,38 @@ void load_tiers(MapReader section, TierBounds& tiers) {
   }
 }
 
+/// Its hash, from `sha256:`; nothing if it is missing or no hash, which is reported.
+std::optional<Sha256> load_hash(MapReader& section) {
+  const Cursor hash = section.required("sha256");
+  const auto digits = hash.present() ? hash.secret() : std::nullopt;
+  if (!digits) return std::nullopt;
+  const auto read = sha256_from_hex(*digits);
+  // Not quoted: it may be the key itself, put here by mistake.
+  if (!read)
+    hash.report(
+        "the SHA-256 of the key was expected, 64 hexadecimal digits and not the key itself; 'tollgate keys new' "
+        "makes both");
+  return read;
+}
+
+void load_admin_keys(const Cursor& keys, std::vector<AdminKey>& to) {
+  if (!keys.present()) return;
+  std::map<std::string, Place> names;
+  for (const Cursor& place : keys.items()) {
+    MapReader section(place);
+    if (!section.cursor().present()) continue;
+    const Cursor name = section.required("name");
+    const auto name_text = name.present() ? name.text() : std::nullopt;
+    const auto hash = load_hash(section);
+    if (!name_text || !is_legal_name(*name_text, name, "key") || !hash) continue;
+    const auto [known, is_new] = names.emplace(*name_text, place.place());
+    if (!is_new) {
+      place.report(fmt::format("the name '{}' is taken by the key in line {}; name keys apart", *name_text, known->second.line));
+    }
+    to.push_back({*name_text, *hash});
+  }
+}
+
 std::optional<ApiKey> load_key(const Cursor& place) {
   MapReader section(place);
   if (!section.cursor().present()) return std::nullopt;
@@ -87,21 +119,11 @@ std::optional<ApiKey> load_key(const Cursor& place) {
   std::string team = "default";
   section.text("team", team);
   if (is_legal_name(team, section.at("team"), "team")) key.team = Names::global().intern(team);
-  const Cursor hash = section.required("sha256");
-  const auto digits = hash.present() ? hash.secret() : std::nullopt;
-  if (digits) {
-    const auto read = sha256_from_hex(*digits);
-    if (read) key.sha256 = *read;
-    // Not quoted: it may be the key itself, put here by mistake.
-    if (!read)
-      hash.report(
-          "the SHA-256 of the key was expected, 64 hexadecimal digits and not the key itself; 'tollgate keys new' "
-          "makes both");
-    complete = complete && read;
-  }
+  const auto hash = load_hash(section);
+  if (hash) key.sha256 = *hash;
   const Cursor models = section.at("models");
   if (models.present()) key.models = models.texts();
-  return complete && digits ? std::optional(std::move(key)) : std::nullopt;
+  return complete && hash ? std::optional(std::move(key)) : std::nullopt;
 }
 
 }  // namespace
@@ -116,6 +138,7 @@ void load_server(MapReader& root, Draft& draft) {
   {
     MapReader section(root.at("admin"));
     load_listen(section, config.admin.listen, draft.admin_listen);
+    load_admin_keys(section.at("keys"), config.admin_keys);
   }
   load_ledger(MapReader(root.at("ledger")), config.ledger);
   {

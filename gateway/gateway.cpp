@@ -145,6 +145,8 @@ Result<void> Gateway::start() {
   }
   data_port_ = address.port;
   live_ = std::make_unique<LiveView>(*this);
+  data_reachable_ = !address.loopback;
+  admin_reachable_ = !loaded->admin.listen.loopback;
   admin_ = std::make_unique<AdminServer>(control_, *this);
   TOLLGATE_TRY(admin_port_, admin_->listen(loaded->admin.listen));
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
@@ -176,7 +178,16 @@ Result<ConfigPtr> Gateway::with_simulators(const ConfigPtr& loaded) {
   return ConfigPtr(std::move(filled));
 }
 
+// A new configuration may name loopback addresses and no keys; the sockets stay where they were bound at the start.
+Result<void> Gateway::still_guarded(const Config& config) const {
+  constexpr const char* why = " is bound to an address that other machines reach until the next start, and the new configuration has no ";
+  if (data_reachable_ && config.keys.empty()) return fail(Fault::bad_config, std::string("the data port") + why + "auth.keys");
+  if (admin_reachable_ && config.admin_keys.empty()) return fail(Fault::bad_config, std::string("the admin port") + why + "admin.keys");
+  return success();
+}
+
 Result<void> Gateway::adopt(const ConfigPtr& loaded) {
+  if (const Result<void> guarded = still_guarded(*loaded); !guarded) return guarded.error();
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
   TOLLGATE_TRY(CorrectionPtr correction, read_correction(*filled));
   TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, std::move(correction)));

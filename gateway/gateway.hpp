@@ -73,6 +73,7 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  [[nodiscard]] Result<void> still_guarded(const Config& config) const;
   Result<CorrectionPtr> read_correction(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
   Task<void> handle_signals();
@@ -106,6 +107,7 @@ class Gateway {
   std::unique_ptr<LiveView> live_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
+  bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound
 };
 
 }  // namespace tollgate

@@ -5,7 +5,11 @@
 #include <cstring>
 
 #include "backends/simulator/command.hpp"
+#include "backends/simulator/options.hpp"
 #include "gateway/cli/commands.hpp"
+#include "gateway/cli/completion.hpp"
+#include "gateway/cli/help.hpp"
+#include "gateway/cli/manual.hpp"
 
 namespace tollgate::cli {
 
@@ -212,12 +216,29 @@ void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
   command->callback([&options, &code] { code = pools(options); });
 }
 
+/// What is made of the commands themselves, when all of them are there.
+void add_documents(CLI::App& app, std::string& shell, int& code) {
+  CLI::App* completion = app.add_subcommand("completion", "Print the completion script of a shell");
+  completion->add_option("shell", shell, "bash, zsh or fish")->required();
+  completion->callback([&app, &shell, &code] {
+    const std::optional<std::string> script = completion_script(read_command(app, "tollgate"), shell);
+    if (!script) {
+      print_error("completion knows bash, zsh and fish, not '" + shell + "'");
+      code = usage;
+      return;
+    }
+    std::fputs(script->c_str(), stdout);
+  });
+  app.add_subcommand("man", "Print the manual page, tollgate(1)")->callback([&app] {
+    std::fputs(manual_page(read_command(app, "tollgate"), TOLLGATE_VERSION).c_str(), stdout);
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tollgate: a hybrid LLM routing gateway with live cost accounting"};
+  use_help_text(app);
   app.require_subcommand(1);
   app.set_version_flag("--version", "tollgate " TOLLGATE_VERSION);
-  app.footer("Exit codes: 0 fine, 1 a finding, 2 wrong usage, 3 cannot bind, read or write.\n"
-             "Example: tollgate serve --config config/demo.yaml");
   int code = ok;
 
   ServeOptions serve_options;
@@ -245,9 +266,17 @@ int run(int argc, char** argv) {
   keys_command->require_subcommand(1);
   CLI::App* new_command = keys_command->add_subcommand("new", "Make a key; print it once, and the line for the configuration");
   new_command->add_option("--name", key_options.name, "Name of the key, shown in logs and the ledger")->required();
-  new_command->add_option("--team", key_options.team, "Team that its costs are counted for")->required();
+  CLI::Option* team = new_command->add_option("--team", key_options.team, "Team that its costs are counted for");
+  new_command->add_flag("--admin", key_options.admin, "A key for the admin port instead (admin.keys)")->excludes(team);
   new_command->add_flag("--json", key_options.json, "Print as JSON");
-  new_command->callback([&] { code = new_key(key_options); });
+  new_command->callback([&] {
+    if (key_options.team.empty() && !key_options.admin) {
+      print_error("keys new takes --team NAME, or --admin for a key of the admin port");
+      code = usage;
+      return;
+    }
+    code = new_key(key_options);
+  });
 
   ExplainOptions explain_options;
   CLI::App* explain_command = app.add_subcommand("explain", "Show where a request would go and why, without sending it");
@@ -306,8 +335,11 @@ int run(int argc, char** argv) {
   TrainOptions train_options;
   add_train(app, train_options, code);
 
-  app.add_subcommand("sim", "Run a simulated engine on its own; see `tollgate sim --help`");   // its own parser: see main()
+  simulator::CommandLineDraft draft;   // for the documents only: main() hands `sim` over before this parser sees it
+  simulator::declare_command_line(*app.add_subcommand("sim", "Run a simulated engine on its own"), draft);
   app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });
+  std::string shell;
+  add_documents(app, shell, code);
 
   try {
     app.parse(argc, argv);

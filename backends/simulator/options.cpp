@@ -93,31 +93,24 @@ void add_engine_flags(CLI::App& app, Options& options) {
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
-  CommandLine line;
-  Options& options = line.options;
-  std::string listen = "127.0.0.1:0";
-  std::vector<std::string> models;
-  std::string personality = "vllm", names = "vllm";
-  bool no_prefix_cache = false, anonymous = false;
-
-  CLI::App app(description, "tollgate sim");
+void declare_command_line(CLI::App& app, CommandLineDraft& draft) {
+  Options& options = draft.options;
   app.footer(footer());
-  app.add_option("--personality", personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini, bedrock, replicate, runpod or fal")
+  app.add_option("--personality", draft.personality, "Whose behaviour to imitate: vllm, openai, anthropic, gemini, bedrock, replicate, runpod or fal")
       ->capture_default_str()
       ->check(CLI::IsMember({"vllm", "openai", "anthropic", "gemini", "bedrock", "replicate", "runpod", "fal"}).description(""))
       ->type_name("NAME");
-  app.add_option("--listen", listen, "Where to listen; port 0 is any free one")
+  app.add_option("--listen", draft.listen, "Where to listen; port 0 is any free one")
       ->capture_default_str()
       ->type_name("HOST:PORT");
-  app.add_option("--model", models, "Model name it answers to; repeat it for more (default: simulated-model)")
+  app.add_option("--model", draft.models, "Model name it answers to; repeat it for more (default: simulated-model)")
       ->type_name("NAME");
   add_engine_flags(app, options);
-  app.add_option("--metrics-as", names, "Whose names /metrics uses: vllm, vllm-old, sglang, llamacpp, tgi or trtllm")
+  app.add_option("--metrics-as", draft.names, "Whose names /metrics uses: vllm, vllm-old, sglang, llamacpp, tgi or trtllm")
       ->capture_default_str()
       ->check(CLI::IsMember({"vllm", "vllm-old", "sglang", "llamacpp", "tgi", "trtllm"}).description(""))
       ->type_name("NAME");
-  app.add_flag("--no-prefix-cache", no_prefix_cache, "Compute each prompt anew");
+  app.add_flag("--no-prefix-cache", draft.no_prefix_cache, "Compute each prompt anew");
   app.add_option("--seed", options.engine.seed, "Another seed, other answers")->capture_default_str();
   app.add_option("--time-scale", options.time_scale, "10: everything ten times as fast")
       ->capture_default_str()
@@ -128,8 +121,15 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   app.add_option("--fault-share", options.faults.share, "Share of the requests that do, from 0 to 1")
       ->capture_default_str()
       ->check(within(0.0, 1.0));
-  app.add_flag("--no-announce", anonymous, "Leave out the marks of a simulation (x-simulated, system_fingerprint)");
-  app.add_flag("--json", line.json, "Print the ready line as JSON");
+  app.add_flag("--no-announce", draft.anonymous, "Leave out the marks of a simulation (x-simulated, system_fingerprint)");
+  app.add_flag("--json", draft.json, "Print the ready line as JSON");
+}
+
+Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
+  CommandLineDraft draft;
+  CLI::App app(description, "tollgate sim");
+  declare_command_line(app, draft);
+  CommandLine line;
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -138,18 +138,21 @@ Result<CommandLine> parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return fail(Fault::bad_request, error.what());
   }
-  TOLLGATE_TRY(read_listen(listen, options));
+  line.options = std::move(draft.options);
+  line.json = draft.json;
+  Options& options = line.options;
+  TOLLGATE_TRY(read_listen(draft.listen, options));
   TOLLGATE_TRY(parse_faults(options.faults.text));
-  if (!models.empty()) {
-    options.model = models.front();
-    options.more_models.assign(models.begin() + 1, models.end());
+  if (!draft.models.empty()) {
+    options.model = draft.models.front();
+    options.more_models.assign(draft.models.begin() + 1, draft.models.end());
   }
   for (const DialectFacts& facts : all_dialects()) {
-    if (facts.name == personality) options.engine.personality = facts.dialect;
+    if (facts.name == draft.personality) options.engine.personality = facts.dialect;
   }
-  options.metric_names = names_of(names);
-  options.prefix_cache = !no_prefix_cache;
-  options.announce_simulated = !anonymous;
+  options.metric_names = names_of(draft.names);
+  options.prefix_cache = !draft.no_prefix_cache;
+  options.announce_simulated = !draft.anonymous;
   return line;
 }
 

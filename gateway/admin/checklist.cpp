@@ -157,7 +157,11 @@ Line prometheus(const Gateway& gateway, const ChecklistFacts& facts) {
           facts.scraped,
           facts.scraped ? "scraped in the last five minutes" : "no scrape in the last five minutes",
           "Add this to prometheus.yml; dashboards and alerts: docs/dashboards.md.",
-          "scrape_configs:\n  - job_name: tollgate\n    static_configs: [{targets: [\"" + address + "\"]}]"};
+          "scrape_configs:\n  - job_name: tollgate" +
+              std::string(gateway.config()->admin_keys.empty()
+                              ? ""
+                              : "\n    authorization: {credentials_file: tollgate-admin.key}") +
+              "\n    static_configs: [{targets: [\"" + address + "\"]}]"};
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ std::optional<AdminReply> refuse_foreign(const AdminRequest& request, bool asks_
     return refusal(
         "the admin port asks for no key, so it answers only to addresses and localhost, not to the name that this was "
         "sent to: "
-        "use http://127.0.0.1");
+        "use http://127.0.0.1, or configure admin.keys");
   }
   if (!is_api) return std::nullopt;
   const bool same_site =

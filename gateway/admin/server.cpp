@@ -8,6 +8,7 @@
 #include <boost/beast/http.hpp>
 #include <list>
 
+#include "gateway/admin/access.hpp"
 #include "gateway/admin/foreign_sites.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/pages.hpp"
@@ -114,7 +115,13 @@ struct AdminServer::Running {
 
   // True: what had to be said went to the stream itself, and it ends with it.
   Task<bool> answer(Stream& stream, const AdminRequest& request, AdminReply& reply) {
-    if (std::optional<AdminReply> refused = refuse_foreign(request, false)) {
+    const std::vector<AdminKey>& keys = gateway.config()->admin_keys;
+    const AdminAccess access = admin_access(keys, request.target, request.authorization);
+    if (access == AdminAccess::refused) {
+      reply = refusal();
+      co_return false;
+    }
+    if (std::optional<AdminReply> refused = refuse_foreign(request, !keys.empty())) {
       reply = std::move(*refused);
       co_return false;
     }
@@ -136,6 +143,7 @@ struct AdminServer::Running {
       reply = co_await answer_explain(gateway, request);
     } else {
       reply = answer_admin(gateway, request);
+      if (access == AdminAccess::status_only) reply = without_details(std::move(reply));
     }
     co_return false;
   }
@@ -144,6 +152,7 @@ struct AdminServer::Running {
     http::response<http::string_body> response(static_cast<http::status>(reply.status), request.version());
     response.set(http::field::content_type, reply.content_type);
     set_lines(response, admin_headers());
+    if (reply.status == 401) response.set(http::field::www_authenticate, R"(Basic realm="tollgate admin", charset="UTF-8")");
     if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
     response.keep_alive(request.keep_alive());
     response.body() = request.method() == http::verb::head ? std::string() : std::move(reply.body);

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <memory>
 
 #include "config/config.hpp"
@@ -67,9 +68,19 @@ AdminAnswer ask_admin_port(const std::string& url, double seconds) {
   curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(seconds * 1000));
   curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, &keep);
   curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &reply.body);
+  // A terminal's key, never a flag's: command lines show in the process list.
+  const char* const key = std::getenv("TOLLGATE_ADMIN_KEY");  // NOLINT(concurrency-mt-unsafe): one thread
+  if (key != nullptr && *key != '\0') {
+    curl_easy_setopt(handle.get(), CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+    curl_easy_setopt(handle.get(), CURLOPT_XOAUTH2_BEARER, key);
+  }
   const CURLcode code = curl_easy_perform(handle.get());
   if (code != CURLE_OK) reply.failure = curl_easy_strerror(code);
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &reply.status);
+  if (reply.status == 401) {
+    reply.failure = key == nullptr || *key == '\0' ? "it asks for a key: put one of admin.keys into TOLLGATE_ADMIN_KEY"
+                                                   : "it does not know the key in TOLLGATE_ADMIN_KEY (admin.keys)";
+  }
   return reply;
 }
 

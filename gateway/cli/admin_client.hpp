@@ -17,6 +17,7 @@ struct AdminAnswer {
   std::string body;
   std::string failure;  ///< not empty: there was no answer
 };
+/// Shows the key of TOLLGATE_ADMIN_KEY, if there is one.
 [[nodiscard]] AdminAnswer ask_admin_port(const std::string& url, double seconds);
 
 }  // namespace tollgate::cli

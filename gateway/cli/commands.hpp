@@ -45,6 +45,7 @@ int pools(const PoolsOptions& options);
 
 struct NewKeyOptions {
   std::string name, team;
+  bool admin = false;      ///< for admin.keys, which know no team
   bool json = false;
 };
 int new_key(const NewKeyOptions& options);

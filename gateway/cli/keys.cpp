@@ -18,12 +18,15 @@ int new_key(const NewKeyOptions& options) {
   const std::string key = "tg-" + hex(random);
   const std::string hash = sha256_hex(key);
   if (options.json) {
-    const nlohmann::ordered_json made{{"key", key}, {"name", options.name}, {"team", options.team}, {"sha256", hash}};
+    nlohmann::ordered_json made{{"key", key}, {"name", options.name}};
+    if (!options.admin) made["team"] = options.team;
+    made["sha256"] = hash;
     std::printf("%s\n", made.dump(2).c_str());
     return ok;
   }
-  std::printf("key (shown once, keep it): %s\n\nPut this under auth.keys in the configuration:\n\n  - {name: %s, team: %s, sha256: \"%s\"}\n", key.c_str(),
-              options.name.c_str(), options.team.c_str(), hash.c_str());
+  const std::string team = options.admin ? "" : "team: " + options.team + ", ";
+  std::printf("key (shown once, keep it): %s\n\nPut this under %s in the configuration:\n\n  - {name: %s, %ssha256: \"%s\"}\n", key.c_str(),
+              options.admin ? "admin.keys" : "auth.keys", options.name.c_str(), team.c_str(), hash.c_str());
   return ok;
 }
 

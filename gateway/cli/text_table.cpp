@@ -5,14 +5,31 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
+#include <numeric>
+
+#include "gateway/cli/help.hpp"
 
 namespace tollgate::cli {
 namespace {
+
+constexpr std::size_t gap = 2, text_least = 8, no_limit = std::numeric_limits<std::size_t>::max() / 2;
 
 /// Characters, not bytes: names may be anything.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+/// At most `most` characters; what is left out is shown by an ellipsis.
+std::string shortened(const std::string& text, std::size_t most) {
+  if (width(text) <= most) return text;
+  std::size_t end = 0;
+  for (std::size_t seen = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
+    if (begins && ++seen == most) break;
+  }
+  return text.substr(0, end) + "…";
 }
 
 bool is_amount(const std::string& text) {
@@ -25,7 +42,7 @@ void TextTable::column(std::string heading, bool numbers) { columns_.push_back({
 void TextTable::row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 void TextTable::rule() { rows_.emplace_back(); }
 
-void TextTable::print() const {
+std::vector<std::size_t> TextTable::natural_widths() const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     std::size_t widest = width(columns_[i].heading);
@@ -34,11 +51,50 @@ void TextTable::print() const {
     }
     widths.push_back(widest);
   }
+  return widths;
+}
+
+// Texts give way, the widest first; numbers never do, for a number that is cut is another number.
+bool TextTable::fit(std::vector<std::size_t>& widths, std::size_t room) const {
+  const auto taken = [&widths] { return std::accumulate(widths.begin(), widths.end(), gap * (widths.size() - 1)); };
+  while (taken() > room) {
+    std::size_t* widest = nullptr;
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      if (!columns_[i].numbers && widths[i] > text_least && (widest == nullptr || widths[i] > *widest)) widest = &widths[i];
+    }
+    if (widest == nullptr) return false;
+    --*widest;
+  }
+  return true;
+}
+
+/// Too wide even so: each row as lines of heading and value.
+void TextTable::print_blocks() const {
+  std::size_t left = 0;
+  for (const Column& column : columns_) left = std::max(left, width(column.heading));
+  bool first = true;
+  for (const auto& row : rows_) {
+    if (row.empty()) continue;
+    if (!first) std::printf("\n");
+    first = false;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string& heading = columns_[i].heading;
+      if (!row[i].empty()) std::printf("%s%s  %s\n", heading.c_str(), std::string(left - width(heading), ' ').c_str(), row[i].c_str());
+    }
+  }
+}
+
+void TextTable::print() const { print(terminal_width(no_limit)); }
+
+void TextTable::print(std::size_t room) const {
+  if (columns_.empty()) return;
+  std::vector<std::size_t> widths = natural_widths();
+  if (!fit(widths, room)) return print_blocks();
   const auto line_of = [&](const auto& cell_at) {
     std::string line;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const std::string cell = cell_at(i);
-      const std::string padding(widths[i] - width(cell), ' ');
+      const std::string cell = columns_[i].numbers ? cell_at(i) : shortened(cell_at(i), widths[i]);
+      const std::string padding(widths[i] - std::min(widths[i], width(cell)), ' ');
       line += (i == 0 ? "" : "  ") + (columns_[i].numbers ? padding + cell : cell + padding);
     }
     while (line.ends_with(' ')) line.pop_back();

@@ -1,6 +1,8 @@
 #pragma once
 // A table for people: columns aligned, numbers to the right. Bold headings on a terminal, unless NO_COLOR is set.
+// It fits the terminal (or COLUMNS): long texts are cut, and where that is not enough each row becomes a block of lines.
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -14,8 +16,14 @@ class TextTable {
   /// A line across before the next row.
   void rule();
   void print() const;
+  /// As if the terminal had so many columns.
+  void print(std::size_t room) const;
 
  private:
+  [[nodiscard]] std::vector<std::size_t> natural_widths() const;
+  [[nodiscard]] bool fit(std::vector<std::size_t>& widths, std::size_t room) const;
+  void print_blocks() const;
+
   struct Column {
     std::string heading;
     bool numbers;

@@ -1,5 +1,7 @@
 """The live page's HTTP: its files and their policy, its stream, explaining and sending, and what other sites may not do."""
 
+import base64
+import hashlib
 import json
 import re
 import time
@@ -201,3 +203,26 @@ def test_decisions_are_sampled_and_never_flood_the_page(gateway):
     events = [data for name, data in gateway.events(6) if name == "decisions"]
     assert sent >= 40 and all(len(data) <= 50 for data in events)
     assert len(json.loads(gateway.admin("/admin/v1/decisions?limit=200")[1])["decisions"]) <= 200
+
+
+# -- where a key is asked for --
+
+ADMIN_KEYED = CONFIG.replace('admin: {listen: "127.0.0.1:0"}', 'admin: {listen: "127.0.0.1:0", keys: [{name: ops, sha256: "' + hashlib.sha256(b"admin-secret").hexdigest() + '"}]}')
+
+
+def test_the_page_its_stream_and_its_box_take_the_admin_key():
+    basic = {"authorization": "Basic " + base64.b64encode(b"me:admin-secret").decode()}
+    bearer = {"authorization": "Bearer admin-secret"}
+    with Gateway(ADMIN_KEYED) as gateway:
+        for path in ("/", "/page/main.js", "/admin/v1/overview", "/admin/v1/events", "/admin/v1/decisions", "/metrics"):
+            status, headers, _ = get(gateway, path)
+            assert status == 401 and headers["www-authenticate"].startswith("Basic"), path
+        for path in ("/admin/v1/explain", "/admin/v1/send", "/-/reload"):
+            assert post(gateway, path, typed("Hello"))[0] == 401
+        for key in (basic, bearer):
+            assert get(gateway, "/admin/v1/overview", key)[0] == get(gateway, "/", key)[0] == 200
+            assert post(gateway, "/admin/v1/send", typed("Hello"), key)[0] == 200
+        # A browser sends what it knows along, whoever asks it to.
+        assert post(gateway, "/admin/v1/send", typed("Hello"), {**basic, "origin": "http://evil.example"})[0] == 403
+        assert get(gateway, "/admin/v1/overview", {**basic, "host": "gateway.internal:9090"})[0] == 200
+        assert get(gateway, "/healthz")[0] == 200

@@ -15,8 +15,8 @@ CONFIGURATION = """\
 <!-- Written by tests/tidy/generate_docs.py from config/schema.json; change it there. -->
 
 One YAML file. `tollgate check FILE` reports every error with file, line, column and what would be right; unknown keys are errors.
-`tollgate check --schema` prints the JSON Schema for editors. `config/demo.yaml` is a commented example, `examples/real-backends.yaml`
-one with real backends. Units stand in the names of keys; amounts of money are exact decimals in quotes.
+`tollgate check --schema` prints the JSON Schema for editors. `config/demo.yaml` is a commented example, `examples/`
+has five fleets with real backends. Units stand in the names of keys; amounts of money are exact decimals in quotes.
 
 Any value may hold variables: `${VAR}`, `${VAR:-default}`, `${VAR:?message}`; `$$` is a dollar sign. An unset variable or an empty secret is an error.
 SIGHUP, a change of the file, or `POST /-/reload` on the admin port read it again; an invalid file changes nothing. What is read at

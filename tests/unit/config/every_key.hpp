@@ -39,7 +39,7 @@ server:
   write_timeout_seconds: 4
   keepalive_comment_seconds: 0
   drain_seconds: 6
-admin: {listen: "127.0.0.1:9191"}
+admin: {listen: "10.1.2.3:9191", keys: [{name: prometheus, sha256: "abababababababababababababababababababababababababababababababab"}]}
 ledger: {url: "sqlite:/var/lib/tollgate/ledger.db", commit_interval_ms: 20, open_requests_max: 1024, keep_days: 400, features: false}
 log: {format: json, level: warn, access: false}
 prices: {stale_after_days: 60}

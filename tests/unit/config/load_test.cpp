@@ -58,6 +58,9 @@ TEST(Load, EveryKeyArrivesWhereItBelongs) {
   EXPECT_EQ(config->server.keepalive_comment, 0s);
   EXPECT_EQ(config->server.drain, 6s);
   EXPECT_EQ(config->admin.listen.port, 9191);
+  ASSERT_EQ(config->admin_keys.size(), 1U);
+  EXPECT_EQ(config->admin_keys[0].name, "prometheus");
+  EXPECT_EQ(config->admin_keys[0].sha256[31], 0xAB);
   EXPECT_EQ(config->ledger.path, "/var/lib/tollgate/ledger.db");
   EXPECT_EQ(config->ledger.commit_interval, 20ms);
   EXPECT_EQ(config->ledger.open_requests_max, 1024U);
