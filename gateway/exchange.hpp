@@ -60,6 +60,7 @@ class Exchange {
   void list_models();
   void settle(const Result<void>& outcome);
   void log_access(const Result<void>& outcome);
+  void show_decision(const OpenRequest& seen, const Result<void>& outcome, const RequestClosing& closing);
   [[nodiscard]] RequestFacts facts() const;
   void note_decision();              // decision_note.cpp
   [[nodiscard]] bool keeps_alive() const;

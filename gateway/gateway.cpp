@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/answer_review.hpp"
 #include "gateway/budget_metrics.hpp"
@@ -95,6 +97,7 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  live_.reset();
   scraper_.reset();
   prober_.reset();
   engine_watch_.reset();
@@ -144,6 +147,7 @@ Result<void> Gateway::start() {
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
+  live_ = std::make_unique<LiveView>(*this);
   data_reachable_ = !address.loopback;
   admin_reachable_ = !loaded->admin.listen.loopback;
   admin_ = std::make_unique<AdminServer>(control_, *this);
@@ -361,6 +365,13 @@ Gateway::Addresses Gateway::addresses() const {
   all.models = config.virtual_models;
   for (const Target& target : config.targets) all.models.emplace_back(text(target.id));
   return all;
+}
+
+asio::ip::tcp::endpoint Gateway::data_endpoint() const {
+  const asio::ip::address bound = asio::ip::make_address(serving_->config->server.listen.host);
+  if (!bound.is_unspecified()) return {bound, data_port_};
+  if (bound.is_v6()) return {asio::ip::address_v6::loopback(), data_port_};
+  return {asio::ip::address_v4::loopback(), data_port_};
 }
 
 void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,6 +34,7 @@
 namespace tollgate {
 
 class AdminServer;
+class LiveView;
 class AnswerReview;
 class Shadows;
 
@@ -61,6 +63,12 @@ class Gateway {
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
+  [[nodiscard]] LiveView& live() noexcept { return *live_; }
+  [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
+  /// Where this machine itself reaches the data port.
+  [[nodiscard]] asio::ip::tcp::endpoint data_endpoint() const;
+  [[nodiscard]] ConfigStatus config_status() const { return holder_->status(); }
+  [[nodiscard]] std::span<const std::unique_ptr<Reactor>> reactors() const noexcept { return reactors_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::uint32_t connections() const noexcept;
   [[nodiscard]] std::uint32_t requests_under_way() const noexcept;
@@ -110,6 +118,7 @@ class Gateway {
   std::vector<std::thread> threads_;
   asio::io_context control_{1};
   asio::basic_signal_set<Executor> signals_{control_.get_executor()};
+  std::unique_ptr<LiveView> live_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
   bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound

@@ -17,6 +17,7 @@
 #include "backends/socket_poll.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
+#include "gateway/decision_feed.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/resilience_counts.hpp"
 #include "gateway/routing_counts.hpp"
@@ -63,6 +64,7 @@ class Reactor {
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
+  [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
   // -- this reactor's thread --
@@ -116,6 +118,7 @@ class Reactor {
   Conversations& conversations_;
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
+  DecisionFeed decisions_;
   ConstraintCounts constraint_counts_;
   Guards& guards_;
   ServingPtr serving_;

@@ -295,8 +295,11 @@ void Exchange::settle(const Result<void>& outcome) {
   }
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
   charge_unheld();
+  std::unique_ptr<const OpenRequest> seen;
+  if (reactor_.decisions().wants_one()) seen = std::make_unique<const OpenRequest>(*record_);
   reactor_.books().settle(*record_, closing);
   if (admitted_) admitted_->hold.settle();
+  if (seen) show_decision(*seen, outcome, closing);
 }
 
 void Exchange::log_access(const Result<void>& outcome) {

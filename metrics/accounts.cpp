@@ -82,6 +82,14 @@ class AllBooks final : public Accounts {
     return status;
   }
 
+  ShardTotals totals() const override {
+    ShardTotals all;
+    for (const auto& books : books_) books->shard().add_to(all);
+    return all;
+  }
+
+  CommittedSums committed() const override { return ledger_.committed(); }
+
   const Recovery& recovery() const noexcept override { return recovery_; }
 
   void add_collector(Collect collect) override {
@@ -91,7 +99,7 @@ class AllBooks final : public Accounts {
 
   std::string render_metrics() const override {
     ExportedState state;
-    for (const auto& books : books_) books->shard().add_to(state.totals);
+    state.totals = totals();
     state.pools = pools();
     state.ledger = ledger();
     state.baselines = ledger_.baseline_totals();

@@ -157,6 +157,7 @@ Result<void> LedgerThread::write_taken_up() {
   std::uint64_t rows = 0;
   new_duplicates_ = 0;
   new_baseline_totals_.clear();
+  sums_.forget();
   const auto transaction = [&]() -> Result<void> {
     if (!ledger_->in_place()) {
       return fail(Fault::internal, "the ledger file was moved or deleted while in use; put it back and restart");
@@ -170,6 +171,7 @@ Result<void> LedgerThread::write_taken_up() {
       TOLLGATE_TRY(const bool is_new, ledger_->insert(taken.slot->request));
       if (is_new) {
         rows += 1U + taken.slot->request.row.attempts;
+        sums_.add(taken.slot->request);
         TOLLGATE_TRY(write_baselines_of(taken.slot->request));
       } else {
         ++new_duplicates_;
@@ -211,6 +213,7 @@ void LedgerThread::note(const Result<void>& outcome, std::chrono::steady_clock::
     total.usd += news.usd;
     total.unknown += news.unknown;
   }
+  sums_.publish();
   status_.requests_committed += taken_.size();
   ++status_.commits;
   status_.last_commit = std::chrono::duration_cast<std::chrono::microseconds>(took);
@@ -239,6 +242,7 @@ Result<void> LedgerThread::write_baselines_of(const OpenRequest& settled) {
     const std::optional<BaselineCost> cost = baseline_cost(rule, settled);
     if (!cost) continue;
     TOLLGATE_TRY(ledger_->insert_baseline(settled.row.id, rule.name, cost->usd));
+    sums_.add(settled, rule.name, *cost);
     BaselineTotal& total = new_baseline_totals_[{rule.name, settled.row.team}];
     total.baseline = rule.name;
     total.team = settled.row.team;
@@ -407,6 +411,11 @@ std::vector<BaselineTotal> LedgerThread::baseline_totals() const {
   std::vector<BaselineTotal> totals;
   for (const auto& [labels, total] : baseline_totals_) totals.push_back(total);
   return totals;
+}
+
+CommittedSums LedgerThread::committed() const {
+  const std::lock_guard lock(mutex_);
+  return sums_.committed();
 }
 
 LedgerStatus LedgerThread::status() const {

@@ -25,6 +25,7 @@
 #include <tuple>
 #include <vector>
 
+#include "metrics/day_sums.hpp"
 #include "metrics/ledger_recorder.hpp"
 #include "metrics/ledger_slots.hpp"
 #include "metrics/ledger_sqlite.hpp"
@@ -68,6 +69,7 @@ class LedgerThread {
   /// What is kept; older requests are folded into sums per day, a few at a time, while nothing urgent waits.
   void set_keep_days(unsigned keep_days);
   [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
+  [[nodiscard]] CommittedSums committed() const;
   /// Asked from now on; must live as long as this.
   void set_recorder(LedgerRecorder* recorder);
 
@@ -149,6 +151,7 @@ class LedgerThread {
   OutcomeTotals outcome_totals_;
   std::shared_ptr<const BaselineSet> baselines_wanted_;
   BaselineTotals baseline_totals_;
+  SumsByDay sums_;  // what is pending in it is the ledger thread's own
   unsigned keep_days_ = 0;
   LedgerRecorder* recorder_ = nullptr;
 

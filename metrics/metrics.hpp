@@ -30,6 +30,8 @@ namespace prometheus { struct MetricFamily; }
 
 namespace tollgate {
 
+struct CommittedSums;
+struct ShardTotals;
 using MonoTime = std::chrono::steady_clock::time_point;
 
 struct RequestOpened {
@@ -189,6 +191,10 @@ class Accounts {
   /// `foreign` while it is. Any thread.
   virtual void set_foreign(NameId pool, bool runs) = 0;
   [[nodiscard]] virtual LedgerStatus ledger() const = 0;
+  /// All reactors' counters added up (metrics/shard.hpp). Any thread; not a reactor's.
+  [[nodiscard]] virtual ShardTotals totals() const = 0;
+  /// What this process has committed, by day (metrics/day_sums.hpp). Any thread.
+  [[nodiscard]] virtual CommittedSums committed() const = 0;
   /// What start() found; for the log.
   [[nodiscard]] virtual const Recovery& recovery() const noexcept = 0;
 

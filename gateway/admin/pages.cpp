@@ -1,8 +1,11 @@
 #include "gateway/admin/pages.hpp"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
+#include "gateway/admin/assets.hpp"
+#include "gateway/admin/live_view.hpp"
 #include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
@@ -148,45 +151,104 @@ AdminReply reload(Gateway& gateway) {
   return json(200, {{"reloaded", true}, {"sha256", gateway.config()->sha256}});
 }
 
-AdminReply index(Gateway& gateway) {
-  std::string page = "Tollgate, admin port\n\n/metrics              Prometheus\n/healthz              the process runs\n"
-                     "/readyz               requests can be served and recorded\n/admin/v1/backends    backends and targets, and what their engines say\n"
-                     "POST …/BACKEND/drain  sends nothing new there and lets finish what is under way; …/undrain\n"
-                     "/admin/v1/pools       what each pool was billed, and for what; what a million tokens cost\n/admin/v1/budgets     what each budget allows, has spent, holds and has left\nPOST /-/reload        read the configuration again\n\n";
-  page += "configuration " + gateway.config()->source + ", sha256 " + gateway.config()->sha256 + "\n";
-  return {200, "text/plain; charset=utf-8", page, {}};
+AdminReply decisions(Gateway& gateway, const AdminRequest& request) {
+  constexpr std::size_t shown = 50;
+  std::size_t most = shown;
+  if (const std::string_view limit = request.query("limit"); !limit.empty()) {
+    const auto [end, failed] = std::from_chars(limit.data(), limit.data() + limit.size(), most);
+    if (failed != std::errc{} || end != limit.data() + limit.size() || most == 0 || most > LiveView::decisions_max) {
+      return {400, "application/json", error_body(fail(Fault::bad_request, "limit is a number from 1 to 200", "limit")), {}};
+    }
+  }
+  std::string body = "{\"decisions\":[";
+  std::size_t count = 0;
+  for (const DecisionPtr& decision : gateway.live().decisions()) {
+    if (count == most) break;
+    body += (count++ == 0 ? "\n" : ",\n") + LiveView::brief(*decision);
+  }
+  return {200, "application/json", body + "]}\n", {}};
+}
+
+constexpr std::string_view decisions_path = "/admin/v1/decisions";
+
+AdminReply decision(Gateway& gateway, std::string_view id) {
+  if (const DecisionPtr found = gateway.live().decision(id)) return {200, "application/json", LiveView::whole(*found) + "\n", {}};
+  return {404, "application/json", error_body(fail(Fault::not_found, "no decision of this id is kept: only a sample of the last ones is")), {}};
 }
 
 struct Page {
   std::string_view path, method;
-  AdminReply (*answer)(Gateway&);
+  AdminReply (*answer)(Gateway&, const AdminRequest&);
 };
 
+/// A page that needs nothing but the gateway.
+template <AdminReply (*answer)(Gateway&)>
+AdminReply plain(Gateway& gateway, const AdminRequest&) {
+  return answer(gateway);
+}
+
+AdminReply healthz(Gateway&) { return {200, "text/plain; charset=utf-8", "ok\n", {}}; }
+
+AdminReply metrics(Gateway& gateway, const AdminRequest& request) {
+  if (!request.scrape_timeout.empty()) gateway.live().scraped(std::chrono::steady_clock::now());
+  return {200, "text/plain; version=0.0.4; charset=utf-8", gateway.accounts().render_metrics(), {}};
+}
+
+AdminReply overview(Gateway& gateway) { return {200, "application/json", gateway.live().overview() + "\n", {}}; }
+
+// Others, which take their time, are in server.cpp.
 constexpr Page pages[] = {
-    {"/", "GET", index},
-    {"/healthz", "GET", [](Gateway&) { return AdminReply{200, "text/plain; charset=utf-8", "ok\n", {}}; }},
-    {"/readyz", "GET", readyz},
-    {"/metrics", "GET",
-     [](Gateway& gateway) { return AdminReply{200, "text/plain; version=0.0.4; charset=utf-8", gateway.accounts().render_metrics(), {}}; }},
-    {"/admin/v1/backends", "GET", backends},
-    {"/admin/v1/pools", "GET", pools},
-    {"/admin/v1/budgets", "GET", budgets},
-    {"/-/reload", "POST", reload},
+    {"/healthz", "GET", plain<healthz>},
+    {"/readyz", "GET", plain<readyz>},
+    {"/metrics", "GET", metrics},
+    {"/admin/v1/overview", "GET", plain<overview>},
+    {decisions_path, "GET", decisions},
+    {"/admin/v1/backends", "GET", plain<backends>},
+    {"/admin/v1/pools", "GET", plain<pools>},
+    {"/admin/v1/budgets", "GET", plain<budgets>},
+    {"/-/reload", "POST", plain<reload>},
 };
+
+AdminReply not_allowed(std::string_view method, std::string_view path) {
+  AdminReply reply{405, "application/json", error_body(fail(Fault::method_not_allowed, "use " + std::string(method) + " on " + std::string(path))), {}};
+  reply.allow = method;
+  return reply;
+}
 
 }  // namespace
 
-AdminReply answer_admin(Gateway& gateway, std::string_view method, std::string_view target, const std::string&) {
-  const std::string_view path = target.substr(0, target.find('?'));
-  if (std::optional<AdminReply> drained = answer_drain(gateway, method, path)) return *std::move(drained);
+std::string_view AdminRequest::query(std::string_view name) const noexcept {
+  std::size_t at = target.find('?');
+  while (at != std::string_view::npos) {
+    const std::size_t end = target.find('&', at + 1);
+    const std::string_view pair = target.substr(at + 1, end == std::string_view::npos ? end : end - at - 1);
+    const std::size_t equals = pair.find('=');
+    if (pair.substr(0, equals) == name) return equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+    at = end;
+  }
+  return {};
+}
+
+nlohmann::ordered_json targets_report(const Serving& serving) { return targets(serving); }
+
+AdminReply answer_admin(Gateway& gateway, const AdminRequest& request) {
+  const std::string_view path = request.path();
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (std::optional<AdminReply> drained = answer_drain(gateway, request.method, path)) return *std::move(drained);
   for (const Page& page : pages) {
     if (page.path != path) continue;
-    if (page.method == method || (page.method == "GET" && method == "HEAD")) return page.answer(gateway);
-    AdminReply reply{405, "application/json", error_body(fail(Fault::method_not_allowed, "use " + std::string(page.method) + " on " + std::string(path))), {}};
-    reply.allow = page.method;
-    return reply;
+    if (page.method == request.method || (page.method == "GET" && reads)) return page.answer(gateway, request);
+    return not_allowed(page.method, path);
   }
-  return {404, "application/json", error_body(fail(Fault::not_found, "there is nothing here; GET / lists what there is")), {}};
+  if (path.starts_with(decisions_path) && path.size() > decisions_path.size() + 1 && path[decisions_path.size()] == '/') {
+    return reads ? decision(gateway, path.substr(decisions_path.size() + 1)) : not_allowed("GET", path);
+  }
+  for (const std::string_view streamed : {"/admin/v1/explain", "/admin/v1/send"}) {
+    if (path == streamed) return not_allowed("POST", path);
+  }
+  if (path == "/admin/v1/events") return not_allowed("GET", path);
+  if (std::optional<AdminReply> file = page_file(path)) return reads ? std::move(*file) : not_allowed("GET", path);
+  return {404, "application/json", error_body(fail(Fault::not_found, "there is nothing here; docs/openapi/admin.yaml lists what there is")), {}};
 }
 
 }  // namespace tollgate

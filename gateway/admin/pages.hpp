@@ -1,6 +1,7 @@
 #pragma once
-// What the admin port answers: a method, a target and a body in, a reply out. On the control thread.
+// What the admin port answers: a request in, a reply out. On the control thread.
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,19 @@
 namespace tollgate {
 
 class Gateway;
+struct Serving;
+
+/// Views into the request; "" where a field is absent.
+struct AdminRequest {
+  std::string_view method, target, body;
+  std::string_view host, origin, fetch_site, content_type, authorization;
+  std::string_view api_key;          ///< x-tollgate-api-key: of the data port
+  std::string_view scrape_timeout;   ///< what a Prometheus sends along
+
+  [[nodiscard]] std::string_view path() const noexcept { return target.substr(0, target.find('?')); }
+  /// The value of a query parameter; it is not unescaped.
+  [[nodiscard]] std::string_view query(std::string_view name) const noexcept;
+};
 
 struct AdminReply {
   int status = 200;
@@ -16,7 +30,10 @@ struct AdminReply {
   std::string allow;      ///< for 405
 };
 
-[[nodiscard]] AdminReply answer_admin(Gateway& gateway, std::string_view method, std::string_view target, const std::string& body);
+[[nodiscard]] AdminReply answer_admin(Gateway& gateway, const AdminRequest& request);
+
+/// [{"target", "state", "in_flight", "priced"}], in the order of the configuration.
+[[nodiscard]] nlohmann::ordered_json targets_report(const Serving& serving);
 
 /// admin/drain.cpp: nullopt if the path is none of its.
 [[nodiscard]] std::optional<AdminReply> answer_drain(Gateway& gateway, std::string_view method, std::string_view path);

@@ -23,8 +23,8 @@ void announce(const Gateway::Addresses& at) {
       "  from openai import OpenAI\n"
       "  client = OpenAI(base_url=\"%s/v1\", api_key=\"%s\")\n"
       "  print(client.chat.completions.create(model=\"%s\", messages=[{\"role\": \"user\", \"content\": \"Hello\"}]).choices[0].message.content)\n\n"
-      "Costs and counters: %s/metrics\n",
-      at.data_url.c_str(), authorization.c_str(), model.c_str(), at.data_url.c_str(), key, model.c_str(), at.admin_url.c_str());
+      "Live page: %s/\nCosts and counters: %s/metrics\n",
+      at.data_url.c_str(), authorization.c_str(), model.c_str(), at.data_url.c_str(), key, model.c_str(), at.admin_url.c_str(), at.admin_url.c_str());
   if (!at.simulated.empty()) std::printf("Backends marked simulated are fake engines inside this process: their answers mean nothing, their clocks and bills are worked out in full.\n");
   std::fflush(stdout);
 }

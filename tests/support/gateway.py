@@ -153,6 +153,24 @@ class Gateway:
         status, _, body = self.request(method, path, port=self.admin_port)
         return status, body.decode()
 
+    def events(self, count, timeout=15):
+        """The first events of the live page's stream, as (name, data)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=timeout)
+        try:
+            connection.request("GET", "/admin/v1/events")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream")
+            found, name = [], None
+            while len(found) < count:
+                line = answer.readline().decode().rstrip("\n")
+                if line.startswith("event: "):
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    found.append((name, json.loads(line.removeprefix("data: "))))
+            return found
+        finally:
+            connection.close()
+
     def engine_requests(self, backend):
         """What the simulated engine itself says of its last requests, the newest first."""
         _, _, body = self.request("GET", "/sim/requests?limit=10000", port=self.simulated[backend])
