@@ -40,6 +40,7 @@ def busy(gateway):
 
 
 def path_to_ask(gateway, path):
+    path = path.replace("{name}", "gpu")
     if "{id}" not in path:
         return path
     return path.replace("{id}", json.loads(gateway.admin("/admin/v1/decisions?limit=1")[1])["decisions"][0]["id"])
