@@ -204,7 +204,6 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.first_token_mean = fresh ? learned.first_token_mean : std::chrono::microseconds{0};
     state.output_token_mean = fresh ? learned.output_token_mean : std::chrono::microseconds{0};
     state.duration_mean = fresh ? learned.duration_mean : std::chrono::microseconds{0};
-    state.first_token_mean = learned.first_token_mean;
     state.seconds_per_output_token = learned.seconds_per_output_token;
     const bool by_time = targets[i].prices && !targets[i].prices->timed.empty();
     state.prices_now = by_time ? &prices_at(*targets[i].prices, std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())) : nullptr;
