@@ -20,21 +20,21 @@ using Statement = std::unique_ptr<sqlite3_stmt, Close>;
 constexpr int busy_timeout_ms = 10'000;
 constexpr std::int64_t oldest_schema = 4;  // the first that says which requests a constraint covered
 
-// One row per attempt whose usage is known; the last of a request is the answer the client got.
+// Requests that the gateway itself made (shadow evaluations, judges) are not traffic. One row per attempt whose usage is known; the last of a request is the answer the client got.
 constexpr const char* requests_sql = R"sql(
 SELECT r.id, r.complexity_ppm, ro.text, ta.text, coalesce(c.covered, 0) <> 0,
        a.input, a.cached_input, a.cache_write, a.output, a.reasoning, a.web_searches,
        a.cache_write_1h, a.input_audio, a.cached_input_audio, a.input_image, a.cached_input_image, a.output_audio, a.output_image
 FROM request r JOIN attempt a ON a.request = r.id JOIN name ro ON ro.id = r.route JOIN name ta ON ta.id = a.target
 LEFT JOIN coverage c ON c.request = r.id
-WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND a.usage_source > 0 AND ((r.flags >> 2) & 3) = 0
+WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND (r.flags >> 2 & 3) = 0 AND a.usage_source > 0
 ORDER BY r.id, a.number
 )sql";
 constexpr int first_token_column = 5, rare_columns = 11;
 
 constexpr const char* others_sql = R"sql(
 SELECT n.text, count(*) FROM request r JOIN name n ON n.id = r.route
-WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND ((r.flags >> 2) & 3) = 0 GROUP BY 1
+WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND (r.flags >> 2 & 3) = 0 GROUP BY 1
 )sql";
 
 constexpr const char* pools_sql = R"sql(
@@ -48,11 +48,12 @@ WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 GROUP BY 1 HAVING sum(a.gpu_pusd)
 // A rating counts before a judge's score, and that before the look at the form; a right form says nothing of what stands in it.
 constexpr const char* outcomes_sql = R"sql(
 SELECT o.request, min(CASE WHEN o.source = 0 THEN coalesce(o.score_ppm / 1000000.0, o.verdict = 0) END),
-       min(CASE WHEN o.source = 2 THEN o.score_ppm / 1000000.0 END),
+       min(CASE WHEN o.source = 2 THEN coalesce(o.score_ppm / 1000000.0, o.verdict = 0) END),
        min(CASE WHEN o.source = 1 AND o.verdict > 2 THEN 0.0 END)
 FROM outcome o JOIN request r ON r.id = o.request
 WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 GROUP BY 1
 )sql";
+constexpr int first_outcome_column = 1, last_outcome_column = 3;
 
 class Ledger {
  public:
@@ -139,10 +140,11 @@ Result<std::map<std::int64_t, double>> outcomes_of(Ledger& ledger, bool& has_out
   has_outcomes = tables > 0;
   if (!has_outcomes) return known;
   TOLLGATE_TRY(ledger.each(outcomes_sql, [&](sqlite3_stmt* row) {
-    int column = 1;
-    while (column <= 3 && sqlite3_column_type(row, column) == SQLITE_NULL) ++column;
-    if (column > 3) return;
-    known[sqlite3_column_int64(row, 0)] = std::clamp(sqlite3_column_double(row, column), 0.0, 1.0);
+    for (int column = first_outcome_column; column <= last_outcome_column; ++column) {
+      if (sqlite3_column_type(row, column) == SQLITE_NULL) continue;
+      known[sqlite3_column_int64(row, 0)] = std::clamp(sqlite3_column_double(row, column), 0.0, 1.0);
+      return;
+    }
   }));
   return known;
 }

@@ -8,6 +8,7 @@
 #include "config/decimal.hpp"
 #include "config/glob.hpp"
 #include "config/price_catalogue.hpp"
+#include "config/reach_remarks.hpp"
 #include "config/route_remarks.hpp"
 
 namespace tollgate {
@@ -56,12 +57,14 @@ void remark_on_baselines(const Config& config, std::vector<std::string>& remarks
 void remark_on_routes(const Config& config, std::vector<std::string>& remarks) {
   const Route* catch_all = nullptr;
   std::vector<bool> reached(config.targets.size(), false);
-  for (const Route& route : config.routes) {
+  for (std::size_t at = 0; at < config.routes.size(); ++at) {
+    const Route& route = config.routes[at];
     if (catch_all != nullptr) {
       remarks.push_back(fmt::format("route {} never matches: route {} before it has no conditions", text(route.name),
                                     text(catch_all->name)));
       continue;
     }
+    if (never_matches(config, at)) continue;
     for (const std::size_t target : route.among) reached[target] = true;
     if (matches_everything(route.when)) catch_all = &route;
   }
@@ -164,6 +167,7 @@ std::vector<std::string> remarks_on(const Config& config) {
   remark_on_baselines(config, remarks);
   remark_on_routes(config, remarks);
   remark_on_choices(config, remarks);
+  remark_on_reach(config, remarks);
   remark_on_constraints(config, remarks);
   remark_on_addresses(config, remarks);
   return remarks;

@@ -64,22 +64,10 @@ void drop_same(std::optional<bool>& wide, const std::optional<bool>& narrow) {
   if (wide == narrow) wide.reset();
 }
 
-constexpr std::size_t tier_count = 4;
-
 /// The scores of a tier: from <= score < below, the last up to and with 1.
 std::pair<double, double> band_of(std::size_t tier, const TierBounds& bounds) {
   const std::array<double, tier_count + 1> edges{0, bounds.medium, bounds.complex, bounds.reasoning, 2};
   return {edges[tier], edges[tier + 1]};
-}
-
-bool has_a_score(const Condition& when, const TierBounds& bounds) {
-  if (!when.tiers) return true;
-  const double from = when.complexity_from.value_or(0), below = when.complexity_below.value_or(2);
-  for (std::size_t tier = 0; tier < tier_count; ++tier) {
-    const auto [begin, end] = band_of(tier, bounds);
-    if ((static_cast<unsigned>(*when.tiers) >> tier & 1U) != 0 && std::max(begin, from) < std::min(end, below)) return true;
-  }
-  return false;
 }
 
 /// Whether anything about the load of a target can be known.
@@ -125,6 +113,16 @@ void remark_on_unreachable(std::size_t at, const Config& config, std::vector<std
 }
 
 }  // namespace
+
+bool has_a_score(const Condition& when, const TierBounds& bounds) {
+  if (!when.tiers) return true;
+  const double from = when.complexity_from.value_or(0), below = when.complexity_below.value_or(2);
+  for (std::size_t tier = 0; tier < tier_count; ++tier) {
+    const auto [begin, end] = band_of(tier, bounds);
+    if ((static_cast<unsigned>(*when.tiers) >> tier & 1U) != 0 && std::max(begin, from) < std::min(end, below)) return true;
+  }
+  return false;
+}
 
 // What is certain to hold is taken out of the wide condition; nothing may be left. A condition that this does not know
 // stays in.

@@ -304,7 +304,7 @@ int run(int argc, char** argv) {
   explain_command->add_option("-f,--file", explain_options.file, "A request body instead; - for standard input");
   explain_command->add_option("--model", explain_options.model, "The model the prompt is sent to")->capture_default_str();
   explain_command->add_option("--team", explain_options.team, "As if a key of this team had sent it");
-  explain_command->add_option("-H,--header", explain_options.headers, "A header the client would send, as 'name: value'");
+  explain_command->add_option("-H,--header", explain_options.headers, "A header the client would send, as 'name: value'")->allow_extra_args(false);
   explain_command->add_option("--at", explain_options.at, "When the request arrives, for conditions on time: a moment in UTC such as 2026-11-21T22:30")
       ->capture_default_str();
   explain_command->add_option("--state", explain_options.states,

@@ -55,11 +55,29 @@ void add_request(std::string& out, const RequestFacts& facts) {
   out += "\n";
 }
 
-void add_complexity(std::string& out, const RequestFacts& facts) {
-  out +=
-      "complexity   " + score_text(facts.complexity.score) + " " + std::string(name_of(facts.complexity.tier)) + "\n";
+/// "0.25 to 0.5"
+std::string band_text(Tier tier, const TierBounds& bounds) {
+  const std::array<double, tier_count + 1> edges{0, bounds.medium, bounds.complex, bounds.reasoning, 1};
+  const auto at = static_cast<std::size_t>(tier);
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%g to %g", edges[at], edges[at + 1]);
+  return buffer;
+}
+
+/// What the term was seen as: a term that is absent pulls as well, and would read as if it were there.
+std::string seen_text(const Part& part) {
+  if (part.value == 0) return "none";
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2g", static_cast<double>(part.value));
+  return buffer;
+}
+
+void add_complexity(std::string& out, const RequestFacts& facts, const Config& config) {
+  out += "complexity   " + score_text(facts.complexity.score) + " " + std::string(name_of(facts.complexity.tier)) +
+         " (" + band_text(facts.complexity.tier, config.tiers) + ")\n";
   for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
-    out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name).append("\n");
+    out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name);
+    out.append(" (").append(seen_text(part)).append(")\n");
   }
 }
 
@@ -106,6 +124,14 @@ void add_rule(std::string& out, const Plan& plan) {
   out += "\n";
 }
 
+/// With as many decimals as it takes to see which is more.
+void add_asked(std::string& out, double trusted, double asked) {
+  const bool alike = score_text(trusted) == score_text(asked);
+  char buffer[96];
+  std::snprintf(buffer, sizeof buffer, ": trusted up to %.*f, asked %.*f", alike ? 6 : 2, trusted, alike ? 6 : 2, asked);
+  out += buffer;
+}
+
 void add_ruled_out(std::string& out, const RuledOut& ruled, const Plan& plan) {
   out.append(name_of(ruled.why));
   switch (ruled.why) {
@@ -113,7 +139,7 @@ void add_ruled_out(std::string& out, const RuledOut& ruled, const Plan& plan) {
       out.append(" ").append(text(ruled.constraint));
       break;
     case Why::capability:
-      out += ": trusted up to " + score_text(ruled.target->capability) + ", asked " + score_text(plan.complexity.score);
+      add_asked(out, ruled.target->capability, plan.complexity.score);
       break;
     case Why::min_capability:
       out += ": trusted up to " + score_text(ruled.target->capability) + ", the route asks " + score_text(plan.rule->min_capability);
@@ -238,7 +264,7 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
 std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
   std::string out;
   add_request(out, facts);
-  add_complexity(out, facts);
+  add_complexity(out, facts, config);
   add_constraints(out, facts, config);
   if (plan) {
     add_plan(out, facts, config, plan.value());

@@ -12,6 +12,7 @@
 #include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "metrics/charge.hpp"
+#include "router/correction.hpp"
 #include "router/forecast.hpp"
 #include "router/router.hpp"
 
@@ -113,8 +114,12 @@ bool read_quality(const nlohmann::json& line, const char* name, std::optional<do
 /// Reads, scores and prices one request body after the other.
 class BodyReader {
  public:
-  BodyReader(const Config& config, const ScoreUse& use, CalibrationInput& out)
-      : config_(config), use_(use), out_(out), parser_(config.server.nesting_max) {}
+  BodyReader(const Config& config, CorrectionPtr correction, const ScoreUse& use, CalibrationInput& out)
+      : config_(config),
+        correction_(std::move(correction)),
+        use_(use),
+        out_(out),
+        parser_(config.server.nesting_max) {}
 
   /// Empty: fine; else what is wrong with the line.
   std::string read(const std::string& text_of_line) {
@@ -132,8 +137,8 @@ class BodyReader {
     ClientBody map;
     if (const Result<void> parsed = parser_.parse(body, Surface::chat, chat, map); !parsed)
       return parsed.error().message;
-    request.score_ppm =
-        static_cast<std::int32_t>(static_cast<double>(classify(chat, config_.tiers).score) * whole_ppm + 0.5);
+    const float score = classify(chat, config_.tiers, correction_.get()).complexity.score;
+    request.score_ppm = static_cast<std::int32_t>(static_cast<double>(score) * whole_ppm + 0.5);
     const auto forecast = [&](const Target& target) -> std::optional<Usd> {
       const Backend& backend = config_.backend_of(target);
       if (backend.pool && !costs_nothing_more(backend, use_.basis)) return std::nullopt;  // only a ledger knows
@@ -164,6 +169,7 @@ class BodyReader {
 
  private:
   const Config& config_;
+  const CorrectionPtr correction_;
   const ScoreUse& use_;
   CalibrationInput& out_;
   ChatParser parser_;
@@ -227,7 +233,16 @@ int read_bodies(const CalibrateOptions& options, const Config& config, const Sco
   out.costs =
       fmt::format("forecast at the configured prices, with {:.0f} tokens of answer where max_tokens does not say less",
                   TargetState{}.output_tokens_mean);
-  BodyReader reader(config, use, out);
+  CorrectionPtr correction;
+  if (const std::string& installed = config.complexity.correction; !installed.empty()) {
+    const Result<CorrectionPtr> loaded = load_correction(installed);
+    if (!loaded) {
+      print_error(loaded.error().message);
+      return exit_code_of(loaded.error());
+    }
+    correction = loaded.value();
+  }
+  BodyReader reader(config, std::move(correction), use, out);
   std::size_t number = 0, failed = 0;
   for (std::string line; std::getline(standard ? std::cin : file, line);) {
     ++number;

@@ -48,7 +48,6 @@ def test_ratings_in_the_ledger_say_what_quality_is_kept():
     with Gateway() as gateway:
         served(gateway, EASY * 20 + HARD * 10)
         with sqlite3.connect(gateway.ledger_path) as ledger:
-            ledger.execute("CREATE TABLE IF NOT EXISTS outcome (request INTEGER, source INTEGER, verdict INTEGER, score_ppm INTEGER, at_us INTEGER, comment TEXT)")
             strong = "(SELECT id FROM name WHERE text = 'managed/large')"
             ledger.execute(f"INSERT INTO outcome SELECT id, 0, CASE WHEN target = {strong} OR complexity_ppm % 3 <> 0 THEN 0 ELSE 1 END, NULL, arrived_us, NULL FROM request")
         ledger.close()

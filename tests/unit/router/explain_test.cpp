@@ -41,6 +41,19 @@ TEST_F(Explain, TheTextHoldsTheWholeDecision) {
   }
 }
 
+TEST_F(Explain, TermsSayWhatTheyWereSeenAsAndTiersWhereTheyBegin) {
+  fleet_.complexity = {0.6F, Tier::complex};
+  const std::string text = as_text();
+  EXPECT_NE(text.find("complexity   0.60 COMPLEX (0.5 to 0.75)"), std::string::npos) << text;
+  EXPECT_NE(text.find("(none)"), std::string::npos) << text;  // an absent term pulls, too
+}
+
+TEST_F(Explain, AScoreJustAboveACapabilityIsSeenToBe) {
+  fleet_.complexity = {0.6004F, Tier::complex};
+  const std::string text = as_text();
+  EXPECT_NE(text.find("trusted up to 0.600000, asked 0.600400"), std::string::npos) << text;
+}
+
 TEST_F(Explain, PromptTextIsNeverShown) {
   EXPECT_EQ(as_text().find("sqrt"), std::string::npos);
   EXPECT_EQ(as_json().dump().find("sqrt"), std::string::npos);
