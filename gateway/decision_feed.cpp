@@ -5,7 +5,6 @@
 namespace tollgate {
 
 void DecisionFeed::add(DecisionPtr decision) noexcept {
-  allowed_.fetch_sub(1, std::memory_order_relaxed);
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (lock.owns_lock() && waiting_.size() < waiting_max) waiting_.push_back(std::move(decision));
 }

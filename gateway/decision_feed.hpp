@@ -2,7 +2,8 @@
 // The last decisions of a reactor, for people to look at: a sample, never the flood. The control thread allows so many
 // a second; what is beyond that is not looked at. While nothing is allowed, a request costs one relaxed load.
 //
-//    if (feed.wants_one()) feed.add(std::make_shared<const DecisionSample>(…));     // the reactor
+//    const bool sampled = feed.take_one();                                          // the reactor, when it has decided
+//    … if (sampled) feed.add(std::make_shared<const DecisionSample>(…));              // … and when the request is over
 //    feed.allow(8, 32);                                                             // the control thread, now and then
 //    for (const auto& decision : feed.take()) …
 //
@@ -39,7 +40,12 @@ class DecisionFeed {
   static constexpr std::size_t waiting_max = 64;
 
   // -- the reactor --
-  [[nodiscard]] bool wants_one() const noexcept { return allowed_.load(std::memory_order_relaxed) > 0; }
+  /// True: this request is to be sampled, and so many fewer are allowed after it.
+  [[nodiscard]] bool take_one() noexcept {
+    if (allowed_.load(std::memory_order_relaxed) <= 0) return false;
+    allowed_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
   void add(DecisionPtr decision) noexcept;
 
   // -- the control thread --

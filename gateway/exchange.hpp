@@ -60,7 +60,8 @@ class Exchange {
   void list_models();
   void settle(const Result<void>& outcome);
   void log_access(const Result<void>& outcome);
-  void show_decision(const OpenRequest& seen, const Result<void>& outcome, const RequestClosing& closing);
+  void keep_for_sample();
+  void sample_decision(const OpenRequest& seen, const Result<void>& outcome, const RequestClosing& closing);
   [[nodiscard]] RequestFacts facts() const;
   void note_decision();              // decision_note.cpp
   [[nodiscard]] bool keeps_alive() const;
@@ -231,6 +232,7 @@ class Exchange {
   std::unique_ptr<AnswerCopy> copy_;         // of the answer, if it will be looked at
   std::unique_ptr<BilledTimeScan> billed_;   // of a stream whose provider says in it what it bills
   std::string dropped_;                      // members that this attempt's dialect left out, for the client to know
+  std::unique_ptr<std::string> sampled_body_;  // a copy: this request is shown on the live page (decision_sample.cpp)
   std::string cost_text_;                    // of the request so far; "unknown" if an attempt has no price
   int status_ = 0;                           // what the client got
   std::uint8_t key_ = 0;                     // of the backend's keys: the one this attempt carries

@@ -99,6 +99,7 @@ Task<Result<void>> Exchange::infer() {
   if (outcome) outcome = decide_route();
   if (outcome && needs_admission()) outcome = co_await admit();
   note_decision();
+  keep_for_sample();
   if (outcome) outcome = co_await forward();
   co_return outcome;
 }
@@ -296,10 +297,10 @@ void Exchange::settle(const Result<void>& outcome) {
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
   charge_unheld();
   std::unique_ptr<const OpenRequest> seen;
-  if (reactor_.decisions().wants_one()) seen = std::make_unique<const OpenRequest>(*record_);
+  if (sampled_body_) seen = std::make_unique<const OpenRequest>(*record_);
   reactor_.books().settle(*record_, closing);
   if (admitted_) admitted_->hold.settle();
-  if (seen) show_decision(*seen, outcome, closing);
+  if (seen) sample_decision(*seen, outcome, closing);
 }
 
 void Exchange::log_access(const Result<void>& outcome) {

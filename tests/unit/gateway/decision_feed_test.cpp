@@ -11,11 +11,11 @@ DecisionPtr decision() { return std::make_shared<const DecisionSample>(); }
 
 TEST(DecisionFeed, WantsNothingUntilItIsAllowed) {
   DecisionFeed feed;
-  EXPECT_FALSE(feed.wants_one());
+  EXPECT_FALSE(feed.take_one());
   feed.allow(1, 8);
-  EXPECT_TRUE(feed.wants_one());
+  EXPECT_TRUE(feed.take_one());
+  EXPECT_FALSE(feed.take_one());
   feed.add(decision());
-  EXPECT_FALSE(feed.wants_one());
   EXPECT_EQ(feed.take().size(), 1U);
   EXPECT_TRUE(feed.take().empty());
 }
@@ -24,7 +24,7 @@ TEST(DecisionFeed, AllowancesOfAQuietTimeAddUpToSoManyAndNoMore) {
   DecisionFeed feed;
   for (int second = 0; second < 100; ++second) feed.allow(3, 8);
   int sampled = 0;
-  for (; feed.wants_one(); ++sampled) feed.add(decision());
+  for (; feed.take_one(); ++sampled) feed.add(decision());
   EXPECT_EQ(sampled, 8);
 }
 
@@ -32,6 +32,7 @@ TEST(DecisionFeed, WhatNobodyTakesIsBounded) {
   DecisionFeed feed;
   for (int i = 0; i < 1000; ++i) {
     feed.allow(1, 1);
+    EXPECT_TRUE(feed.take_one());
     feed.add(decision());
   }
   EXPECT_EQ(feed.take().size(), DecisionFeed::waiting_max);
@@ -43,7 +44,7 @@ TEST(DecisionFeed, AReactorAndTheControlThreadDoNotDisturbEachOther) {
   std::atomic<bool> done{false};
   std::thread reactor([&] {
     for (int added = 0; added < wanted;) {
-      if (!feed.wants_one()) continue;
+      if (!feed.take_one()) continue;
       feed.add(decision());
       ++added;
     }
