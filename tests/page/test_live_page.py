@@ -27,6 +27,16 @@ def get(gateway, path, headers=None):
     return gateway.request("GET", path, headers=headers, port=gateway.admin_port)
 
 
+def newest(gateway, **wanted):
+    """The newest decision that has these members; a request is sampled just after its answer is out."""
+    def find():
+        decisions = json.loads(gateway.admin("/admin/v1/decisions")[1])["decisions"]
+        return next((each for each in decisions if all(each[name] == value for name, value in wanted.items())), None)
+
+    brief = wait_until(find, 10, f"a decision with {wanted}")
+    return brief, json.loads(gateway.admin(f"/admin/v1/decisions/{brief['id']}")[1])
+
+
 def files_of_page(gateway):
     """What the page loads: the files that it names, and those that its scripts import."""
     found, left = set(), re.findall(r'(?:src|href)="(/page/[^"]+)"', gateway.admin("/")[1])
@@ -75,28 +85,33 @@ def test_no_script_turns_text_into_markup():
 
 def test_hostile_names_come_through_as_json_text(gateway):
     gateway.chat("Hello", model=HOSTILE)
-    decision = json.loads(gateway.admin("/admin/v1/decisions?limit=1")[1])["decisions"][0]
-    assert decision["model"] == HOSTILE and decision["outcome"] == "model_not_found" and decision["target"] is None and decision["cost_usd"] == "0"
-    whole = json.loads(gateway.admin(f"/admin/v1/decisions/{decision['id']}")[1])
+    decision, whole = newest(gateway, model=HOSTILE)
+    assert decision["outcome"] == "model_not_found" and decision["target"] is None and decision["cost_usd"] == "0"
     assert whole["explanation"]["refused"]["message"]
 
 
 def test_a_decision_says_what_the_answer_said_and_what_the_ledger_keeps(gateway):
     _, headers, _ = gateway.chat("What is the capital of France?")
-    brief = json.loads(gateway.admin("/admin/v1/decisions?limit=1")[1])["decisions"][0]
-    assert brief["id"] == headers["x-tollgate-request-id"]
+    brief, whole = newest(gateway, id=headers["x-tollgate-request-id"])
     assert (brief["target"], brief["reason"], brief["cost_usd"]) == (headers["x-tollgate-target"], headers["x-tollgate-reason"], headers["x-tollgate-cost-usd"])
-    whole = json.loads(gateway.admin(f"/admin/v1/decisions/{brief['id']}")[1])
     (attempt,), (row,) = whole["tries"], gateway.wait_for_row(brief["id"])
     assert (attempt["input_tokens"], attempt["output_tokens"], attempt["target"]) == (row["input"], row["output"], row["target"])
     assert whole["explanation"]["steps"][0]["target"] == brief["target"]
 
 
+def test_a_streamed_request_is_explained_though_its_text_was_given_up_when_it_began(gateway):
+    prompt = "Prove rigorously, with all lemmas, that every finite group of odd order is solvable."
+    _, headers, _ = gateway.chat(prompt, stream=True)
+    _, whole = newest(gateway, id=headers["x-tollgate-request-id"])
+    explained = json.loads(post(gateway, "/admin/v1/explain", typed(prompt))[2])
+    assert whole["model"] == "auto" and whole["stream"] is True
+    assert whole["explanation"]["complexity"] == explained["complexity"] and whole["explanation"]["complexity"]["terms"]
+
+
 def test_no_prompt_is_in_anything_that_the_page_gets(gateway):
-    gateway.chat("The canary sings at dawn 4711")
-    list_of = gateway.admin("/admin/v1/decisions")[1]
-    whole = gateway.admin(f"/admin/v1/decisions/{json.loads(list_of)['decisions'][0]['id']}")[1]
-    assert "canary" not in list_of + whole + json.dumps(gateway.events(2)) + gateway.admin("/admin/v1/overview")[1]
+    _, headers, _ = gateway.chat("The canary sings at dawn 4711")
+    brief, whole = newest(gateway, id=headers["x-tollgate-request-id"])
+    assert "canary" not in json.dumps([brief, whole]) + json.dumps(gateway.events(2)) + gateway.admin("/admin/v1/overview")[1]
 
 
 def test_the_stream_brings_new_decisions_within_seconds(gateway):
@@ -163,7 +178,7 @@ def test_sending_takes_a_key_where_keys_are_configured():
         assert post(gateway, "/admin/v1/send", typed("Hello"), key)[0] == 200
         assert post(gateway, "/admin/v1/send", typed("Hello", model="gpu/llama"), key)[0] == 403
         assert post(gateway, "/admin/v1/explain", typed("Hello", model="gpu/llama"), key)[0] == 403
-        assert json.loads(gateway.admin("/admin/v1/decisions?limit=1")[1])["decisions"][0]["team"] == "web"
+        assert newest(gateway, team="web")
         assert "secret" not in gateway.log()
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import yaml
-from gateway import CONFIG, ROOT
+from gateway import CONFIG, ROOT, wait_until
 from shape import misshapen, resolved
 
 DOCUMENT = yaml.safe_load((ROOT / "docs/openapi/admin.yaml").read_text())
@@ -36,6 +36,7 @@ def busy(gateway):
     for prompt in ("Hello", "Prove that there are infinitely many primes.", "x" * 500):
         assert gateway.chat(prompt)[0] == 200
     gateway.chat("Hello", model="no-such-model")
+    wait_until(lambda: len(json.loads(gateway.admin("/admin/v1/decisions")[1])["decisions"]) == 4, 10, "the decisions")
     return gateway
 
 
