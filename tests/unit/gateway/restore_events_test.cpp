@@ -14,7 +14,8 @@ using Json = nlohmann::ordered_json;
 std::string event(const Json& json) { return "event: " + json["type"].get<std::string>() + "\ndata: " + json.dump() + "\n\n"; }
 
 std::vector<Json> restored(const std::vector<Json>& events) {
-  Restorer restorer({{"<EMAIL_1>", "jane@example.com"}});
+  const std::vector<Masked::Swap> swaps{{"<EMAIL_1>", "jane@example.com"}};
+  Restorer restorer(swaps);
   std::string out;
   for (const Json& each : events) {
     EXPECT_TRUE(restorer.events(event(each), out));
