@@ -314,7 +314,7 @@ TEST(OpenAiError, StatusesBecomeFaultsAndKeysAreNeverRepeated) {
   EXPECT_EQ(credentials.message.find("sk-secret"), std::string::npos);
   EXPECT_EQ(dialect.read_error(429, "{}").http_status, 429);
   EXPECT_EQ(dialect.read_error(529, "{}").http_status, 503);
-  EXPECT_EQ(dialect.read_error(404, "<html><b>Oh  no</b></html>").message, "Oh no");
+  EXPECT_EQ(dialect.read_error(422, "<html><b>Oh  no</b></html>").message, "Oh no");
   EXPECT_EQ(dialect.read_error(502, "<html>proxy-7.internal is down</html>").message, "the upstream answered with status 502");
   EXPECT_EQ(dialect.read_error(500, "").fault, Fault::upstream_status);
 }

@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 using testing::error_of;
 using testing::loaded;
 
-std::string backend(const std::string& members) { return "version: 1\nbackends:\n  b:\n" + members + "    models: {m: {}}\n"; }
+std::string backend(const std::string& members) { return "version: 1\nbackends:\n  b:\n" + members + "    models: {m: {upstream: o/m}}\n"; }
 
 TEST(Dialects, EachNameIsTakenAndItsAddressIsTheProvidersUnlessGiven) {
   for (const DialectFacts& facts : all_dialects()) {

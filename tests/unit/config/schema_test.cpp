@@ -81,6 +81,7 @@ TEST(Schema, StatesTheDefaultsThatHold) {
   const Json schema = Json::parse(config_schema());
   for (const char* section : {"server", "admin", "ledger", "log", "tiers"}) {
     for (const auto& [key, value] : schema.at("properties").at(section).at("properties").items()) {
+      if (!value.contains("default") && value.value("type", "") == "array") continue;   // of lists the default is none
       // Writing the stated default must load and change nothing.
       const std::string yaml =
           testing::minimal + section + ": {" + key + ": \"" + stated_default(schema, section, key) + "\"}\n";
