@@ -12,10 +12,12 @@ extern const std::string_view model_json;
 }  // namespace embedded
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 constexpr float logit_quarter = 1.0986123F;  // ln 3: the logit of 0.75, and of 0.25 with a minus
-constexpr std::size_t trees_max = 2000;
+constexpr std::size_t trees_max = 1000;      // of one head
 constexpr std::string_view words_name = "the words themselves";
+constexpr std::array<std::string_view, head_count> head_names = {"multiple-choice questions", "other bare questions",
+                                                                 "other requests"};
 
 Error wrong(std::string_view source, std::string_view what) {
   return Error{Fault::bad_config, std::string(source) + ": " + std::string(what)};
@@ -68,6 +70,24 @@ bool read_tree(const nlohmann::json& from, Tree& tree) {
   return read_numbers(from["value"], tree.value);
 }
 
+/// An empty text if all is well, else what is wrong.
+std::string read_head(const nlohmann::json& from, std::string_view name, Head& head) {
+  const std::string where = "the head of " + std::string(name);
+  if (!from.is_object() || from.value("of", "") != name) return where + " is missing";
+  if (!from.contains("levels") || !read_numbers(from["levels"], head.levels) || head.levels[0] >= head.levels[1] ||
+      head.levels[1] >= head.levels[2]) {
+    return where + ": levels must be three rising numbers";
+  }
+  if (!from.contains("trees") || !from["trees"].is_array() || from["trees"].size() > trees_max) {
+    return where + ": trees must be a list of at most " + std::to_string(trees_max);
+  }
+  for (const nlohmann::json& entry : from["trees"]) {
+    if (!read_tree(entry, head.trees.emplace_back()))
+      return where + ": trees[" + std::to_string(head.trees.size() - 1) + "] is broken";
+  }
+  return {};
+}
+
 bool names_terms(const nlohmann::json& names) {
   if (!names.is_array() || names.size() != term_count) return false;
   for (std::size_t i = 0; i < term_count; ++i) {
@@ -76,35 +96,58 @@ bool names_terms(const nlohmann::json& names) {
   return true;
 }
 
+/// Straight lines through the tiers' borders, going on as steep as they were.
+float logit(const Levels& levels, float sum) noexcept {
+  const std::size_t piece = sum < levels[1] ? 0 : 1;
+  const float from = piece == 0 ? -logit_quarter : 0;
+  return from + (sum - levels[piece]) * logit_quarter / (levels[piece + 1] - levels[piece]);
+}
+
+void append_tree(std::string& out, const Tree& tree) {
+  out += "{\"split\":[";
+  bool first = true;
+  for (std::size_t node = 0; node < tree_inner; ++node) {
+    if (std::isinf(tree.threshold[node])) continue;
+    if (!first) out += ',';
+    first = false;
+    append_numbers(
+        out, std::array<float, 3>{static_cast<float>(node), static_cast<float>(tree.term[node]), tree.threshold[node]});
+  }
+  out += "],\"value\":";
+  append_numbers(out, tree.value);
+  out += '}';
+}
+
 }  // namespace
 
-Model::Model(std::vector<Tree> trees, std::size_t question_trees, std::vector<float> words, Levels levels)
-    : trees_(std::move(trees)),
-      question_trees_(std::min(question_trees, trees_.size())),
-      words_(std::move(words)),
-      levels_(levels) {
-  for (const Tree& tree : trees_) {
-    Split split{tree.threshold, tree.term, {}};
-    std::copy_n(tree.value.begin() + tree_inner, split.leaf.size(), split.leaf.begin());
-    splits_.push_back(split);
-    (splits_.size() > question_trees_ ? root_ : question_root_) += tree.value[0];
+HeadOf head_for(const TermValues& values) noexcept {
+  if (!(values[bare_question_term()] > 0)) return HeadOf::other;
+  return values[multiple_choice_term()] > 0 ? HeadOf::multiple_choice : HeadOf::question;
+}
+
+Model::Model(Heads heads, std::vector<float> words) : heads_(std::move(heads)), words_(std::move(words)) {
+  for (std::size_t head = 0; head < head_count; ++head) {
+    for (const Tree& tree : heads_[head].trees) {
+      Split split{tree.threshold, tree.term, {}};
+      std::copy_n(tree.value.begin() + tree_inner, split.leaf.size(), split.leaf.begin());
+      splits_[head].push_back(split);
+      root_[head] += tree.value[0];
+    }
   }
 }
 
 Result<Model> Model::parse(std::string_view json, std::string_view source) {
   const nlohmann::json file = nlohmann::json::parse(json, nullptr, false);
   if (!file.is_object()) return wrong(source, "is not a complexity model: no JSON object");
-  if (file.value("tollgate_complexity_model", 0) != format_version) {
-    return wrong(source, "is no complexity model of version 1 (tollgate_complexity_model)");
+  const nlohmann::json version = file.value("tollgate_complexity_model", nlohmann::json(0));
+  if (!version.is_number_integer() || version.get<int>() != format_version) {
+    return wrong(source,
+                 "is no complexity model of version 2 (tollgate_complexity_model): train it again with this "
+                 "version's tollgate-train");
   }
   if (!file.contains("terms") || !names_terms(file["terms"])) {
     return wrong(source,
                  "was trained for other terms than this program's: train it again with this version's tollgate-train");
-  }
-  Levels levels{};
-  if (!file.contains("levels") || !read_numbers(file["levels"], levels) || levels[0] >= levels[1] ||
-      levels[1] >= levels[2]) {
-    return wrong(source, "levels must be three rising numbers");
   }
   std::vector<float> words;
   if (file.contains("words")) {
@@ -112,39 +155,31 @@ Result<Model> Model::parse(std::string_view json, std::string_view source) {
     if (!read_numbers(file["words"], words))
       return wrong(source, "words must be " + std::to_string(lexical_buckets) + " numbers");
   }
-  if (!file.contains("trees") || !file["trees"].is_array() || file["trees"].size() > trees_max) {
-    return wrong(source, "trees must be a list of at most " + std::to_string(trees_max));
+  if (!file.contains("heads") || !file["heads"].is_array() || file["heads"].size() != head_count)
+    return wrong(source, "heads must be a list of " + std::to_string(head_count));
+  Heads heads;
+  for (std::size_t i = 0; i < head_count; ++i) {
+    const std::string fault = read_head(file["heads"][i], head_names[i], heads[i]);
+    if (!fault.empty()) return wrong(source, fault);
   }
-  std::vector<Tree> trees;
-  for (const nlohmann::json& entry : file["trees"]) {
-    if (!read_tree(entry, trees.emplace_back()))
-      return wrong(source, "trees[" + std::to_string(trees.size() - 1) + "] is broken");
-  }
-  const nlohmann::json count = file.value("question_trees", nlohmann::json(0));
-  if (!count.is_number_unsigned() || count.get<std::size_t>() > trees.size())
-    return wrong(source, "question_trees must be a number of trees");
-  return Model(std::move(trees), count.get<std::size_t>(), std::move(words), levels);
+  return Model(std::move(heads), std::move(words));
 }
 
 std::string Model::text() const {
-  std::string out = "{\"tollgate_complexity_model\":1,\n\"levels\":";
-  append_numbers(out, levels_);
-  out += ",\n\"question_trees\":" + std::to_string(question_trees_) + ",\n\"terms\":[";
+  std::string out = "{\"tollgate_complexity_model\":2,\n\"terms\":[";
   for (std::size_t i = 0; i < term_count; ++i) out.append(i == 0 ? "\"" : ",\"").append(term_name(i)).append("\"");
-  out += "],\n\"trees\":[";
-  for (std::size_t i = 0; i < trees_.size(); ++i) {
-    out += i == 0 ? "\n{\"split\":[" : ",\n{\"split\":[";
+  out += "],\n\"heads\":[";
+  for (std::size_t head = 0; head < head_count; ++head) {
+    out.append(head == 0 ? "\n{\"of\":\"" : ",\n{\"of\":\"").append(head_names[head]).append("\",\"levels\":");
+    append_numbers(out, heads_[head].levels);
+    out += ",\"trees\":[";
     bool first = true;
-    for (std::size_t node = 0; node < tree_inner; ++node) {
-      if (std::isinf(trees_[i].threshold[node])) continue;
-      if (!first) out += ',';
+    for (const Tree& tree : heads_[head].trees) {
+      out += first ? "\n" : ",\n";
       first = false;
-      append_numbers(out, std::array<float, 3>{static_cast<float>(node), static_cast<float>(trees_[i].term[node]),
-                                               trees_[i].threshold[node]});
+      append_tree(out, tree);
     }
-    out += "],\"value\":";
-    append_numbers(out, trees_[i].value);
-    out += '}';
+    out += "]}";
   }
   out += "]";
   if (!words_.empty()) {
@@ -162,11 +197,9 @@ float Model::words_add(const Lexical& words) const noexcept {
 }
 
 float Model::sum(const TermValues& values, const Lexical& words) const noexcept {
-  const bool question = values[bare_question_term()] > 0;
-  const std::size_t first = question ? 0 : question_trees_, last = question ? question_trees_ : splits_.size();
-  float sum = question ? 0 : words_add(words);
-  for (std::size_t i = first; i < last; ++i) {
-    const Split& split = splits_[i];
+  const HeadOf head = head_for(values);
+  float sum = head == HeadOf::multiple_choice ? 0 : words_add(words);
+  for (const Split& split : splits_[static_cast<std::size_t>(head)]) {
     std::size_t node = 0;
     for (std::size_t level = 0; level < tree_depth; ++level) {
       node = 2 * node + 1 + static_cast<std::size_t>(values[split.term[node]] > split.threshold[node]);
@@ -176,29 +209,27 @@ float Model::sum(const TermValues& values, const Lexical& words) const noexcept 
   return sum;
 }
 
-/// Straight lines through the tiers' borders, going on as steep as they were.
-float Model::logit(float sum) const noexcept {
-  const std::size_t piece = sum < levels_[1] ? 0 : 1;
-  const float from = piece == 0 ? -logit_quarter : 0;
-  return from + (sum - levels_[piece]) * logit_quarter / (levels_[piece + 1] - levels_[piece]);
+float Model::score(const TermValues& values, const Lexical& words) const noexcept {
+  const Levels& levels = heads_[static_cast<std::size_t>(head_for(values))].levels;
+  return 1 / (1 + std::exp(-logit(levels, sum(values, words))));
 }
 
-float Model::score(const TermValues& values, const Lexical& words) const noexcept {
-  return 1 / (1 + std::exp(-logit(sum(values, words))));
+float Model::typical_logit() const noexcept {
+  constexpr auto other = static_cast<std::size_t>(HeadOf::other);
+  return logit(heads_[other].levels, root_[other]);
 }
 
 /// A tree's way to its leaf changes what is expected at each step; the change belongs to the term that was asked there.
 std::array<Part, part_count> Model::parts(const TermValues& values, const Lexical& words) const noexcept {
   std::array<Part, part_count> parts;
   for (std::size_t i = 0; i < term_count; ++i) parts[i] = {term_name(i), values[i], 0};
-  const std::size_t bare = bare_question_term();
-  const bool question = values[bare] > 0;
-  const std::size_t first = question ? 0 : question_trees_, last = question ? question_trees_ : trees_.size();
-  parts[term_count] = {words_name, static_cast<float>(words.count), question ? 0 : words_add(words)};
-  if (question) parts[bare].weight = question_root_ - root_;  // that it is a bare question puts it into the other half
-  float total = root_ + parts[bare].weight + parts[term_count].weight;
-  for (std::size_t i = first; i < last; ++i) {
-    const Tree& tree = trees_[i];
+  const HeadOf kind = head_for(values);
+  const auto index = static_cast<std::size_t>(kind);
+  const Head& head = heads_[index];
+  parts[term_count] = {words_name, static_cast<float>(words.count),
+                       kind == HeadOf::multiple_choice ? 0 : words_add(words)};
+  float total = root_[index] + parts[term_count].weight;
+  for (const Tree& tree : head.trees) {
     std::size_t node = 0;
     for (std::size_t level = 0; level < tree_depth; ++level) {
       const std::size_t term = tree.term[node];
@@ -210,10 +241,13 @@ std::array<Part, part_count> Model::parts(const TermValues& values, const Lexica
   }
   // The bend at the levels stretches all parts alike, so that they add up to the logit.
   constexpr float too_close = 1e-4F;
-  const float moved = total - root_;
-  const float stretch =
-      std::abs(moved) < too_close ? logit_quarter / (levels_[1] - levels_[0]) : (logit(total) - logit(root_)) / moved;
+  const float start = logit(head.levels, root_[index]), moved = total - root_[index];
+  const float stretch = std::abs(moved) < too_close ? logit_quarter / (head.levels[1] - head.levels[0])
+                                                    : (logit(head.levels, total) - start) / moved;
   for (Part& part : parts) part.weight *= stretch;
+  // That another head judges belongs to the term that chose it.
+  const std::size_t chooser = kind == HeadOf::multiple_choice ? multiple_choice_term() : bare_question_term();
+  parts[chooser].weight += start - typical_logit();
   return parts;
 }
 

@@ -6,9 +6,9 @@
 //    const Model& model = base_model();
 //    float score = model.score(terms_of(features), features.lexical);
 //
-// There are two halves: the first trees judge bare questions, the other trees and the words all else. What they say is
-// bent onto the logits of the tiers (`levels`), then through the logistic function. Immutable, any thread, no heap
-// after it was parsed.
+// There are three heads, each with trees of its own: for multiple-choice questions, for other bare questions, and for
+// all else, where the words count too. What a head says is bent onto the logits of the tiers (`levels`), then through
+// the logistic function. Immutable, any thread, no heap after it was parsed.
 
 #include <array>
 #include <cstdint>
@@ -37,23 +37,32 @@ struct Tree {
 /// Where on the sum's scale the tiers meet: logits of 0.25, 0.5 and 0.75.
 using Levels = std::array<float, 3>;
 
+/// Which requests a head judges.
+enum class HeadOf : std::uint8_t { multiple_choice, question, other };
+inline constexpr std::size_t head_count = 3;
+[[nodiscard]] HeadOf head_for(const TermValues& values) noexcept;
+
+struct Head {
+  std::vector<Tree> trees;
+  Levels levels{-1, 0, 1};
+};
+using Heads = std::array<Head, head_count>;
+
 class Model {
  public:
   Model() = default;
-  /// `question_trees`: how many of the trees, from the first, judge bare questions; the others judge the rest.
-  Model(std::vector<Tree> trees, std::size_t question_trees, std::vector<float> words, Levels levels);
+  Model(Heads heads, std::vector<float> words);
   /// Faults: bad_config, with what is wrong; `source` names the file.
   [[nodiscard]] static Result<Model> parse(std::string_view json, std::string_view source);
   [[nodiscard]] std::string text() const;
 
   [[nodiscard]] float score(const TermValues& values, const Lexical& words) const noexcept;
   [[nodiscard]] std::array<Part, part_count> parts(const TermValues& values, const Lexical& words) const noexcept;
-  [[nodiscard]] float typical_logit() const noexcept { return logit(root_); }
+  [[nodiscard]] float typical_logit() const noexcept;
   /// Trees and words, before levels: what the trainer works on.
   [[nodiscard]] float sum(const TermValues& values, const Lexical& words) const noexcept;
 
  private:
-  [[nodiscard]] float logit(float sum) const noexcept;
   [[nodiscard]] float words_add(const Lexical& words) const noexcept;
   /// What a split reads of a tree, close together.
   struct Split {
@@ -62,12 +71,10 @@ class Model {
     std::array<float, tree_inner + 1> leaf;
   };
 
-  std::vector<Tree> trees_;
-  std::vector<Split> splits_;
-  std::size_t question_trees_ = 0;
-  std::vector<float> words_;  ///< by bucket of Lexical; empty: words count nothing
-  Levels levels_{-1, 0, 1};
-  float root_ = 0, question_root_ = 0;  ///< sums of the roots' values, of either half
+  Heads heads_;
+  std::array<std::vector<Split>, head_count> splits_;
+  std::array<float, head_count> root_{};  ///< sums of the roots' values
+  std::vector<float> words_;              ///< by bucket of Lexical; empty: words count nothing
 };
 
 /// The one in the program.

@@ -255,14 +255,35 @@ View view_of(const Features& features) noexcept {
   return {features, features.now, carry_of(features), material};
 }
 
+constexpr std::size_t term_of(std::string_view name) {
+  for (std::size_t i = 0; i < term_count; ++i) {
+    if (terms[i].name == name) return i;
+  }
+  throw "no term has this name";  // at compile time: an error; never at run time
+}
+
 }  // namespace
 
 std::string_view term_name(std::size_t term) noexcept { return terms[term].name; }
 int term_sign(std::size_t term) noexcept { return terms[term].sign; }
 
 std::size_t bare_question_term() noexcept {
-  static const std::size_t term = static_cast<std::size_t>(
-      std::ranges::find(terms, std::string_view("a bare question"), &Term::name) - std::begin(terms));
+  constexpr std::size_t term = term_of("a bare question");
+  return term;
+}
+
+std::size_t multiple_choice_term() noexcept {
+  constexpr std::size_t term = term_of("a multiple-choice question");
+  return term;
+}
+
+std::size_t question_words_term() noexcept {
+  constexpr std::size_t term = term_of("words in the question");
+  return term;
+}
+
+std::size_t program_term() noexcept {
+  constexpr std::size_t term = term_of("a program is to be written");
   return term;
 }
 

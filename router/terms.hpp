@@ -24,5 +24,11 @@ using TermValues = std::array<float, term_count>;
 
 /// Which term is 1 for nothing but a question: what outcomes of benchmarks can speak for.
 [[nodiscard]] std::size_t bare_question_term() noexcept;
+/// Which term is 1 for a multiple-choice question.
+[[nodiscard]] std::size_t multiple_choice_term() noexcept;
+/// Which term tells how many words a question has, its options apart.
+[[nodiscard]] std::size_t question_words_term() noexcept;
+/// Which term is 1 where a program is to be written.
+[[nodiscard]] std::size_t program_term() noexcept;
 
 }  // namespace tollgate

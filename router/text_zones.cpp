@@ -223,7 +223,8 @@ class ZoneFinder {
     } else if (size_ <= short_text_bytes || turn_.options >= options_min) {  // a question with its options is one
       add_without_material({0, size_}, found);
     } else {
-      const std::size_t head_end = std::min(first_break_ != 0 ? first_break_ : head_paragraph_max, head_paragraph_max);
+      // A text without a break may be shorter than a head may be: what lies behind it is not its own.
+      const std::size_t head_end = std::min({first_break_ != 0 ? first_break_ : size_, head_paragraph_max, size_});
       std::size_t tail = std::max(last_break_, cut_);
       if (size_ - tail > tail_paragraph_max) tail = size_ - tail_of_long_paragraph;
       found.tail_begin = std::max(tail, head_end);

@@ -20,6 +20,7 @@ struct Options {
   std::vector<std::string> outcomes;
   Recipe recipe;
   bool evaluate = false;
+  std::string judge = "all";
 };
 
 float score_of(const Model& model, const Seen& seen) { return model.score(seen.terms, seen.words); }
@@ -44,13 +45,13 @@ std::vector<Scored> scored(const std::vector<const Outcome*>& rows, const std::f
 
 /// Each source judged by a model that never saw it; sources of several groups also by models that never saw the group.
 void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe) {
-  constexpr std::size_t folds = 5;
+  constexpr std::size_t folds = 10;
   for (std::size_t s = 0; s < sources.size(); ++s) {
     const std::string& name = sources[s].name;
     print_curve(name, "length of the prompt", scored(all.sources[s], length_of));
     Material others = all;
     others.sources.erase(others.sources.begin() + static_cast<std::ptrdiff_t>(s));
-    const Model without = train(others, recipe, outcome_trees(others, recipe));
+    const Model without = train(others, recipe, outcome_trees(others, recipe), any_borders);
     print_curve(name, "source left out",
                 scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
     if (sources[s].rows.front().group == sources[s].rows.back().group) continue;
@@ -58,7 +59,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
     for (std::size_t fold = 0; fold < folds; ++fold) {
       Material some = all;
       std::erase_if(some.sources[s], [&](const Outcome* row) { return fold_of(row->group, folds) == fold; });
-      const Model model = train(some, recipe, outcome_trees(some, recipe));
+      const Model model = train(some, recipe, outcome_trees(some, recipe), any_borders);
       for (const Outcome* row : all.sources[s]) {
         if (fold_of(row->group, folds) == fold) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
       }
@@ -67,20 +68,31 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
   }
 }
 
-/// Labelled requests judged by models that never saw any row with the same key.
+using FoldOf = std::function<std::size_t(const Labelled&)>;
+
+/// As many kinds in every fold.
+FoldOf fold_of_kind(const Material& all, std::size_t folds) {
+  std::map<std::string, std::size_t> number;
+  for (const Labelled* row : all.labelled) number[row->kind] = 0;
+  std::size_t next = 0;
+  for (auto& [kind, at] : number) at = next++;
+  return [number, folds](const Labelled& row) { return number.at(row.kind) % folds; };
+}
+
+/// Labelled requests judged by models that never saw any row of the same fold.
 void judge_labelled(const Material& all, const char* how, std::size_t folds, const Recipe& recipe,
-                    const std::function<std::string(const Labelled&)>& key) {
+                    const FoldOf& fold_of_row) {
   constexpr Borders tiers = {0.25F, 0.5F, 0.75F};
-  const std::vector<Tree> outcomes = outcome_trees(all, recipe);
+  const OutcomeTrees outcomes = outcome_trees(all, recipe);
   std::vector<TierScore> judged;
   std::map<std::string, std::vector<TierScore>> by_language;
   for (std::size_t fold = 0; fold < folds; ++fold) {
     Material some = all;
-    std::erase_if(some.labelled, [&](const Labelled* row) { return fold_of(key(*row), folds) == fold; });
+    std::erase_if(some.labelled, [&](const Labelled* row) { return fold_of_row(*row) == fold; });
     if (some.labelled.size() == all.labelled.size()) continue;
     const Model model = train(some, recipe, outcomes);
     for (const Labelled* row : all.labelled) {
-      if (fold_of(key(*row), folds) != fold) continue;
+      if (fold_of_row(*row) != fold) continue;
       judged.push_back({score_of(model, row->seen), row->tier});
       by_language[row->language].push_back(judged.back());
     }
@@ -112,10 +124,12 @@ int run(const Options& options) {
   }
   const Material all = all_of(labelled.value(), sources);
   if (options.evaluate) {
-    judge_labelled(all, "requests left out", 5, options.recipe,
-                   [](const Labelled& row) { return std::to_string(row.core); });
-    judge_labelled(all, "kinds left out", 13, options.recipe, [](const Labelled& row) { return row.kind; });
-    judge_sources(all, sources, options.recipe);
+    if (options.judge != "requests") judge_sources(all, sources, options.recipe);
+    if (options.judge == "outcomes") return 0;
+    constexpr std::size_t request_folds = 5, kind_folds = 13;
+    judge_labelled(all, "requests left out", request_folds, options.recipe,
+                   [](const Labelled& row) { return fold_of(std::to_string(row.core), request_folds); });
+    judge_labelled(all, "kinds left out", kind_folds, options.recipe, fold_of_kind(all, kind_folds));
     return 0;
   }
   std::ofstream file(options.out, std::ios::binary);
@@ -130,6 +144,7 @@ int run(const Options& options) {
 }  // namespace tollgate::training
 
 int main(int argc, char** argv) {
+  using tollgate::training::Hearing;
   using tollgate::training::Options;
   CLI::App app("Trains the complexity model that tollgate embeds (router/model.json)", "tollgate-train");
   Options options;
@@ -141,16 +156,32 @@ int main(int argc, char** argv) {
   auto* evaluate =
       app.add_flag("--evaluate", options.evaluate, "Write nothing: judge models by what they were not trained on");
   out->excludes(evaluate);
-  app.add_option("--outcomes-say", options.recipe.outcomes_say, "Weight of what outcomes taught, in tiers")
+  app.add_option("--judge", options.judge, "What --evaluate judges")
+      ->check(CLI::IsMember({"all", "requests", "outcomes"}))
+      ->needs(evaluate)
       ->capture_default_str();
-  app.add_option("--gain-share", options.recipe.gain_share, "Share of 'strong is better' against 'weak fails'")
+  const auto hearing = [&app](const std::string& name, const std::string& of, Hearing& heard) {
+    app.add_option("--" + name + "-spread", heard.spread, "How much outcomes say of " + of + ", in tiers")
+        ->capture_default_str();
+    app.add_option("--" + name + "-gain", heard.gain_share, "Share in it of 'strong is better' against 'weak fails'")
+        ->capture_default_str();
+    app.add_option("--" + name + "-length", heard.length_share, "Share in it of the number of words")
+        ->capture_default_str();
+  };
+  hearing("choice", "multiple choice", options.recipe.choice);
+  hearing("question", "other questions", options.recipe.question);
+  app.add_option("--program-tiers", options.recipe.program_tiers,
+                 "How much harder a program to be written is, in tiers")
       ->capture_default_str();
-  app.add_option("--undo", options.recipe.undo, "Share of what outcomes taught that labelled requests may take back")
+  app.add_option("--signed-share", options.recipe.signed_share,
+                 "Share of sign-keeping trees in what labelled requests say of questions")
       ->capture_default_str();
   app.add_option("--others-share", options.recipe.others_share,
                  "Weight of other requests where bare questions are learned")
       ->capture_default_str();
   app.add_option("--word-ridge", options.recipe.word_ridge, "How hard word weights are held down")
+      ->capture_default_str();
+  app.add_option("--word-share", options.recipe.word_share, "How much of what words say is taken")
       ->capture_default_str();
   app.add_option("--request-rounds", options.recipe.request_rounds, "Trees for the labelled requests")
       ->capture_default_str();

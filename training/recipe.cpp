@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
+#include <limits>
 
 #include "training/boost.hpp"
 #include "training/measure.hpp"
@@ -25,7 +25,7 @@ float deviation(std::span<const Tree> trees, std::span<const Example> examples) 
     squares += said * said;
   }
   const auto n = static_cast<double>(examples.size());
-  return static_cast<float>(std::sqrt(std::max(squares / n - sum / n * (sum / n), 1e-12)));
+  return static_cast<float>(std::sqrt(std::max(squares / n - sum / n * (sum / n), 0.0)));
 }
 
 /// Rows of the sources with a target less the source's mean: sources differ in their models, and only the order within
@@ -45,55 +45,92 @@ std::vector<Example> examples_of(const Material& material, Target target) {
   return examples;
 }
 
-std::vector<Tree> learn_outcomes(const Material& material, const Recipe& recipe) {
+Tree nothing() {
+  Tree tree;
+  tree.threshold.fill(std::numeric_limits<float>::infinity());
+  return tree;
+}
+
+/// More where a term is there at all.
+Tree step(std::size_t term, float more) {
+  Tree tree = nothing();
+  tree.term[0] = static_cast<std::uint8_t>(term);
+  tree.threshold[0] = 0.25F;
+  for (std::size_t first = 2, count = 1; first < tree_nodes; first = 2 * first + 1, count *= 2)
+    std::fill_n(tree.value.begin() + static_cast<std::ptrdiff_t>(first), count, more);
+  return tree;
+}
+
+/// A rising line over one term, in steps: two trees whose steps lie half a step apart.
+std::vector<Tree> staircase(std::size_t term) {
+  constexpr float from = 0.2F, to = 0.9F;  // few questions are shorter or longer
+  constexpr float step = (to - from) / static_cast<float>(tree_inner + 1);
+  std::vector<Tree> trees(2);
+  for (std::size_t t = 0; t < trees.size(); ++t) {
+    Tree& tree = trees[t];
+    tree.term.fill(static_cast<std::uint8_t>(term));
+    const float begin = from + step * (static_cast<float>(t) / 2 - 0.25F);
+    for (std::size_t level = 0; level <= tree_depth; ++level) {
+      const std::size_t width = std::size_t{1} << level;
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t node = width - 1 + i;
+        const float middle = (static_cast<float>(i) + 0.5F) / static_cast<float>(width);
+        tree.value[node] = middle - 0.5F;
+        if (level < tree_depth) tree.threshold[node] = begin + (to - from) * middle;
+      }
+    }
+  }
+  return trees;
+}
+
+/// Trees whose sums deviate by 1 over the examples; none if they tell no example from another.
+std::vector<Tree> to_unit(std::vector<Tree> trees, std::span<const Example> examples) {
+  constexpr float tells_nothing = 1e-4F;
+  const float spread = deviation(trees, examples);
+  if (spread < tells_nothing) return {};
+  scale(trees, 1 / spread);
+  return trees;
+}
+
+/// Trees of one target.
+template <class Target>
+std::vector<Tree> learn_target(const Material& material, const Recipe& recipe, std::size_t depth, Target target) {
+  const std::vector<Example> examples = examples_of(material, target);
+  BoostOptions options = of_outcomes;
+  options.rounds = recipe.outcome_rounds;
+  options.depth = depth;
+  return to_unit(boost(examples, options), examples);
+}
+
+void append(std::vector<Tree>& to, std::span<const Tree> trees, float share) {
+  const std::size_t before = to.size();
+  to.insert(to.end(), trees.begin(), trees.end());
+  scale(std::span(to).subspan(before), share);
+}
+
+/// What outcomes say, in tiers, as a head hears it.
+std::vector<Tree> heard(const OutcomeTrees& outcomes, const Hearing& hearing) {
   std::vector<Tree> trees;
-  if (material.sources.empty() || recipe.outcomes_say <= 0) return trees;
-  const auto learn = [&](float share, std::size_t depth, auto target) {
-    if (share <= 0) return;
-    const std::vector<Example> examples = examples_of(material, target);
-    BoostOptions options = of_outcomes;
-    options.rounds = recipe.outcome_rounds;
-    options.depth = depth;
-    std::vector<Tree> more = boost(examples, options);
-    scale(more, share / deviation(more, examples));
-    trees.insert(trees.end(), more.begin(), more.end());
-  };
-  const auto fails = [](const Outcome& row) { return 1 - row.weak; };
-  const auto gains = [](const Outcome& row) { return row.strong - row.weak; };
-  learn((1 - recipe.gain_share) / 2, 1, fails);
-  learn((1 - recipe.gain_share) / 2, tree_depth, fails);
-  learn(recipe.gain_share, tree_depth, gains);
-  scale(trees, recipe.outcomes_say);
+  append(trees, outcomes.fails, hearing.spread * (1 - hearing.gain_share - hearing.length_share));
+  append(trees, outcomes.gains, hearing.spread * hearing.gain_share);
+  append(trees, outcomes.length, hearing.spread * hearing.length_share);
   return trees;
 }
 
 bool is_question(const Labelled& row) { return row.seen.terms[bare_question_term()] > 0; }
 
-/// Step 2: sign-keeping trees, on all requests, of what the outcomes' trees leave over. Requests that are more than a
-/// bare question count less; for them the outcomes say what they say on average.
-std::vector<Tree> learn_questions(const std::vector<const Labelled*>& labelled, std::span<const Tree> outcomes,
-                                  const Recipe& recipe) {
-  float mean = 0, questions = 0;
-  for (const Labelled* row : labelled) {
-    if (!is_question(*row)) continue;
-    mean += sum_of(outcomes, row->seen.terms);
-    questions += 1;
-  }
-  mean /= std::max(questions, 1.0F);
+/// Step 2: sign-keeping trees, on all requests. They know less than step 3's, but hold better for new questions.
+std::vector<Tree> learn_questions(const std::vector<const Labelled*>& labelled, const Recipe& recipe) {
   std::vector<Example> examples;
+  double target = 0, weight = 0;
   for (const Labelled* row : labelled) {
-    const float said = is_question(*row) ? sum_of(outcomes, row->seen.terms) : mean;
-    examples.push_back({&row->seen.terms, static_cast<float>(row->tier) - recipe.undo * said,
-                        is_question(*row) ? 1 : recipe.others_share});
+    examples.push_back({&row->seen.terms, static_cast<float>(row->tier), is_question(*row) ? 1 : recipe.others_share});
+    target += static_cast<double>(examples.back().target * examples.back().weight);
+    weight += static_cast<double>(examples.back().weight);
   }
   BoostOptions options = of_questions;
   options.rounds = recipe.request_rounds;
   std::vector<Tree> trees = boost(examples, options);
-  double target = 0, weight = 0;  // boost() leaves the mean out; here two kinds of requests must come to one scale
-  for (const Example& example : examples) {
-    target += static_cast<double>(example.target * example.weight);
-    weight += static_cast<double>(example.weight);
-  }
   shift(trees, static_cast<float>(target / weight));
   return trees;
 }
@@ -123,11 +160,12 @@ Requests learn_requests(const std::vector<const Labelled*>& labelled, const Reci
     const std::vector<float> weights = fit_words(others, recipe.word_ridge);
     for (const Labelled* row : labelled) {
       if (fold_of_row(*row) != fold) continue;
-      examples.push_back(
-          {&row->seen.terms, static_cast<float>(row->tier) - mean - words_say(weights, row->seen.words)});
+      examples.push_back({&row->seen.terms, static_cast<float>(row->tier) - mean -
+                                                recipe.word_share * words_say(weights, row->seen.words)});
     }
   }
   fit.words = fit_words(words, recipe.word_ridge);
+  for (float& weight : fit.words) weight *= recipe.word_share;
   BoostOptions options = of_requests;
   options.rounds = recipe.request_rounds;
   fit.trees = boost(examples, options);
@@ -135,18 +173,38 @@ Requests learn_requests(const std::vector<const Labelled*>& labelled, const Reci
   return fit;
 }
 
-/// Both halves in the form that the program reads.
-Model join(std::span<const Tree> outcomes, std::vector<Tree> questions, Requests requests, const Borders& borders) {
-  std::vector<Tree> trees(outcomes.begin(), outcomes.end());
-  trees.insert(trees.end(), questions.begin(), questions.end());
-  const std::size_t question_trees = trees.size();
-  trees.insert(trees.end(), requests.trees.begin(), requests.trees.end());
-  return Model(std::move(trees), question_trees, std::move(requests.words), borders);
+/// What outcomes say of multiple choice, on the tiers' scale: labelled requests only tell where its middle lies, for
+/// few of them are of this kind.
+std::vector<Tree> of_multiple_choice(const std::vector<const Labelled*>& labelled, const OutcomeTrees& outcomes,
+                                     const Recipe& recipe) {
+  constexpr float prior_tier = 1.5F, prior_rows = 10;
+  float rows = prior_rows, tiers = prior_tier * prior_rows;
+  for (const Labelled* row : labelled) {
+    if (head_for(row->seen.terms) != HeadOf::multiple_choice) continue;
+    rows += 1;
+    tiers += static_cast<float>(row->tier);
+  }
+  std::vector<Tree> trees = heard(outcomes, recipe.choice);
+  if (trees.empty()) trees.push_back(nothing());
+  shift(trees, tiers / rows);
+  return trees;
 }
 
-Model learn(const std::vector<const Labelled*>& labelled, std::span<const Tree> outcomes, const Recipe& recipe,
-            const Borders& borders) {
-  return join(outcomes, learn_questions(labelled, outcomes, recipe), learn_requests(labelled, recipe), borders);
+/// All heads in the form that the program reads.
+Model learn(const std::vector<const Labelled*>& labelled, const OutcomeTrees& outcomes, const Recipe& recipe,
+            const std::array<Borders, head_count>& borders) {
+  Heads heads;
+  Head& choice = heads[static_cast<std::size_t>(HeadOf::multiple_choice)];
+  choice.trees = of_multiple_choice(labelled, outcomes, recipe);
+  Requests requests = learn_requests(labelled, recipe);
+  Head& question = heads[static_cast<std::size_t>(HeadOf::question)];
+  question.trees = heard(outcomes, recipe.question);
+  question.trees.push_back(step(program_term(), recipe.program_tiers));
+  append(question.trees, requests.trees, 1 - recipe.signed_share);
+  if (recipe.signed_share > 0) append(question.trees, learn_questions(labelled, recipe), recipe.signed_share);
+  heads[static_cast<std::size_t>(HeadOf::other)].trees = std::move(requests.trees);
+  for (std::size_t head = 0; head < head_count; ++head) heads[head].levels = borders[head];
+  return Model(std::move(heads), std::move(requests.words));
 }
 
 }  // namespace
@@ -168,26 +226,46 @@ Material all_of(std::span<const Labelled> labelled, std::span<const Source> sour
   return material;
 }
 
-std::vector<Tree> outcome_trees(const Material& material, const Recipe& recipe) {
-  return learn_outcomes(material, recipe);
+OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe) {
+  OutcomeTrees trees;
+  if (material.sources.empty()) return trees;
+  const auto fails = [](const Outcome& row) { return 1 - row.weak; };
+  const auto gains = [](const Outcome& row) { return row.strong - row.weak; };
+  append(trees.fails, learn_target(material, recipe, 1, fails),
+         0.5F);  // terms apart: holds better far from what was seen
+  append(trees.fails, learn_target(material, recipe, tree_depth, fails), 0.5F);
+  trees.gains = learn_target(material, recipe, tree_depth, gains);
+  trees.length = to_unit(staircase(question_words_term()), examples_of(material, fails));
+  return trees;
 }
 
-Model train(const Material& material, const Recipe& recipe, std::span<const Tree> outcomes) {
-  // Borders on rows unseen by the model that judges them; then the model of all rows.
-  constexpr Borders any = {0, 1, 2};
-  std::vector<TierScore> judged;
+Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes,
+            const std::array<Borders, head_count>& borders) {
+  return learn(material.labelled, outcomes, recipe, borders);
+}
+
+Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes) {
+  // Borders on rows unseen by the model that judges them; then the model of all rows. Each head has its own, for what
+  // outcomes say spreads its sums; multiple choice, which few labelled requests are, takes those of questions.
+  std::array<std::vector<TierScore>, head_count> judged;
   for (std::size_t fold = 0; fold < inner_folds; ++fold) {
     const auto is_here = [fold](const Labelled* row) {
       return fold_of("b" + std::to_string(row->core), inner_folds) == fold;
     };
     std::vector<const Labelled*> others = material.labelled;
     std::erase_if(others, is_here);
-    const Model model = learn(others, outcomes, recipe, any);
+    const Model model = learn(others, outcomes, recipe, any_borders);
     for (const Labelled* row : material.labelled) {
-      if (is_here(row)) judged.push_back({model.sum(row->seen.terms, row->seen.words), row->tier});
+      if (!is_here(row)) continue;
+      const HeadOf head = head_for(row->seen.terms) == HeadOf::other ? HeadOf::other : HeadOf::question;
+      judged[static_cast<std::size_t>(head)].push_back({model.sum(row->seen.terms, row->seen.words), row->tier});
     }
   }
-  return learn(material.labelled, outcomes, recipe, borders_of(std::move(judged)));
+  const Borders other = borders_of(judged[static_cast<std::size_t>(HeadOf::other)]);
+  const std::vector<TierScore>& questions = judged[static_cast<std::size_t>(HeadOf::question)];
+  constexpr std::size_t enough = 100;
+  const Borders question = questions.size() < enough ? other : borders_of(questions);
+  return learn(material.labelled, outcomes, recipe, {question, question, other});
 }
 
 }  // namespace tollgate::training

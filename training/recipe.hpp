@@ -2,13 +2,14 @@
 // How the complexity model is made, from labelled requests and outcomes.
 //
 //  1. Trees that keep to the terms' signs learn from the outcomes which questions a weak model fails and a strong one
-//  does not.
-//  2. More such trees learn from the labelled requests what the first leave over. Both speak of bare questions, and of
-//  nothing else:
-//     nothing else was asked where outcomes are known. Trees that keep to signs hold better for questions of new
-//     subjects.
-//  3. For all other requests, words and free trees learn from the labelled requests alone.
-//  4. The tiers' borders are set on labelled requests that the model they judge has not seen.
+//     does not; to them comes what held in every source: a longer question is failed more often. They alone order
+//     multiple choice, of which there are few labelled requests.
+//  2. Other questions also hear the labelled requests: trees that keep to signs, and
+//  3. free trees and words, which are all that judges requests that are more than a question, for nothing else was
+//  asked
+//     where outcomes are known.
+//  4. The tiers' borders are set on labelled requests that the model they judge has not seen, for questions apart from
+//     the rest.
 //
 // Same input, same model.
 
@@ -17,16 +18,26 @@
 #include <vector>
 
 #include "router/model.hpp"
+#include "training/measure.hpp"
 #include "training/rows.hpp"
 
 namespace tollgate::training {
 
+/// How much a head hears of what outcomes say.
+struct Hearing {
+  float spread;        ///< standard deviations of it, in tiers
+  float gain_share;    ///< of "strong better than weak"
+  float length_share;  ///< of the number of words in a question; the rest goes to "weak fails"
+};
+
 struct Recipe {
-  float outcomes_say = 0.4F;  ///< standard deviations of the first trees, in tiers
-  float gain_share = 0.35F;   ///< of "strong better than weak" against "weak fails" in what the first trees learn
-  float undo = 1;             ///< how much of what the first trees say may be taken back in step 2 where tiers disagree
-  float others_share = 0.5F;  ///< weight, in step 2, of a request that is more than a bare question
+  Hearing choice{0.6F, 0.4F, 0.3F};      ///< multiple choice
+  Hearing question{0.7F, 0.175F, 0.5F};  ///< other questions
+  float program_tiers = 0.6F;  ///< more for a program to be written: set by hand, for outcomes of programs are rare
+  float signed_share = 0.5F;   ///< of step 2's trees against step 3's, for questions
+  float others_share = 0.5F;   ///< weight, in step 2, of a request that is more than a bare question
   float word_ridge = 20.0F;
+  float word_share = 0.5F;  ///< of what the words' weights say: all of it holds worse for new kinds of requests
   int outcome_rounds = 100, request_rounds = 200;
 };
 
@@ -37,10 +48,17 @@ struct Material {
 };
 [[nodiscard]] Material all_of(std::span<const Labelled> labelled, std::span<const Source> sources);
 
-/// Step 1.
-[[nodiscard]] std::vector<Tree> outcome_trees(const Material& material, const Recipe& recipe);
+/// Step 1; each deviates by 1 over the outcomes.
+struct OutcomeTrees {
+  std::vector<Tree> fails, gains, length;
+};
+[[nodiscard]] OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe);
 /// Steps 2 to 4, on top of step 1's trees.
-[[nodiscard]] Model train(const Material& material, const Recipe& recipe, std::span<const Tree> outcomes);
+[[nodiscard]] Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes);
+/// With borders that are known: where only the order of scores counts, any will do.
+[[nodiscard]] Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes,
+                          const std::array<Borders, head_count>& borders);
+inline constexpr std::array<Borders, head_count> any_borders = {Borders{0, 1, 2}, Borders{0, 1, 2}, Borders{0, 1, 2}};
 /// The same fold for the same key, whatever the platform.
 [[nodiscard]] std::size_t fold_of(std::string_view key, std::size_t folds) noexcept;
 

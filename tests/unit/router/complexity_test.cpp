@@ -114,6 +114,24 @@ TEST(Complexity, AScoreOnABoundReachesItsTier) {
   EXPECT_EQ(tier_of(1.0F, bounds), Tier::reasoning);
 }
 
+// Longer than a short text, shorter than the head of a long one, and no paragraph in it: what an earlier request left
+// in memory must not be read with it.
+TEST(Complexity, WhatWasJudgedBeforeChangesNothing) {
+  std::string plain, other;
+  while (plain.size() < 720) plain += "and then it went on ";
+  while (other.size() < 1600) other += "(a), \"b\"; c = [1, 2]: ";
+  Request first, second;
+  first.user(plain);
+  second.user(other);
+  const Features before = features_of(first.chat());
+  static_cast<void>(features_of(second.chat()));
+  const Features after = features_of(first.chat());
+  EXPECT_EQ(before.now.shape.commas, 0);
+  EXPECT_EQ(after.now.shape.commas, 0);
+  EXPECT_EQ(after.now.shape.brackets, 0);
+  EXPECT_EQ(terms_of(before), terms_of(after));
+}
+
 TEST(Complexity, AnEmptyRequestIsSimple) { EXPECT_EQ(classify(ChatView{}, {}).tier, Tier::simple); }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -23,16 +24,33 @@ Tree step_tree(std::size_t term, float threshold, float below, float above) {
   return tree;
 }
 
+/// Every head asks term 1; they differ in how much they say.
+Heads small_heads() {
+  Heads heads;
+  for (std::size_t i = 0; i < head_count; ++i) {
+    const auto much = static_cast<float>(head_count - i);
+    heads[i].trees = {step_tree(1, 0.5F, -much, much)};
+  }
+  return heads;
+}
+
 Model small_model() {
   std::vector<float> words(lexical_buckets);
   words[5] = 0.25F;
-  return Model({step_tree(1, 0.5F, -1, 1)}, 0, words, {-1, 0, 1});
+  return Model(small_heads(), words);
+}
+
+TermValues values_for(HeadOf head, float first_term) {
+  TermValues values{};
+  values[1] = first_term;
+  values[bare_question_term()] = head == HeadOf::other ? 0 : 1;
+  values[multiple_choice_term()] = head == HeadOf::multiple_choice ? 1 : 0;
+  return values;
 }
 
 TEST(Model, TreesDecideByTheirThresholds) {
   const Model model = small_model();
-  TermValues low{}, high{};
-  high[1] = 0.6F;
+  const TermValues low = values_for(HeadOf::other, 0), high = values_for(HeadOf::other, 0.6F);
   EXPECT_FLOAT_EQ(model.sum(low, {}), -1);
   EXPECT_FLOAT_EQ(model.sum(high, {}), 1);
   EXPECT_NEAR(model.score(low, {}), 0.25, 1e-6);  // the first level
@@ -46,18 +64,31 @@ TEST(Model, WordsCountByTheRootOfTheirNumber) {
   EXPECT_FLOAT_EQ(small_model().sum({}, words), -1 + 0.25F / 2);
 }
 
-TEST(Model, BareQuestionsHaveTreesOfTheirOwn) {
-  std::vector<float> words(lexical_buckets);
-  words[5] = 8;
-  const Model model({step_tree(1, 0.5F, -1, 1), step_tree(1, 0.5F, -3, 3)}, 1, words, {-1, 0, 1});
+TEST(Model, EveryKindOfRequestHasItsHead) {
+  const Model model = small_model();
   Lexical said;
   said.count = 1;
   said.bucket[0] = 5;
-  TermValues values{};
-  values[1] = 0.6F;
-  EXPECT_FLOAT_EQ(model.sum(values, said), 3 + 8);
-  values[bare_question_term()] = 1;
-  EXPECT_FLOAT_EQ(model.sum(values, said), 1);
+  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::other, 1), said), 1.25F);
+  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::question, 1), said), 2.25F);
+  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::multiple_choice, 1), said), 3);  // its words are the subject's
+  TermValues options_within_a_task = values_for(HeadOf::other, 1);
+  options_within_a_task[multiple_choice_term()] = 1;
+  EXPECT_EQ(head_for(options_within_a_task), HeadOf::other);
+}
+
+TEST(Model, AGreaterSumIsAGreaterScoreWithinBounds) {
+  Heads heads = small_heads();
+  for (Head& head : heads) head.levels = {-0.5F, 0.1F, 3};
+  float last = 0;
+  for (float much = -200; much <= 200; much += 0.37F) {
+    heads[2].trees = {step_tree(1, 0.5F, much, much)};
+    const float score = Model(heads, {}).score({}, {});
+    EXPECT_GE(score, last) << much;
+    EXPECT_GE(score, 0) << much;
+    EXPECT_LE(score, 1) << much;
+    last = score;
+  }
 }
 
 TEST(Model, ItsTextReadsBackAsTheSameModel) {
@@ -94,18 +125,56 @@ TEST(Model, BrokenFilesAreRefusedWithTheReason) {
   };
   EXPECT_NE(why("{").find("no JSON object"), std::string::npos);
   EXPECT_NE(why("{}").find("tollgate_complexity_model"), std::string::npos);
-  EXPECT_NE(why(R"({"tollgate_complexity_model":1,"terms":["x"]})").find("other terms"), std::string::npos);
+  EXPECT_NE(why(R"({"tollgate_complexity_model":2,"terms":["x"]})").find("other terms"), std::string::npos);
   const std::string good = small_model().text();
   EXPECT_EQ(why(good), "accepted");
   std::string bad = good;
   bad.replace(bad.find("[-1,0,1]"), 8, "[1,0,-1]");
-  EXPECT_NE(why(bad).find("rising"), std::string::npos);
+  EXPECT_NE(why(bad).find("the head of multiple-choice questions: levels must be three rising"), std::string::npos);
   bad = good;
   bad.replace(bad.find("[[0,1,"), 6, "[[0,999,");
   EXPECT_NE(why(bad).find("trees[0]"), std::string::npos);
   bad = good;
-  bad.replace(bad.find("\"question_trees\":0"), 18, "\"question_trees\":7");
-  EXPECT_NE(why(bad).find("question_trees"), std::string::npos);
+  bad.replace(bad.find("other requests"), 14, "other repuests");
+  EXPECT_NE(why(bad).find("the head of other requests is missing"), std::string::npos);
+  bad = good;
+  bad.replace(bad.rfind("[[0,1,0.5]]"), 11, "[[0,1,\"x\"]]");
+  EXPECT_NE(why(bad).find("the head of other requests: trees[0] is broken"), std::string::npos);
+  bad = good;
+  bad.replace(bad.find("\"words\":["), 9, "\"words\":[7,");
+  EXPECT_NE(why(bad).find("words must be"), std::string::npos);
+  bad = good;
+  bad.replace(bad.find("model\":2"), 8, "model\":1");
+  EXPECT_NE(why(bad).find("version 2"), std::string::npos);
+  EXPECT_NE(why(R"({"tollgate_complexity_model":"2"})").find("version 2"), std::string::npos);
+}
+
+TEST(Model, TheSameRequestScoresTheSameAgain) {
+  testing::Request request;
+  request.user("Which of the locks is fair?\nA. one\nB. two\nC. three");
+  const Features features = features_of(request.chat());
+  const float first = base_model().score(terms_of(features), features.lexical);
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(base_model().score(terms_of(features_of(request.chat())), features.lexical), first);
+}
+
+// The benchmark measures; this only notices when judging has become another order of work. Generous, for sanitizers and
+// busy machines: the tenth part is usual.
+TEST(Model, JudgingTakesMicroseconds) {
+  testing::Request request;
+  request.user("Write a function that merges two sorted lists, and prove that it is stable. Compare it with a heap.");
+  const Features features = features_of(request.chat());
+  const TermValues terms = terms_of(features);
+  float sum = base_model().score(terms, features.lexical);
+  auto best = std::chrono::steady_clock::duration::max();
+  constexpr int batches = 20, per_batch = 50;
+  for (int batch = 0; batch < batches; ++batch) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < per_batch; ++i) sum += base_model().score(terms, features.lexical);
+    best = std::min(best, std::chrono::steady_clock::now() - start);
+  }
+  EXPECT_GT(sum, 0);
+  EXPECT_LT(std::chrono::duration<double>(best).count() / per_batch, 200e-6);
 }
 
 TEST(Model, TheFileInTheProgramIsBelowTwoMegabytes) { EXPECT_LT(base_model().text().size(), 2'000'000U); }

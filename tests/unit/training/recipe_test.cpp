@@ -23,6 +23,7 @@ struct Data {
       Outcome& row = source.rows.emplace_back();
       row.seen.terms[length] = static_cast<float>(i % 100) / 100;
       row.seen.terms[bare_question_term()] = 1;
+      row.seen.terms[question_words_term()] = static_cast<float>(i % 7) / 10 + 0.2F;  // says nothing of the outcome
       row.weak = i % 100 < 50 ? 1 : 0;
       row.strong = 1;
     }
@@ -43,7 +44,7 @@ TEST(Recipe, TiersMeetAtTheQuarters) {
   }
 }
 
-TEST(Recipe, OutcomesOrderBareQuestions) {
+TEST(Recipe, OutcomesOrderQuestionsAndMultipleChoice) {
   const Data data;
   const Material all = all_of(data.labelled, data.sources);
   const Model model = train(all, quick, outcome_trees(all, quick));
@@ -52,6 +53,52 @@ TEST(Recipe, OutcomesOrderBareQuestions) {
   easy[length] = 0.2F;
   hard[length] = 0.8F;
   EXPECT_GT(model.score(hard, {}), model.score(easy, {}));
+  easy[multiple_choice_term()] = hard[multiple_choice_term()] = 1;
+  EXPECT_GT(model.score(hard, {}), model.score(easy, {}));
+}
+
+TEST(Recipe, LongerQuestionsAreNeverEasierForTheirLengthAlone) {
+  const Data data;
+  const Material all = all_of(data.labelled, data.sources);
+  const Model model = train(all, quick, outcome_trees(all, quick));
+  TermValues values{};
+  values[bare_question_term()] = values[multiple_choice_term()] = 1;
+  float first = 0, last = 0;
+  for (float words = 0; words <= 1; words += 0.02F) {
+    values[question_words_term()] = words;
+    const float score = model.score(values, {});
+    EXPECT_GE(score, last - 1e-6F) << words;
+    if (first == 0) first = score;
+    last = score;
+  }
+  EXPECT_GT(last, first);
+}
+
+TEST(Recipe, ALengthThatNeverVariesSaysNothing) {
+  Data data;
+  for (Outcome& row : data.sources[0].rows) row.seen.terms[question_words_term()] = 0.5F;
+  EXPECT_TRUE(outcome_trees(all_of(data.labelled, data.sources), quick).length.empty());
+}
+
+TEST(Recipe, AProgramToBeWrittenCountsMore) {
+  const Data data;
+  const Material all = all_of(data.labelled, data.sources);
+  const Model model = train(all, quick, outcome_trees(all, quick));
+  TermValues values{};
+  values[bare_question_term()] = 1;
+  const float without = model.sum(values, {});
+  values[program_term()] = 1;
+  EXPECT_NEAR(model.sum(values, {}) - without, quick.program_tiers, 1e-4);
+}
+
+TEST(Recipe, WithoutOutcomesAllHeadsStillJudge) {
+  const Data data;
+  const Model model = train(all_of(data.labelled, {}), quick, {});
+  TermValues values{};
+  values[bare_question_term()] = values[multiple_choice_term()] = 1;
+  const float score = model.score(values, {});
+  EXPECT_GT(score, 0.25F);
+  EXPECT_LT(score, 0.75F);
 }
 
 TEST(Recipe, TheSameMaterialGivesTheSameModel) {
