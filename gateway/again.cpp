@@ -96,9 +96,10 @@ bool Exchange::may_fit_elsewhere(std::size_t step, const Error& error) {
 
 /// Of this request at the target of the current attempt: how many, and how the last of them ended.
 std::pair<unsigned, RowResult> Exchange::earlier_attempts() const {
-  const OpenRequest& open = *record_;
   unsigned before = 0;
   RowResult result;
+  if (record_ == nullptr) return {before, result};      // counting tokens has no row
+  const OpenRequest& open = *record_;
   for (unsigned i = 0; i + 1U < open.row.attempts; ++i) {
     if (open.attempts[i].target != plan_->steps[step_].target->id) continue;
     ++before;

@@ -1,7 +1,13 @@
 """The gateway that the tests of a file share."""
 
+import os
+
 import pytest
 from gateway import CONFIG, Gateway
+
+# pytest loads readline, which puts the size of a terminal that is not there into the environment of whatever is started.
+for name in ("COLUMNS", "LINES"):
+    os.unsetenv(name)
 
 
 @pytest.fixture(scope="module")

@@ -257,6 +257,6 @@ def test_without_budgets_and_limits_nothing_is_said_of_them():
     with Gateway(CONFIG) as gateway:
         _, headers, _ = gateway.chat(max_tokens=9)
         assert not [name for name in headers if name.startswith("x-ratelimit") or "budget" in name]
-        assert not [name for name in gateway.metrics() if "budget" in name or "rate_limited" in name]
+        assert not [name for name in gateway.metrics() if "budget" in name or name.startswith("tollgate_rate_limited")]
         assert json.loads(gateway.admin("/admin/v1/budgets")[1]) == {"live": True, "budgets": []}
         assert run("budgets", "--config", gateway.config_path).stdout == "no budgets are configured\n"

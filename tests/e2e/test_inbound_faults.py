@@ -17,7 +17,9 @@ from wire import Wire
 FORMS = {"messages": "/v1/messages", "responses": "/v1/responses"}
 # Passed on as it came, and translated from two protocols. Of each form a gateway of its own: its breakers have seen nothing of the other.
 DIALECTS = {"messages": ("anthropic", "openai", "bedrock"), "responses": ("openai", "anthropic")}
-CASES = [(fault, dialect, form, stream) for fault in [*FAULTS, "refused"] if fault != "huge-event" for form in FORMS for dialect in DIALECTS[form]
+# 70 MB of an event; and refusals after which a target rests, so that the next case would not be its first (test_faults.py has them).
+LEFT_OUT = ("huge-event", "status-429", "status-503")
+CASES = [(fault, dialect, form, stream) for fault in [*FAULTS, "refused"] if fault not in LEFT_OUT for form in FORMS for dialect in DIALECTS[form]
          for stream in (False, True)]
 
 
@@ -118,6 +120,9 @@ def test_a_fault_is_told_in_the_clients_protocol(places, played, case):
         assert (attempt["result"], attempt["pricing"], attempt["output"]) == ("ok", "priced", 7)
         if fault != "usage-missing":
             assert attempt["usage_source"] == "exact" and seen.usage["output_tokens"] == 7
+    elif fault == "garbage-bytes" and dialect == "openai" and stream:
+        # The role is told, and nothing to say in this protocol comes of that: the answer has not begun.
+        assert (seen.status, seen.streamed, attempt["result"]) == (502, False, "upstream_broke_off")
     elif expected := begun(fault, dialect, stream):
         assert (seen.status, seen.streamed, seen.done) == (200, True, False)
         assert ANSWER.startswith(seen.text) and seen.error["message"] and attempt["result"] in expected[1]
