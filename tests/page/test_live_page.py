@@ -138,7 +138,9 @@ def test_what_is_explained_is_what_happens_when_it_is_sent(gateway):
         explained = json.loads(post(gateway, "/admin/v1/explain", typed(prompt))[2])
         status, headers, _ = post(gateway, "/admin/v1/send", typed(prompt))
         assert status == 200 and headers["x-tollgate-target"] == explained["steps"][0]["target"]
-        assert headers["x-tollgate-reason"] == explained["steps"][0]["reason"]
+        # But for the forecasts, which follow what each reactor has learned meanwhile.
+        said, happened = (re.sub(r"\$[0-9.]+", "$", reason) for reason in (explained["steps"][0]["reason"], headers["x-tollgate-reason"]))
+        assert said == happened
 
 
 def test_headers_take_part(gateway):
