@@ -29,10 +29,19 @@ def config():
     # One that is full with a single request, a route that spills over from it, and one whose answers are checked.
     timed = timed.replace("      embed:\n", """      narrow: {concurrency_max: 1, prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}
       embed:\n""", 1)
+    # One whose keys its provider refuses.
+    timed = timed.replace("backends:\n", """backends:
+  keyed:
+    dialect: openai
+    simulated: {seed: 3, slots: 8}
+    api_keys: [first-key-of-the-test, second-key-of-the-test]
+    models: {m: {prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}}
+""", 1)
     timed += """\
   - {name: spill, when: {model: spill}, choose: first, among: [managed/narrow, managed/large]}
   - {name: checked, when: {model: checked}, choose: first, among: [gpu/llama, managed/large], cascade: true}
 """
+    timed += "shadow: {share: 0.3, target: managed/large, judge: managed/large}\n"
     return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n" \
         + "budgets:\n  - {name: company, limit_usd: \"1000\", per: month}\nlimits:\n  - {name: each-key, each: key, requests_per_minute: 1000000}\n"
 
@@ -131,7 +140,13 @@ class Load:
         time.sleep(0.015)
         self.chat(team, "Hello", model="spill")
         long.join()
+        # Whoever is asked echoes this, a judge too: it scores it so.
+        _, headers, _ = self.chat(team, '[[sim-echo: {"score": 0.9}]] x', model="gpu/llama")
+        self.gateway.request("POST", "/v1/feedback", {"request_id": headers["x-tollgate-request-id"], "rating": "good"}, {"authorization": f"Bearer {KEYS[team]}"})
         if n % 5 == 0:
+            self.chat(team, "[[sim-fault: status=503]] x", model="gpu/llama")      # asked again
+            self.chat(team, "[[sim-fault: status=413]] x", model="checked")        # too long: goes to the longer context
+            self.chat(team, "[[sim-fault: status=401]] x", model="keyed/m")        # the key rests
             self.chat(team, "[[sim-fault: garbage]]", model="managed/large")
             self.gateway.chat("Hello", headers={"authorization": "Bearer wrong"})
             self.gateway.request("POST", "/v1/embeddings", {"model": "managed/embed", "input": "some text"}, {"authorization": f"Bearer {KEYS[team]}"})

@@ -46,7 +46,7 @@ def test_every_answer_says_where_it_came_from_and_what_it_cost(client):
 
 def test_a_hard_request_goes_to_the_managed_model(client):
     proof = ("Prove rigorously that there are infinitely many primes congruent to 3 modulo 4, then derive the asymptotic density "
-             "step by step. Show each lemma, analyse the complexity of the sieve, and compare with Dirichlet's theorem. " * 6)
+             "step by step. Show each lemma, analyse the complexity of the sieve, and compare with Dirichlet's theorem.")
     raw = client.chat.completions.with_raw_response.create(model="auto", messages=[{"role": "user", "content": proof}])
     assert raw.headers["x-tollgate-target"] == "managed/large", raw.headers["x-tollgate-complexity"]
 
