@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "backends/backends.hpp"
+#include "backends/connect_watch.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
 #include "backends/socket_poll.hpp"
@@ -91,6 +92,7 @@ class CurlTransfer final : public Transfer {
   Task<Result<AnswerHead>> start(const Call& call) override;
   Task<Result<std::string_view>> read() override;
   bool ended() const noexcept override { return done_ && code_ == CURLE_OK && received_.empty(); }
+  bool sent() const noexcept override { return sent_; }
   void abort(Fault why) noexcept override;
   void completed(CURLcode code) noexcept {
     done_ = true;
@@ -108,7 +110,7 @@ class CurlTransfer final : public Transfer {
   void set_lasting_options(const std::string& url, bool get);
   void set_air_gap();
   static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
-  static int before_request(void* refused, char* primary_ip, char* local_ip, int primary_port, int local_port);
+  static int before_request(void* self, char* primary_ip, char* local_ip, int primary_port, int local_port);
   [[nodiscard]] Error failure() const;
 
   CurlTransport& transport_;
@@ -120,6 +122,8 @@ class CurlTransfer final : public Transfer {
   AnswerHead head_;
   bool head_complete_ = false, done_ = false, paused_ = false;
   CURLcode code_ = CURLE_OK;
+  bool sent_ = false;                          // the connection is there, and the request goes out on it
+  ConnectWatch::Making* making_ = nullptr;     // while it is not
   bool outside_refused_ = false;               // air gap: an address was not private
   std::optional<Fault> aborted_;
   std::string received_, given_;               // double buffer: curl fills one while the caller looks at the other
@@ -320,6 +324,7 @@ void CurlTransfer::set_lasting_options(const std::string& url, bool get) {
   set(CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   if (const char* const authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);  // NOLINT(concurrency-mt-unsafe): nobody sets it
   set(get ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+  set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
   if (endpoint_.private_only) set_air_gap();
 }
 
@@ -329,7 +334,6 @@ void CurlTransfer::set_air_gap() {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NOPROXY, "*");
-  set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
 }
 
 curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
@@ -340,10 +344,15 @@ curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr*
   return CURL_SOCKET_BAD;
 }
 
-int CurlTransfer::before_request(void* refused, char* primary_ip, char*, int, int) {
-  if (is_private_ip(std::string_view(primary_ip))) return CURL_PREREQFUNC_OK;
-  *static_cast<bool*>(refused) = true;
-  return CURL_PREREQFUNC_ABORT;
+int CurlTransfer::before_request(void* self, char* primary_ip, char*, int, int) {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  if (transfer.endpoint_.private_only && !is_private_ip(std::string_view(primary_ip))) {
+    transfer.outside_refused_ = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  transfer.sent_ = true;
+  if (transfer.making_ != nullptr) transfer.making_->made();
+  return CURL_PREREQFUNC_OK;
 }
 
 void CurlTransfer::prepare(const Call& call) {
@@ -370,7 +379,7 @@ void CurlTransfer::prepare(const Call& call) {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_OPENSOCKETDATA, this);
-  if (endpoint_.private_only) set(CURLOPT_PREREQDATA, &outside_refused_);
+  set(CURLOPT_PREREQDATA, this);
   if (!get && call.method != "POST") set(CURLOPT_CUSTOMREQUEST, std::string(call.method).c_str());
   set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_HEADERDATA, this);
@@ -390,12 +399,16 @@ void CurlTransfer::prepare(const Call& call) {
 }
 
 Task<Result<AnswerHead>> CurlTransfer::start(const Call& call) {
+  ConnectWatch::Making making(call.connects);
+  making_ = &making;
   prepare(call);
   added_ = transport_.add(handle_);
+  if (!added_) making_ = nullptr;
   if (!added_) co_return fail(Fault::internal, "libcurl would not take the call");
   deadline_.set(endpoint_.timeouts.connect + endpoint_.timeouts.first_byte);
   while (!head_complete_ && !done_ && !aborted_) co_await wake_.wait();
   deadline_.clear();
+  making_ = nullptr;
   if (!head_complete_) co_return failure();
   co_return head_;
 }

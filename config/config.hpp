@@ -350,6 +350,7 @@ struct Route {
   bool cascade = false;                              ///< an answer that fails its check is asked for again, of the next target
   RetryOverride retry;
   OnFilter on_filter = OnFilter::refuse;
+  HedgeRules hedge;
 };
 
 /// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
@@ -390,6 +391,7 @@ struct Config {
   SpillOver spill_over;
   OutlierRules outliers;
   milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never
+  bool hedges = false;                               ///< some route does: the times of first answers are learned
   bool knows_conversations = false;                  ///< some route is sticky: requests are told apart by conversation
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address

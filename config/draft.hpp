@@ -41,6 +41,7 @@ void check_credentials(MapReader& backend, const Backend& read);             ///
 /// Its dialect's API knows no other surface.
 [[nodiscard]] bool serves_chat_only(const Backend& backend) noexcept;
 void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
+void load_hedge(const Cursor& place, HedgeRules& hedge);                     ///< `hedge:` of a route
 void load_retry(const Cursor& place, RetryOverride& retry);                  ///< `retry:` of a backend or a route
 void load_breaker(const Cursor& place, BreakerRules& breaker);
 void load_outliers(const Cursor& place, OutlierRules& outliers);             ///< `outliers:`

@@ -52,6 +52,7 @@ constexpr std::array table = {
     Row{Fault::upstream_broke_off,
         {"upstream_broke_off", Whose::upstream, Again::next_target, 502, server, "upstream_broke_off"}},
     Row{Fault::escalated, {"escalated", Whose::upstream, Again::next_target, 502, server, "escalated"}},
+    Row{Fault::hedge_lost, {"hedge_lost", Whose::ours, Again::no, 500, server, "hedge_lost"}},
     Row{Fault::client_gone, {"client_gone", Whose::client, Again::no, 0, "", "client_gone"}},
     Row{Fault::ledger_full, {"ledger_full", Whose::ours, Again::no, 503, server, "ledger_full"}},
     Row{Fault::draining, {"draining", Whose::ours, Again::no, 503, server, "shutting_down"}},

@@ -195,15 +195,17 @@ void Exchange::heed_budgets(const Admission& admission) {
             {{"budget", std::string(text(admission.warning))}, {"request_id", std::string(id_text_.view())}});
 }
 
-/// Before every attempt: what came before it has taken its part.
-Result<void> Exchange::afford(std::size_t step) {
+/// Before every attempt: what came before it has taken its part, and what is under way (`beside`, a step) may still take its own.
+Result<void> Exchange::afford(std::size_t step, const std::size_t* beside) {
   const StepNeed& need = admitted_->needs[step];
-  if (admitted_->cost_max && UsdSum{record_->total()} + need.worst > UsdSum{*admitted_->cost_max}) {
+  const StepNeed* const other = beside == nullptr ? nullptr : &admitted_->needs[*beside];
+  const UsdSum under_way = other == nullptr ? UsdSum{} : UsdSum{other->worst};
+  if (admitted_->cost_max && UsdSum{record_->total()} + under_way + need.worst > UsdSum{*admitted_->cost_max}) {
     return fail(Fault::over_budget, "another attempt might pass what x-tollgate-max-cost-usd allows",
                 std::string(cost_max_header));
   }
-  if (const std::optional<NameId> budget = admitted_->hold.cover(need, BudgetClock::now())) {
-    reactor_.guards().budgets.note_refused(*budget);
+  if (const std::optional<NameId> budget = admitted_->hold.cover(need, BudgetClock::now(), other)) {
+    if (beside == nullptr) reactor_.guards().budgets.note_refused(*budget);
     return fail(Fault::over_budget, "the budget " + quoted(*budget) + " has not enough left for another attempt");
   }
   return success();
@@ -223,7 +225,7 @@ AttemptCost Exchange::cost_of(const AttemptRow& attempt) const {
 
 void Exchange::charge_budgets(bool is_last) {
   if (!admitted_) return;
-  admitted_->hold.charge(cost_of(record_->current()));
+  admitted_->hold.charge(cost_of(record_->attempts[number_ - 1U]));
   if (is_last) give_back();
 }
 

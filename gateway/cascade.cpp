@@ -60,7 +60,7 @@ Result<void> Exchange::reply_kept() {
 }
 
 std::string Exchange::reason() const {
-  std::string said = retried() + reason_text(*plan_, step_);
+  std::string said = hedged() + retried() + reason_text(*plan_, step_);
   if (!kept_) return said;
   const std::string failed = std::string(name_of(kept_->check));
   if (kept_->sent) return "kept though its check failed (" + failed + "): no other target answered; " + said;

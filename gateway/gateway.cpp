@@ -423,6 +423,9 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   ResilienceCounts::Totals helped;
   for (const auto& reactor : reactors_) reactor->resilience_counts().add_to(helped);
   collect_resilience(helped, families);
+  Hedges::Totals hedges;
+  for (const auto& reactor : reactors_) reactor->hedges().add_to(hedges);
+  collect_hedges(hedges, families);
 }
 
 }  // namespace tollgate

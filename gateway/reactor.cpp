@@ -188,6 +188,7 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
                          : !health.reachable()                           ? Availability::unreachable
                          : !health.usable(now)                           ? Availability::breaker_open
                          : health.ejected(now)                           ? Availability::ejected
+                         : health.connects.stuck(now)                    ? Availability::connecting
                                                                          : Availability::up;
     note_limits(serving, i, now, state);
     const EngineLoad& engine = serving.engines[targets[i].backend]->load;

@@ -18,6 +18,7 @@
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
+#include "gateway/hedges.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/resilience_counts.hpp"
 #include "gateway/routing_counts.hpp"
@@ -64,6 +65,7 @@ class Reactor {
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
+  [[nodiscard]] const Hedges& hedges() const noexcept { return hedges_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
@@ -75,6 +77,7 @@ class Reactor {
   void evaluation_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
+  [[nodiscard]] Hedges& hedges() noexcept { return hedges_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
@@ -118,6 +121,7 @@ class Reactor {
   Conversations& conversations_;
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
+  Hedges hedges_;
   DecisionFeed decisions_;
   ConstraintCounts constraint_counts_;
   Guards& guards_;

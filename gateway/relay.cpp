@@ -179,7 +179,8 @@ bool Exchange::pass_on(StreamReader& reader, const Result<std::string_view>& rea
   Result<void> fed = at_end ? reader.finish(out) : reader.feed(bytes, out);
   if (first_token_us_ == 0 && reader.content_seen()) {
     first_token_us_ = unix_micros();
-    reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
+    reactor_.books().first_token(*record_, std::chrono::steady_clock::now(), number_);
+    if (pass_ == TargetHealth::Pass::trial) serving_->health_of(*plan_->steps[step_].target).succeeded();   // others need not wait for the stream's end
   }
   std::string restored, said;
   outcome = restore(out, false, restored);
@@ -236,7 +237,7 @@ void Exchange::note_progress(StreamReader& reader) {
   if (source == UsageSource::none) return;    // the first count is noted at once
   if (source == UsageSource::estimated) usage.output = estimated(reader.content_bytes()).output;
   progress_at_ = now;
-  reactor_.books().progress(*record_, usage, source);
+  reactor_.books().progress(*record_, usage, source, number_);
 }
 
 /// An error or garbage in place of an answer: as little is known as of such a whole answer.
@@ -279,13 +280,13 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     append_head(head_text, head, reactor_.date(arrived_us_ / 1'000'000));
     buffers.push_back(asio::buffer(head_text));
     first_byte_at_ = std::chrono::steady_clock::now();
-    if (!copy_) body_ = std::string();   // no other target can be asked any more: the request's text has done its work
+    if (!copy_ && !race_) body_ = std::string();   // no other target can be asked any more: the request's text has done its work
     chat_.texts.clear();
     chat_.texts.shrink_to_fit();
     if (screening_) screening_->forget_text();
     if (masked_) masked_->masked.body = std::string();
     if (masked_) masked_->inbound.reset();
-    if (inbound_) inbound_->forget_text();
+    if (inbound_ && !race_) inbound_->forget_text();
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
-#include "gateway/exchange.hpp"
+#include "gateway/hedge_legs.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
 #include "router/correction.hpp"
@@ -50,6 +50,7 @@ Task<bool> Exchange::serve() {
   settle(outcome);
   if (outcome) review_answer();
   if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
+  if (race_) co_await race_over();
   co_return keep_ && keeps_alive() && !client_.gone();
 }
 
@@ -294,6 +295,7 @@ void Exchange::settle(const Result<void>& outcome) {
     closing.overhead = sent_at_ - read_at_;
     if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
+  if (replied_ && number_ < record_->row.attempts) closing.answered_by = plan_->steps[step_].target->id;   // not the last that was begun: it was hedged
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
   charge_unheld();
   std::unique_ptr<const OpenRequest> seen;

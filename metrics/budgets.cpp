@@ -385,12 +385,14 @@ void BudgetHold::take(std::span<const StepNeed> steps, Admission& admission) {
   }
 }
 
-std::optional<NameId> BudgetHold::cover(const StepNeed& step, const BudgetClock& now) {
+std::optional<NameId> BudgetHold::cover(const StepNeed& step, const BudgetClock& now, const StepNeed* beside) {
   const std::lock_guard lock(budgets_.mutex_);
   if (!held_) return std::nullopt;
   const auto lacks = [&](const Entry& entry) -> Usd {
-    const Usd need = entry.account->need(step).value_or(Usd{});
-    return entry.account->draws_on(step.target) && need > entry.remaining ? need - entry.remaining : Usd{};
+    if (!entry.account->draws_on(step.target)) return Usd{};
+    Usd need = entry.account->need(step).value_or(Usd{});
+    if (beside != nullptr && entry.account->draws_on(beside->target)) need += entry.account->need(*beside).value_or(Usd{});
+    return need > entry.remaining ? need - entry.remaining : Usd{};
   };
   for (const Entry& entry : entries_) {
     Budgets::Account& account = *entry.account;

@@ -182,8 +182,8 @@ class BudgetHold : private OpenHold {
   [[nodiscard]] Admission admit(const Payer& payer, RequestId request, std::int64_t arrived_us,
                                 std::span<StepNeed> steps, const BudgetClock& now);
   /// Makes sure that so much is held for an attempt at this target, beyond what the request has spent; the budget that
-  /// has not enough left, if one has not.
-  [[nodiscard]] std::optional<NameId> cover(const StepNeed& step, const BudgetClock& now);
+  /// has not enough left, if one has not. `beside`: what an attempt already under way needs as well.
+  [[nodiscard]] std::optional<NameId> cover(const StepNeed& step, const BudgetClock& now, const StepNeed* beside = nullptr);
   /// An attempt's cost becomes spent.
   void charge(const AttemptCost& cost);
   /// Gives back the rest as soon as no other attempt will come, so that nobody waits for the end of the request.

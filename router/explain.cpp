@@ -106,6 +106,15 @@ std::string time_text(std::chrono::microseconds time) {
   return time.count() == 0 ? "unknown" : std::to_string((time.count() + 500) / 1000) + " ms";
 }
 
+/// When a second attempt would be made, and where.
+std::string hedge_text(const Plan& plan) {
+  const HedgeRules& hedge = plan.rule->hedge;
+  const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; };
+  if (plan.steps.size() < 2) return ", hedge (nobody else can take it)";
+  return ", hedge at " + std::string(text(plan.steps[1].target->id)) + " after the " + std::to_string(static_cast<int>(hedge.percentile * 100 + 0.5)) +
+         "th percentile of " + std::string(text(plan.steps[0].target->id)) + " (" + ms(hedge.after_min) + " to " + ms(hedge.after_max) + ")";
+}
+
 /// What the route that took the request asks of its targets.
 void add_rule(std::string& out, const Plan& plan) {
   if (plan.rule == nullptr) return;
@@ -118,6 +127,7 @@ void add_rule(std::string& out, const Plan& plan) {
   if (rule.deadline.count() > 0) out += ", whole answer within " + std::to_string(rule.deadline.count()) + " ms";
   if (rule.sticky) out += ", sticky";
   if (rule.cascade) out += ", cascade";
+  if (rule.hedge.is_on) out += hedge_text(plan);
   if (rule.retry.retries) out += ", at most " + counted(*rule.retry.retries, "more attempt") + " at a target";
   if (rule.retry.same_first.value_or(false)) out += ", the same target first";
   if (rule.on_filter == OnFilter::next_target) out += ", past content filters";

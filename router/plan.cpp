@@ -118,12 +118,12 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 28> names = {
+  static constexpr std::array<std::string_view, 29> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
       "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
-      "max_cost", "budget", "rate_limited", "ejected"};
-  static_assert(static_cast<std::size_t>(Why::ejected) + 1 == names.size());
+      "max_cost", "budget", "rate_limited", "ejected", "connecting"};
+  static_assert(static_cast<std::size_t>(Why::connecting) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

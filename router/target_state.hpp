@@ -9,7 +9,7 @@
 
 namespace tollgate {
 
-enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining, ejected };
+enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining, ejected, connecting };
 
 struct TargetState {
   Availability availability = Availability::up;
