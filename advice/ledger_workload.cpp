@@ -21,8 +21,8 @@ constexpr const char* sql = R"sql(
 SELECT n.text, r.arrived_us,
        a.input + a.cached_input + a.cache_write + a.cache_write_1h + a.input_audio + a.cached_input_audio + a.input_image + a.cached_input_image,
        a.output + a.output_audio + a.output_image, coalesce(c.covered, 0) <> 0
-FROM request r JOIN attempt a ON a.request = r.id JOIN name n ON n.id = a.target LEFT JOIN coverage c ON c.request = r.id
-WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND a.usage_source > 0 AND ((r.flags >> 2) & 3) = 0 AND (?3 = '' OR n.text = ?3)
+FROM request r JOIN attempt a ON a.request = r.id JOIN name n ON n.id = a.target JOIN name re ON re.id = a.result LEFT JOIN coverage c ON c.request = r.id
+WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND a.usage_source > 0 AND re.text <> 'hedge_lost' AND ((r.flags >> 2) & 3) = 0 AND (?3 = '' OR n.text = ?3)
 ORDER BY r.arrived_us
 )sql";
 

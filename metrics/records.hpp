@@ -43,6 +43,8 @@ struct RowResult {
   static constexpr RowResult ok() noexcept { return {}; }
   static constexpr RowResult of(Fault fault) noexcept { return RowResult{static_cast<std::uint8_t>(fault)}; }
   [[nodiscard]] constexpr bool is_ok() const noexcept { return value == 255; }
+  /// An attempt that was cut off because another of its request answered first: neither an answer nor a failure.
+  [[nodiscard]] constexpr bool is_lost_hedge() const noexcept { return value == static_cast<std::uint8_t>(Fault::hedge_lost); }
   [[nodiscard]] std::string_view name() const noexcept { return is_ok() ? "ok" : facts_of(static_cast<Fault>(value)).name; }
 };
 

@@ -312,7 +312,7 @@ std::int64_t Traffic::ended_us() const noexcept {
 
 const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* tries) noexcept {
   for (std::uint8_t i = request.tries; i-- > 0;) {
-    if (tries[i].usage_source != UsageSource::none) return &tries[i];
+    if (tries[i].usage_source != UsageSource::none && !tries[i].result.is_lost_hedge()) return &tries[i];
   }
   return nullptr;
 }

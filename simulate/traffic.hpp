@@ -72,7 +72,7 @@ struct Traffic {
   [[nodiscard]] std::int64_t ended_us() const noexcept;
 };
 
-/// The answer's tokens: those of the last attempt of which they are known; nullptr: of none.
+/// The answer's tokens: those of the last attempt of which they are known, but for one that a hedge lost; nullptr: of none.
 [[nodiscard]] const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* tries) noexcept;
 
 /// Refused by what is not replayed: rate limits, budgets, the client's own bound, a gateway that stopped.

@@ -61,7 +61,7 @@ backends:
     engine: {metrics: on, path: /prometheus/metrics, interval_seconds: 0.5, per_request_metrics: true}
     timeouts: {connect_seconds: 0.25, first_byte_seconds: 10, silence_seconds: 20, total_seconds: 30}
     retry: {retries: 1, first_wait_seconds: 0.1, wait_seconds_max: 2, on: [busy, timeout], prefer: same_target}
-    breaker: {failures: 3, open_seconds: 1, open_seconds_max: 10}
+    breaker: {failures: 3, unreachable_failures: 2, open_seconds: 1, open_seconds_max: 10}
     transport: curl
     models:
       llama:70b/q4:
@@ -232,6 +232,8 @@ routes:
     on_content_filter: next_target
     retry: {retries: 3, first_wait_seconds: 0.2, wait_seconds_max: 4, on: busy, prefer: other_target}
     among: [{target: near/gpt, weight: 3}, "*"]
+  - name: hedged
+    hedge: {percentile: 90, after_seconds_min: 0.1, after_seconds_max: 5, unlearned_after_seconds: 1, samples_min: 30, share_max: 0.1}
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
 outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}
