@@ -111,7 +111,7 @@ std::string hedge_text(const Plan& plan) {
   const HedgeRules& hedge = plan.rule->hedge;
   const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; };
   if (plan.steps.size() < 2) return ", hedge (nobody else can take it)";
-  return ", hedge at " + std::string(text(plan.steps[1].target->id)) + " after the " + std::to_string(static_cast<int>(hedge.percentile * 100 + 0.5)) +
+  return ", hedge at " + std::string(text(plan.steps[1].target->id)) + " after the " + std::to_string(std::lround(hedge.percentile * 100)) +
          "th percentile of " + std::string(text(plan.steps[0].target->id)) + " (" + ms(hedge.after_min) + " to " + ms(hedge.after_max) + ")";
 }
 
@@ -258,6 +258,13 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
     if (const MaskOrder order = mask_order(facts, config, *step.target); order.kinds.any()) {
       root["steps"].back()["masked"] = {{"kinds", text_of(order.kinds)}, {"restored", order.restore}};
     }
+  }
+  if (plan.rule != nullptr && plan.rule->hedge.is_on && plan.steps.size() > 1) {
+    const HedgeRules& hedge = plan.rule->hedge;
+    root["hedge"] = {{"target", text(plan.steps[1].target->id)},
+                     {"percentile", std::lround(hedge.percentile * 100)},
+                     {"after_ms_min", hedge.after_min.count()},
+                     {"after_ms_max", hedge.after_max.count()}};
   }
   root["ruled_out"] = nlohmann::ordered_json::array();
   for (const RuledOut& ruled : plan.ruled_out) {

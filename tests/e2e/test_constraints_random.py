@@ -103,7 +103,7 @@ def run(choose, upstreams, requests):
             if is_evaluated(status, headers, strong):
                 evaluations += 1
                 wait_until(lambda: total(gateway.metrics()["tollgate_shadow_evaluations_total"]) == evaluations, 20, f"{evaluations} evaluations")
-        hedged = int(total(gateway.metrics()["tollgate_hedges_total"]))
+        hedged = int(total(gateway.metrics().get("tollgate_hedges_total", {})))
         gateway.stop()
         for name, upstream in upstreams.items():
             for received in upstream.bodies:           # also of an attempt that was cut off before it was read

@@ -80,7 +80,7 @@ def test_a_slow_first_target_is_hedged_cut_off_and_paid_for(form, stream):
         metrics = gateway.metrics()
         assert total(metrics["tollgate_spend_usd_total"]) == sum_of_both
         assert total(metrics["tollgate_attempts_total"], target="first/m", result="hedge_lost") == 1
-        assert total(metrics["tollgate_hedges_total"], route="auto", target="second/m", result="won") == 1
+        assert total(metrics.get("tollgate_hedges_total", {}), route="auto", target="second/m", result="won") == 1
         assert total(metrics["tollgate_breaker_state"]) == 0
         # The engine itself says when it was cut off: while the winner was still answering, or within milliseconds of it.
         (cut,) = wait_until(lambda: [r for r in gateway.engine_requests("first") if r["aborted_at"]], 5, "the engine to see the end")
@@ -99,7 +99,7 @@ def test_a_first_target_that_answers_before_the_second_one_wins(stream):
         (row,) = gateway.rows("SELECT target, usd FROM requests")
         assert row["target"] == "first/m"
         assert Decimal(row["usd"]) == sum(Decimal(r["usd"]) for r in gateway.rows("SELECT usd FROM attempts")) == total(gateway.metrics()["tollgate_spend_usd_total"])
-        assert total(gateway.metrics()["tollgate_hedges_total"], result="lost") == 1
+        assert total(gateway.metrics().get("tollgate_hedges_total", {}), result="lost") == 1
         wait_until(lambda: [r for r in gateway.engine_requests("second") if r["aborted_at"]], 5, "the second to be cut off")
 
 
@@ -129,7 +129,7 @@ def test_a_second_attempt_that_fails_leaves_the_first_one_running():
             status, headers, _ = gateway.chat()
             assert status == 200 and attempts(gateway, headers) == [("first/m", "ok"), ("second/m", "upstream_status")]
             assert "hedge at second/m after" in headers["x-tollgate-reason"] and "failed (upstream_status)" in headers["x-tollgate-reason"]
-            assert total(gateway.metrics()["tollgate_hedges_total"], result="failed") == 1
+            assert total(gateway.metrics().get("tollgate_hedges_total", {}), result="failed") == 1
 
 
 def test_a_first_attempt_that_fails_leaves_the_second_one_running():
@@ -196,7 +196,7 @@ def test_a_client_that_leaves_cuts_both_off(stream):
         assert [(r["target"], r["result"]) for r in rows] == [("first/m", "client_gone"), ("second/m", "client_gone")]
         for name in ("first", "second"):
             wait_until(lambda: [r for r in gateway.engine_requests(name) if r["aborted_at"]], 5, f"{name} to be cut off")
-        assert total(gateway.metrics()["tollgate_hedges_total"], result="cut_short") == 1
+        assert total(gateway.metrics().get("tollgate_hedges_total", {}), result="cut_short") == 1
         assert total(gateway.metrics()["tollgate_breaker_state"]) == 0
 
 
@@ -225,7 +225,7 @@ def expect_no_hedge(gateway, headers=None, reason="no_target", **members):
     status, said, _ = ask(gateway, headers=headers, **members)
     assert status == 200 and attempts(gateway, said) == [("first/m", "ok")], said["x-tollgate-reason"]
     assert not gateway.engine_requests("second")
-    assert total(gateway.metrics()["tollgate_hedges_left_out_total"], reason=reason) == 1
+    assert total(gateway.metrics().get("tollgate_hedges_left_out_total", {}), reason=reason) == 1
 
 
 def test_a_constraint_holds_for_hedges():
@@ -276,9 +276,9 @@ def test_hedges_are_at_most_their_share_of_the_requests():
             answers = list(pool.map(lambda _: ask(gateway), range(requests)))
         assert all(status == 200 for status, _, _ in answers)
         metrics = gateway.metrics()
-        made = total(metrics["tollgate_hedges_total"])
+        made = total(metrics.get("tollgate_hedges_total", {}))
         assert 1 <= made <= 1 + requests // 10
-        assert total(metrics["tollgate_hedges_left_out_total"], reason="no_share") >= 20
+        assert total(metrics.get("tollgate_hedges_left_out_total", {}), reason="no_share") >= 20
 
 
 def test_what_is_slow_is_learned_from_what_was_served():
