@@ -26,7 +26,7 @@ auth:
     - {name: blue-one, team: blue, sha256: "HASH(blue-one)"}
     - {name: cheap, team: cheap, sha256: "HASH(cheap)"}
 budgets:
-  - {name: cheap, team: cheap, limit_usd: "0.002", window: day}
+  - {name: cheap, team: cheap, limit_usd: "0.002", per: day}
 backends:
   home:
     dialect: openai
