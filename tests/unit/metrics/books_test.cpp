@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "metrics/shard.hpp"
 #include "metrics/ledger_slots.hpp"
 #include "testing.hpp"
 
