@@ -12,6 +12,7 @@ import pytest
 from cached import Cached
 from gateway import PROGRAM, total, wait_until
 
+
 @pytest.fixture(scope="module")
 def cached():
     made = Cached()
