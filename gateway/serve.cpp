@@ -323,7 +323,9 @@ void Exchange::log_access(const Result<void>& outcome) {
     if (cache_) fields.push_back({"cache", std::string(name_of(cache_->result))});
     if (cache_ && cache_->served) {
       fields.push_back({"cached_from", std::string(text(cache_->answer->target))});
-    } else if (step_ < plan_->steps.size()) fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    } else if (step_ < plan_->steps.size()) {
+      fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    }
   }
   if (record_ != nullptr) fields.push_back({"cost_usd", cost_text_});
   if (!outcome) {
