@@ -32,7 +32,7 @@ class Printer {
                   dumped(time_text(question.since_us)).c_str(), dumped(time_text(question.until_us)).c_str());
     } else if (options.csv) {
       std::printf("%s\n", csv_line({"request", "started", "attempt", "target", "stood", "wanted", "result", "recovered",
-                                    "verdict", "cached"})
+                                    "cached", "verdict"})
                               .c_str());
     }
   }
@@ -48,7 +48,7 @@ class Printer {
     } else if (options_.csv) {
       std::printf("%s\n",
                   csv_line({each.request, started, std::to_string(each.number), each.target, each.stood, each.wanted,
-                            each.result, each.recovered ? "yes" : "no", std::string(name_of(each.verdict)), each.cached ? "yes" : "no"})
+                            each.result, each.recovered ? "yes" : "no", each.cached ? "yes" : "no", std::string(name_of(each.verdict))})
                       .c_str());
     } else {
       if (!any_) {
