@@ -334,6 +334,21 @@ struct Constraint {
   bool restore = false;                              ///< mask: the answer gets the values back before the client sees it
 };
 
+/// The response cache, for all routes that use it (docs/cache.md).
+inline constexpr std::size_t cache_parts = 16;       ///< an answer takes at most so small a part of it
+struct CacheConfig {
+  std::size_t bytes_max = std::size_t{64} * 1024 * 1024;   ///< of all answers kept, with what is kept beside them
+  std::size_t answer_bytes_max = 1024 * 1024;        ///< a longer answer is not kept; at most bytes_max / cache_parts
+};
+
+/// What a route may answer from the response cache.
+struct RouteCache {
+  enum class Scope : std::uint8_t { team, key };
+  milliseconds max_age{0};                           ///< an older answer is asked for again
+  Scope scope = Scope::team;                         ///< who may get an answer that somebody else was given
+  bool sampled = true;                               ///< false: only requests with temperature 0, and embeddings
+};
+
 enum class Choose : std::uint8_t { cheapest, first, fastest, weighted };
 enum class CostBasis : std::uint8_t { marginal, loaded };
 
@@ -351,6 +366,7 @@ struct Route {
   RetryOverride retry;
   OnFilter on_filter = OnFilter::refuse;
   HedgeRules hedge;
+  std::optional<RouteCache> cache;                   ///< absent: every request goes to a target
 };
 
 /// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
@@ -381,6 +397,7 @@ struct Config {
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
+  CacheConfig cache;
   ComplexityConfig complexity;
   FormatChecksConfig format_checks;
   ShadowConfig shadow;

@@ -49,6 +49,9 @@ void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
 void load_learning(MapReader& root, Draft& draft);  ///< complexity, format_checks, shadow, feedback
+/// `cache:` of all routes, and of one.
+void load_cache(const Cursor& place, CacheConfig& cache);
+void load_route_cache(const Cursor& place, Route& route);
 /// `spill_over` and `sticky`.
 void load_choice(MapReader& root, Draft& draft);
 /// What a route says about choosing, besides `choose` and `cost_basis`.

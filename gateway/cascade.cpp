@@ -60,6 +60,7 @@ Result<void> Exchange::reply_kept() {
 }
 
 std::string Exchange::reason() const {
+  if (cache_ && cache_->served) return cached_reason();
   std::string said = hedged() + retried() + reason_text(*plan_, step_);
   if (!kept_) return said;
   const std::string failed = std::string(name_of(kept_->check));

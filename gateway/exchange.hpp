@@ -13,6 +13,7 @@
 #include "gateway/attempt_policy.hpp"
 #include "gateway/answer_copy.hpp"
 #include "backends/billed_time.hpp"
+#include "gateway/cache_use.hpp"
 #include "gateway/guards.hpp"
 #include "gateway/inbound.hpp"
 #include "gateway/restore.hpp"
@@ -185,6 +186,18 @@ class Exchange {
   Task<Result<void>> until_whole(Leg& leg);
   Result<void> take_chunk(Leg& leg, std::string_view bytes);
   Result<void> check_whole(Leg& leg);
+  // cached.cpp
+  Result<void> consult_cache();
+  [[nodiscard]] bool may_give(const CachedAnswer& answer) const;
+  Result<void> reply_cached();
+  [[nodiscard]] std::string cost_member() const;
+  bool take_cost_out();
+  void store_answer();
+  void note_cached(RequestClosing& closing) const;
+  void count_cache();
+  [[nodiscard]] std::string cached_reason() const;
+  [[nodiscard]] std::chrono::seconds cached_age() const;
+  void append_cache_headers(std::string& lines) const;
 
   // again.cpp
   [[nodiscard]] RetryRules retry_rules(const Step& step) const;
@@ -221,6 +234,7 @@ class Exchange {
   void note_timings(const EngineTimings& timings) const;
   Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
+  bool write_events(std::span<const std::string_view> events, bool last);
   void send_stream_error(const Error& error);
   void append_tollgate_headers(std::string& lines, bool with_cost) const;
   static void silence(void* self);
@@ -258,6 +272,7 @@ class Exchange {
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;
+  std::unique_ptr<CacheUse> cache_;          // absent: the route does not use the response cache
   std::unique_ptr<Admitted> admitted_;       // absent: neither budgets nor limits concern it
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
   std::uint64_t conversation_ = 0;           // 0: none that could be known again

@@ -143,7 +143,7 @@ Result<void> Gateway::start() {
 
   ListenAddress address = loaded->server.listen;
   for (unsigned i = 0; i < count; ++i) {
-    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), guards_, serving_, conversations_));
+    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), guards_, serving_, conversations_, response_cache_));
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
@@ -197,6 +197,9 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   TOLLGATE_TRY(accounts_->adopt(filled));
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
+  const auto& routes = filled->routes;
+  const bool caches = std::any_of(routes.begin(), routes.end(), [](const Route& route) { return route.cache.has_value(); });
+  response_cache_.set_limit(caches ? filled->cache.bytes_max : 0);
   serving_ = std::move(serving);
   apply_drains();
   prober_->watch(filled);
@@ -426,6 +429,9 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   Hedges::Totals hedges;
   for (const auto& reactor : reactors_) reactor->hedges().add_to(hedges);
   collect_hedges(hedges, families);
+  CacheCounts::Totals cached;
+  for (const auto& reactor : reactors_) reactor->cache_counts().add_to(cached);
+  collect_cache(cached, response_cache_.status(), families);
 }
 
 }  // namespace tollgate

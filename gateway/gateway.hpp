@@ -63,6 +63,7 @@ class Gateway {
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
+  [[nodiscard]] ResponseCache& response_cache() noexcept { return response_cache_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
   /// Where this machine itself reaches the data port.
@@ -102,6 +103,7 @@ class Gateway {
   std::set<std::string> drained_;        // backends, by name
   Outliers outliers_;
   Conversations conversations_;
+  ResponseCache response_cache_;
   EngineBoard engines_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;

@@ -28,7 +28,7 @@ constexpr std::chrono::milliseconds accept_pause{50};           // after a failu
 constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
 }  // namespace
 
-Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations)
+Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations, ResponseCache& cache)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
@@ -37,6 +37,7 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       jobs_(make_job_transport(context_, poll_, wheel_, *native_, *curl_)),
       books_(books),
       conversations_(conversations),
+      cache_(cache),
       guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),

@@ -15,12 +15,14 @@
 #include "backends/job_transport.hpp"
 #include "backends/jobs.hpp"
 #include "backends/socket_poll.hpp"
+#include "gateway/cache_counts.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
 #include "gateway/hedges.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/resilience_counts.hpp"
+#include "gateway/response_cache.hpp"
 #include "gateway/routing_counts.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
@@ -44,8 +46,8 @@ struct ReactorCounts {
 
 class Reactor {
  public:
-  /// `conversations` is shared by all reactors and outlives them.
-  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations);
+  /// `conversations` and `cache` are shared by all reactors and outlive them.
+  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations, ResponseCache& cache);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -66,6 +68,7 @@ class Reactor {
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
   [[nodiscard]] const Hedges& hedges() const noexcept { return hedges_; }
+  [[nodiscard]] const CacheCounts& cache_counts() const noexcept { return cache_counts_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
@@ -79,6 +82,8 @@ class Reactor {
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
   [[nodiscard]] Hedges& hedges() noexcept { return hedges_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
+  [[nodiscard]] CacheCounts& cache_counts() noexcept { return cache_counts_; }
+  [[nodiscard]] ResponseCache& response_cache() noexcept { return cache_; }   ///< of all reactors
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
@@ -119,6 +124,8 @@ class Reactor {
   std::unique_ptr<Transport> native_, curl_, jobs_;   // the last over the others
   Books& books_;
   Conversations& conversations_;
+  ResponseCache& cache_;
+  CacheCounts cache_counts_;
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
   Hedges hedges_;

@@ -47,6 +47,7 @@ Task<bool> Exchange::serve() {
   give_back();
   if (!outcome) co_await refuse(outcome.error());
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
+  if (cache_ && outcome) store_answer();
   settle(outcome);
   if (outcome) review_answer();
   if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
@@ -98,9 +99,12 @@ Task<Result<void>> Exchange::infer() {
   if (!outcome) co_return outcome;
   if (!take_slot()) outcome = co_await wait_for_slot();
   if (outcome) outcome = decide_route();
-  if (outcome && needs_admission()) outcome = co_await admit();
+  if (outcome && plan_->rule != nullptr && plan_->rule->cache) outcome = consult_cache();
+  const bool cached = cache_ && cache_->answer;
+  if (outcome && !cached && needs_admission()) outcome = co_await admit();
   note_decision();
   keep_for_sample();
+  if (outcome && cached) co_return reply_cached();
   if (outcome) outcome = co_await forward();
   co_return outcome;
 }
@@ -297,6 +301,8 @@ void Exchange::settle(const Result<void>& outcome) {
   }
   if (replied_ && number_ < record_->row.attempts) closing.answered_by = plan_->steps[step_].target->id;   // not the last that was begun: it was hedged
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
+  if (cache_ && cache_->served) note_cached(closing);
+  if (cache_) count_cache();
   charge_unheld();
   std::unique_ptr<const OpenRequest> seen;
   if (sampled_body_) seen = std::make_unique<const OpenRequest>(*record_);
@@ -316,7 +322,12 @@ void Exchange::log_access(const Result<void>& outcome) {
   if (plan_) {
     fields.push_back({"route", std::string(text(plan_->route))});
     fields.push_back({"tier", std::string(name_of(complexity_.tier))});
-    if (step_ < plan_->steps.size()) fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    if (cache_) fields.push_back({"cache", std::string(name_of(cache_->result))});
+    if (cache_ && cache_->served) {
+      fields.push_back({"cached_from", std::string(text(cache_->answer->target))});
+    } else if (step_ < plan_->steps.size()) {
+      fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    }
   }
   if (record_ != nullptr) fields.push_back({"cost_usd", cost_text_});
   if (!outcome) {

@@ -33,6 +33,7 @@ struct Serving {
   std::vector<std::vector<RateGate*>> gates;       ///< per target, of each of its backend's keys; owned by the board
   std::vector<TargetHealth*> health;               ///< per target; owned by the board
   std::vector<EngineState*> engines;               ///< per backend; likewise
+  std::vector<std::uint64_t> meaning;              ///< per target: changes when its name comes to mean another endpoint or model
   std::vector<TimingsSeen*> timings;               ///< per target; likewise
   struct VirtualModel {
     std::string_view name;                         ///< of the config

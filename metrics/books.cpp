@@ -342,6 +342,11 @@ void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) n
     if (!last_two_ended) end_open_attempts(request, clock_());
     row.target = closing.answered_by != NameId::none ? closing.answered_by : request.current().target;
   }
+  row.cached_from = closing.cached.from;
+  row.cached_origin = closing.cached.origin;
+  row.cached_masked = closing.cached.masked;
+  row.saved_known = closing.cached.saved.has_value();
+  row.saved = closing.cached.saved.value_or(Usd{});
   row.result = closing.result;
   row.http_status = static_cast<std::int16_t>(closing.http_status);
   row.ended_us = row.arrived_us + micros(closing.duration);

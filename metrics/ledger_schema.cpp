@@ -165,6 +165,19 @@ CREATE TABLE decision (
 ) STRICT;
 )sql";
 
+constexpr const char* schema_8 = "";   // reserved for hedged attempts
+
+constexpr const char* schema_9 = R"sql(
+-- Requests that the response cache answered: they have no attempt, and cost nothing.
+CREATE TABLE cached (
+  request INTEGER PRIMARY KEY,
+  target INTEGER NOT NULL,          -- a name: whose answer it was
+  origin INTEGER NOT NULL,          -- the request it was made for; may be folded by now
+  saved_pusd INTEGER,               -- what the attempt was charged that made it; NULL: not known
+  masked INTEGER NOT NULL           -- 1: the target was sent masked text
+) STRICT;
+)sql";
+
 /// The kinds of charges, as their columns are named.
 constexpr const char* charge_kinds[] = {"input",       "cached_input",       "cache_write", "output",
                                         "request",     "gpu",                "reasoning",   "web_search",
@@ -222,7 +235,9 @@ std::string requests_view() {
          // A sum that lacks an unknown part is not the cost of the request: NULL, with what is known beside it.
          "CASE WHEN EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1) THEN NULL ELSE " +
          usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " END AS usd, " +
-         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, r.id FROM request r;";
+         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, "
+         "(SELECT n.text FROM cached c JOIN name n ON n.id=c.target WHERE c.request=r.id) AS cached_from, " +
+         "(SELECT iif(c.saved_pusd IS NULL,NULL," + usd("c.saved_pusd") + ") FROM cached c WHERE c.request=r.id) AS usd_saved, r.id FROM request r;";
 }
 
 std::string attempts_view() {
@@ -293,7 +308,7 @@ std::string facts_view() {
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6, schema_7};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6, schema_7, schema_8, schema_9};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }

@@ -15,7 +15,7 @@ namespace {
 
 __extension__ typedef unsigned __int128 UInt128;  // NOLINT(modernize-use-using): -Wpedantic knows no other way
 
-constexpr std::uint64_t layout_version = 7;
+constexpr std::uint64_t layout_version = 8;
 
 /// 64 bits over bytes, 16 at a time, by 64 x 64 -> 128 bit products folded together.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {

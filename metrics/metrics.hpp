@@ -64,6 +64,13 @@ struct RequestClosing {
   std::chrono::nanoseconds overhead{0};      ///< what the gateway added, upstream time left out
   std::chrono::nanoseconds first_token{-1};  ///< arrival to first byte of the answer to the client; negative: none
   std::chrono::nanoseconds duration{0};
+  /// An answer of the response cache. No attempt was made, nothing is charged.
+  struct Cached {
+    NameId from{};                           ///< the target that gave it, to another request; none: it is not one
+    RequestId origin{};                      ///< that request
+    std::optional<Usd> saved;                ///< what its attempt was charged; absent: not known
+    bool masked = false;                     ///< the target was sent masked text
+  } cached;
   NameId answered_by{};                      ///< whose answer the client got, if not that of the last attempt
 };
 

@@ -93,6 +93,11 @@ struct RequestRow {
   std::uint64_t covered = 0;             ///< which of them covered it, in their order
   std::uint8_t masked = 0;               ///< bit i: attempt i + 1 was sent masked text
   Purpose purpose = Purpose::client;
+  bool cached_masked = false;            ///< … and was sent masked text
+  bool saved_known = false;
+  NameId cached_from{};                  ///< whose answer it was, if the response cache gave it: no attempt was made
+  RequestId cached_origin{};             ///< the request that answer was made for
+  Usd saved;                             ///< what the attempt was charged that made it, if that is known
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 

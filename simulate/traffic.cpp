@@ -25,7 +25,8 @@ struct Close {
 // Without requests that the gateway made itself (shadow evaluation, judges): they are not traffic. Every table is read once, in the order of its key, and put together here.
 constexpr const char* requests_sql =
     "SELECT id,arrived_us,duration_us,model,route,team,key,target,complexity_ppm,tier,surface,flags,result,attempts,input_bytes "
-    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id";
+    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ";
+constexpr const char* uncached_sql = "AND NOT EXISTS(SELECT 1 FROM cached WHERE cached.request=request.id) ";
 constexpr const char* tries_sql =
     "SELECT request,target,result,usage_source,pool_method,pricing,started_after_us,first_token_after_us,ended_after_us,input,cached_input,"
     "cache_write,output,reasoning,cache_write_1h,input_audio,cached_input_audio,input_image,cached_input_image,output_audio,output_image,"
@@ -82,6 +83,7 @@ class Reading {
     if (version < schema_min) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by an older tollgate; serve with this one first");
     if (version > ledger_schema_version) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by a newer tollgate");
     TOLLGATE_TRY(has_facts_, exists("SELECT 1 FROM sqlite_schema WHERE name='decision'"));
+    TOLLGATE_TRY(has_cached_, exists("SELECT 1 FROM sqlite_schema WHERE name='cached'"));
     TOLLGATE_TRY(has_outcomes_, exists("SELECT 1 FROM sqlite_schema WHERE name='outcome'"));
     return success();
   }
@@ -157,7 +159,8 @@ class Reading {
   }
 
   Result<void> read_requests() {
-    TOLLGATE_TRY(const Statement statement, prepared(requests_sql));
+    const std::string sql = std::string(requests_sql) + (has_cached_ ? uncached_sql : "") + "ORDER BY id";
+    TOLLGATE_TRY(const Statement statement, prepared(sql.c_str()));
     sqlite3_bind_int64(statement.get(), 2, question_.since_us);
     sqlite3_bind_int64(statement.get(), 3, question_.until_us);
     return each(statement, [&](sqlite3_stmt* row) {
@@ -287,13 +290,24 @@ class Reading {
     sqlite3_bind_int64(statement.get(), 3, (question_.until_us + day_us - 1) / day_us);
     if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
     traffic_.folded_requests = sqlite3_column_int64(statement.get(), 0);
+    return read_cached();
+  }
+
+  // No target had any work with them, and they say nothing of what one would have made of it.
+  Result<void> read_cached() {
+    if (!has_cached_) return success();
+    TOLLGATE_TRY(const Statement statement, prepared("SELECT count(*) FROM cached c JOIN request r ON r.id=c.request WHERE r.id>=?1 AND r.arrived_us>=?2 AND r.arrived_us<?3"));
+    sqlite3_bind_int64(statement.get(), 2, question_.since_us);
+    sqlite3_bind_int64(statement.get(), 3, question_.until_us);
+    if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
+    traffic_.cached_requests = sqlite3_column_int64(statement.get(), 0);
     return success();
   }
 
   const TrafficQuestion& question_;
   const OnProgress& on_progress_;
   std::unique_ptr<sqlite3, Close> connection_;
-  bool has_facts_ = false, has_outcomes_ = false;
+  bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false;
   std::unordered_map<std::int64_t, std::string> texts_;
   std::unordered_map<std::int64_t, NameId> names_;
   std::unordered_map<std::int64_t, RowResult> results_;

@@ -64,6 +64,7 @@ struct Traffic {
   std::vector<RecordedRequest> requests;     ///< by arrival
   std::vector<RecordedTry> tries;
   std::vector<RecordedPool> pools;
+  std::int64_t cached_requests = 0;          ///< answered by the response cache: not in `requests`
   std::int64_t folded_requests = 0;          ///< of the period, kept as daily sums only: cannot be replayed
 
   [[nodiscard]] const RecordedTry* tries_of(const RecordedRequest& request) const noexcept { return tries.data() + request.first_try; }

@@ -194,6 +194,8 @@ AdminReply metrics(Gateway& gateway, const AdminRequest& request) {
   return {200, "text/plain; version=0.0.4; charset=utf-8", gateway.accounts().render_metrics(), {}};
 }
 
+AdminReply clear_cache(Gateway& gateway) { return json(200, {{"cleared", gateway.response_cache().clear()}}); }
+
 AdminReply overview(Gateway& gateway) { return {200, "application/json", gateway.live().overview() + "\n", {}}; }
 
 // Others, which take their time, are in server.cpp.
@@ -206,6 +208,7 @@ constexpr Page pages[] = {
     {"/admin/v1/backends", "GET", plain<backends>},
     {"/admin/v1/pools", "GET", plain<pools>},
     {"/admin/v1/budgets", "GET", plain<budgets>},
+    {"/admin/v1/cache/clear", "POST", plain<clear_cache>},
     {"/-/reload", "POST", plain<reload>},
 };
 

@@ -1,6 +1,7 @@
 """The dashboards about money: Spend and Pools."""
 
 from boards_budgets import budgets
+from boards_cache import cache
 from boards_engine import load, truth
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed, gap_colors, graph, increase, or_zero, rate, series,
                     stat, table, thresholds)
@@ -104,7 +105,7 @@ def spend():
     ]
     return board("spend", "What it costs, who it is for, and what it would have cost elsewhere. Sums are of counters; the ledger has the "
                  "last word: tollgate costs.", ["team", "route", "target", "baseline"],
-                 [("Now", now), ("Budgets and limits", budgets()), ("Savings", savings), ("What for", where), ("Per request and token", unit)])
+                 [("Now", now), ("Budgets and limits", budgets()), ("Savings", savings), ("Response cache", cache()), ("What for", where), ("Per request and token", unit)])
 
 
 def of_pool(expression):

@@ -40,6 +40,7 @@ def config():
     timed += """\
   - {name: spill, when: {model: spill}, choose: first, among: [managed/narrow, managed/large]}
   - {name: checked, when: {model: checked}, choose: first, among: [gpu/llama, managed/large], cascade: true}
+  - {name: faq, when: {model: faq}, among: [managed/large], cache: {max_age_seconds: 600}}
 """
     timed += "shadow: {share: 0.3, target: managed/large, judge: managed/large}\n"
     return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n" \
@@ -135,6 +136,7 @@ class Load:
         self.chat(team, SIMPLE[n % len(SIMPLE)], stream=True, max_tokens=12)
         self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
         self.chat(team, "[[sim-echo: this is no JSON]] x", model="checked", response_format={"type": "json_object"})
+        self.chat(team, SIMPLE[n % len(SIMPLE)], model="faq")     # from the second round on answered from memory
         long = threading.Thread(target=self.chat, args=(team, "[[sim-tokens: 24]] x", "spill"))
         long.start()
         time.sleep(0.015)

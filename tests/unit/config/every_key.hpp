@@ -229,6 +229,7 @@ routes:
     deadline_ms: 20000
     sticky: true
     cascade: true
+    cache: {max_age_seconds: 3600, scope: key, sampled: false}
     on_content_filter: next_target
     retry: {retries: 3, first_wait_seconds: 0.2, wait_seconds_max: 4, on: busy, prefer: other_target}
     among: [{target: near/gpt, weight: 3}, "*"]
@@ -236,6 +237,7 @@ routes:
     hedge: {percentile: 90, after_seconds_min: 0.1, after_seconds_max: 5, unlearned_after_seconds: 1, samples_min: 30, share_max: 0.1}
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
+cache: {bytes_max: 33554432, answer_bytes_max: 262144}
 outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}
 )";
 
