@@ -308,7 +308,7 @@ int run(int argc, char** argv) {
   explain_command->add_option("--at", explain_options.at, "When the request arrives, for conditions on time: a moment in UTC such as 2026-11-21T22:30")
       ->capture_default_str();
   explain_command->add_option("--state", explain_options.states,
-                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle")->allow_extra_args(false);
+                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle, serverless pools have no worker up")->allow_extra_args(false);
   explain_command->add_option("--draw", explain_options.draw, "Of weighted routes: another number, another draw")->capture_default_str();
   explain_command->add_flag("--json", explain_options.json, "Print as JSON");
   explain_command->callback([&] {

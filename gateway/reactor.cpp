@@ -15,6 +15,7 @@
 #include "gateway/session.hpp"
 #include "gateway/shadow_run.hpp"
 #include "router/forecast.hpp"
+#include "router/serverless.hpp"
 
 namespace tollgate {
 
@@ -195,6 +196,11 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);
     state.kv_cache_usage = engine.kv_cache_usage.load(std::memory_order_relaxed);
     note_saturation(targets[i], serving, health, state);
+    if (const std::optional<Pool>& pool = serving.config->backend_of(targets[i]).pool; pool && pool->billing == Billing::serverless) {
+      const WorkersNow workers{engine.workers_up.load(std::memory_order_relaxed), engine.workers_booting.load(std::memory_order_relaxed),
+                               engine.pool_in_flight.load(std::memory_order_relaxed)};
+      if (workers.up >= 0) note_workers(*pool, workers, state);
+    }
     if (!refresh) continue;
     state.loaded_usd_per_million_tokens = Usd{engine.loaded_picodollars_per_million.load(std::memory_order_relaxed)};
     const Books::Learned learned = books_.learned(targets[i].id);
