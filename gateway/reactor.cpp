@@ -14,6 +14,7 @@
 #include "gateway/reply.hpp"
 #include "gateway/session.hpp"
 #include "gateway/shadow_run.hpp"
+#include "gateway/warm_up.hpp"
 #include "router/forecast.hpp"
 #include "router/serverless.hpp"
 
@@ -41,6 +42,7 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
+      warm_up_runs_(std::make_unique<WarmUpRuns>(*this)),
       grace_(wheel_, [](void* self) {
         for (Session& session : *static_cast<Reactor*>(self)->sessions_) session.connection().close();
       }, this) {}
@@ -161,12 +163,13 @@ void Reactor::drain(std::chrono::milliseconds grace) {
     }
     grace_.set(grace);
     shadow_runs_->stop();
+    warm_up_runs_->stop();
     stop_if_drained();
   });
 }
 
 void Reactor::stop_if_drained() {
-  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle()) return;
+  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle() || !warm_up_runs_->idle()) return;
   native_->close_idle();
   curl_->close_idle();
   wheel_.stop();
