@@ -81,7 +81,7 @@ PayerScope load_scope(MapReader& section, const Config& config, WithTargets with
   std::vector<std::string> routes{"direct"}, targets;
   for (const Route& route : config.routes) routes.emplace_back(text(route.name));
   for (const Target& target : config.targets) targets.emplace_back(text(target.id));
-  if (with_targets == WithTargets::yes) routes.insert(routes.end(), {"(shadow)", "(judge)"});  // what evaluations are recorded as
+  if (with_targets == WithTargets::yes) routes.insert(routes.end(), {"(shadow)", "(judge)", "(warm-up)"});  // what the gateway's own calls are recorded as
   scope.routes = load_patterns(section.at("route"), routes, "route");
   if (with_targets == WithTargets::yes) scope.targets = load_patterns(section.at("target"), targets, "target");
   return scope;

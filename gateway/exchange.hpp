@@ -74,6 +74,7 @@ class Exchange {
   Result<void> mask_inbound(PiiKinds kinds, Masked& masked, std::unique_ptr<InboundRequest>& made) const;
   Result<void> write_inbound(const Backend& backend, const Target& target, WireBody& wire);
   [[nodiscard]] const Dialect& dialect_for(const Backend& backend) const noexcept;
+  [[nodiscard]] ClientForm answered_in() const noexcept;
   void begin_writing();
   Result<void> say(Pieces& events, std::string& memory);
   Result<void> say_end(Pieces& events, const Usage& usage, std::string& memory);

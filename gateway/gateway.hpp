@@ -29,6 +29,7 @@
 #include "gateway/guards.hpp"
 #include "gateway/outliers.hpp"
 #include "gateway/reactor.hpp"
+#include "gateway/warm_up.hpp"
 #include "metrics/metrics.hpp"
 
 namespace tollgate {
@@ -62,6 +63,7 @@ class Gateway {
   [[nodiscard]] ServingPtr serving() const { return serving_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
+  [[nodiscard]] WarmUps& warm_ups() noexcept { return warm_ups_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] ResponseCache& response_cache() noexcept { return response_cache_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
@@ -110,6 +112,7 @@ class Gateway {
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<AnswerReview> review_;
   std::unique_ptr<Shadows> shadows_;
+  WarmUps warm_ups_;
   Guards guards_;
   ServingPtr serving_;
   std::unique_ptr<Prober> prober_;

@@ -13,6 +13,11 @@
 
 namespace tollgate::cli {
 
+int print_version(bool json) {
+  std::printf(json ? "{\n  \"name\": \"tollgate\",\n  \"version\": \"%s\"\n}\n" : "tollgate %s\n", TOLLGATE_VERSION);
+  return ok;
+}
+
 void print_error(const std::string& message) { std::fprintf(stderr, "tollgate: %s\n", message.c_str()); }
 
 namespace {
@@ -207,7 +212,8 @@ void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
       ->check(CLI::Range(0.01, 300.0))
       ->capture_default_str();
   command->add_flag("--live", options.live, "Ask only whether the process is alive (/healthz), not whether it can serve (/readyz)");
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
+  CLI::Option* quiet = command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
+  command->add_flag("--json", options.json, "Print what was answered as JSON")->excludes(quiet);
   command->callback([&options, &code] { code = healthcheck(options); });
 }
 
@@ -224,7 +230,7 @@ void add_train(CLI::App& app, TrainOptions& options, int& code) {
   command->callback([&options, &code] { code = train(options); });
 }
 
-void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
+void add_pools(CLI::App& app, PoolsOptions& options, WarmOptions& warm, int& code) {
   CLI::App* command = app.add_subcommand("pools", "Ask the running gateway what its pools cost, how full they are, and what their engines say");
   add_config(*command, options.config);
   command->add_option("--url", options.url, "Its admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
@@ -232,7 +238,15 @@ void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
       ->check(CLI::Range(0.01, 300.0))
       ->capture_default_str();
   command->add_flag("--json", options.json, "Print all that is known, as JSON");
-  command->callback([&options, &code] { code = pools(options); });
+  CLI::App* wake = command->add_subcommand("warm", "Wake a pool that scales to zero, before it is needed; exit code 1 if it cannot be brought up");
+  add_config(*wake, warm.config);
+  wake->add_option("--url", warm.url, "The admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
+  wake->add_option("backend", warm.backend, "The backend whose pool it is")->required();
+  wake->add_option("--model", warm.model, "The model to be asked; the backend's first if not given");
+  CLI::Option* wait = wake->add_flag("--wait", warm.wait, "Until it is up");
+  wake->add_option("--timeout-seconds", warm.timeout_seconds, "How long to wait")->check(CLI::Range(0.01, 86'400.0))->capture_default_str()->needs(wait);
+  wake->add_flag("--json", warm.json, "Print as JSON");
+  command->callback([=, &options, &warm, &code] { code = wake->parsed() ? warm_pool(warm) : pools(options); });
 }
 
 /// What is made of the commands themselves, when all of them are there.
@@ -278,7 +292,8 @@ int run(int argc, char** argv) {
   add_healthcheck(app, healthcheck_options, code);
 
   PoolsOptions pools_options;
-  add_pools(app, pools_options, code);
+  WarmOptions warm_options;
+  add_pools(app, pools_options, warm_options, code);
 
   NewKeyOptions key_options;
   CLI::App* keys_command = app.add_subcommand("keys", "API keys of the gateway's clients");
@@ -308,7 +323,7 @@ int run(int argc, char** argv) {
   explain_command->add_option("--at", explain_options.at, "When the request arrives, for conditions on time: a moment in UTC such as 2026-11-21T22:30")
       ->capture_default_str();
   explain_command->add_option("--state", explain_options.states,
-                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle")->allow_extra_args(false);
+                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle, serverless pools have no worker up")->allow_extra_args(false);
   explain_command->add_option("--draw", explain_options.draw, "Of weighted routes: another number, another draw")->capture_default_str();
   explain_command->add_flag("--json", explain_options.json, "Print as JSON");
   explain_command->callback([&] {
@@ -358,7 +373,10 @@ int run(int argc, char** argv) {
 
   simulator::CommandLineDraft draft;   // for the documents only: main() hands `sim` over before this parser sees it
   simulator::declare_command_line(*app.add_subcommand("sim", "Run a simulated engine on its own"), draft);
-  app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });
+  bool version_json = false;
+  CLI::App* version_command = app.add_subcommand("version", "Print the version");
+  version_command->add_flag("--json", version_json, "Print as JSON");
+  version_command->callback([&] { code = print_version(version_json); });
   std::string shell;
   add_documents(app, shell, code);
 

@@ -14,7 +14,9 @@
 #include "gateway/reply.hpp"
 #include "gateway/session.hpp"
 #include "gateway/shadow_run.hpp"
+#include "gateway/warm_up.hpp"
 #include "router/forecast.hpp"
+#include "router/serverless.hpp"
 
 namespace tollgate {
 
@@ -41,6 +43,7 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
+      warm_up_runs_(std::make_unique<WarmUpRuns>(*this)),
       grace_(wheel_, [](void* self) {
         for (Session& session : *static_cast<Reactor*>(self)->sessions_) session.connection().close();
       }, this) {}
@@ -161,12 +164,13 @@ void Reactor::drain(std::chrono::milliseconds grace) {
     }
     grace_.set(grace);
     shadow_runs_->stop();
+    warm_up_runs_->stop();
     stop_if_drained();
   });
 }
 
 void Reactor::stop_if_drained() {
-  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle()) return;
+  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle() || !warm_up_runs_->idle()) return;
   native_->close_idle();
   curl_->close_idle();
   wheel_.stop();
@@ -197,6 +201,11 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);
     state.kv_cache_usage = engine.kv_cache_usage.load(std::memory_order_relaxed);
     note_saturation(targets[i], serving, health, state);
+    if (const std::optional<Pool>& pool = serving.config->backend_of(targets[i]).pool; pool && pool->billing == Billing::serverless) {
+      const WorkersNow workers{engine.workers_up.load(std::memory_order_relaxed), engine.workers_booting.load(std::memory_order_relaxed),
+                               engine.pool_in_flight.load(std::memory_order_relaxed)};
+      if (workers.up >= 0) note_workers(*pool, workers, state);
+    }
     if (!refresh) continue;
     state.loaded_usd_per_million_tokens = Usd{engine.loaded_picodollars_per_million.load(std::memory_order_relaxed)};
     const Books::Learned learned = books_.learned(targets[i].id);

@@ -34,6 +34,7 @@ class AnswerReview;
 class Session;
 class ShadowRuns;
 class Shadows;
+class WarmUpRuns;
 struct Guards;
 
 /// What the control thread wants to know of a reactor at any time.
@@ -77,7 +78,9 @@ class Reactor {
   [[nodiscard]] Books& books() noexcept { return books_; }
   [[nodiscard]] AnswerReview& review() noexcept { return *review_; }
   [[nodiscard]] ShadowRuns& shadow_runs() noexcept { return *shadow_runs_; }
-  void evaluation_ended() { stop_if_drained(); }
+  [[nodiscard]] WarmUpRuns& warm_up_runs() noexcept { return *warm_up_runs_; }
+  /// Of shadow evaluations and warm-ups.
+  void own_work_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
   [[nodiscard]] Hedges& hedges() noexcept { return hedges_; }
@@ -138,6 +141,7 @@ class Reactor {
   std::span<const std::unique_ptr<Reactor>> peers_;
   AnswerReview* review_ = nullptr;
   std::unique_ptr<ShadowRuns> shadow_runs_;
+  std::unique_ptr<WarmUpRuns> warm_up_runs_;
   ReactorCounts counts_;
   Deadline grace_;
   bool draining_ = false;

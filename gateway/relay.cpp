@@ -299,13 +299,14 @@ bool Exchange::write_events(std::span<const std::string_view> events, bool last)
     append_head(head_text, head, reactor_.date(arrived_us_ / 1'000'000));
     buffers.push_back(asio::buffer(head_text));
     first_byte_at_ = std::chrono::steady_clock::now();
-    if (!copy_ && !race_) body_ = std::string();   // no other target can be asked any more: the request's text has done its work
+    // No other target can be asked any more: the request's text has done its work, unless the answer is judged by it.
+    if (!copy_ && !race_) body_ = std::string();
     chat_.texts.clear();
     chat_.texts.shrink_to_fit();
     if (screening_) screening_->forget_text();
     if (masked_) masked_->masked.body = std::string();
     if (masked_) masked_->inbound.reset();
-    if (inbound_ && !race_) inbound_->forget_text();
+    if (inbound_ && !copy_ && !race_) inbound_->forget_text();
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();

@@ -133,7 +133,7 @@ CREATE TABLE pool_clock (
 )sql";
 
 constexpr const char* schema_6 = R"sql(
--- Bits 2 and 3 of request.flags may now say that it was made by the gateway itself: 1 shadow 2 judge.
+-- Bits 2 and 3 of request.flags may now say that it was made by the gateway itself: 1 shadow 2 judge 3 warm-up.
 -- What routing saw of a request, never its text.
 CREATE TABLE features (
   request INTEGER PRIMARY KEY,
@@ -227,7 +227,7 @@ std::string requests_view() {
          "CASE r.tier WHEN 0 THEN 'SIMPLE' WHEN 1 THEN 'MEDIUM' WHEN 2 THEN 'COMPLEX' ELSE 'REASONING' END AS tier, "
          "CASE r.surface WHEN 0 THEN 'chat' WHEN 1 THEN 'completions' ELSE 'embeddings' END AS surface, "
          "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, "
-         "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' ELSE 'client' END AS purpose, " +
+         "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' WHEN 3 THEN 'warm-up' ELSE 'client' END AS purpose, " +
          name("r.result") + " AS result, r.http_status, r.attempts, r.input_bytes, " +
          of_attempts("coalesce(sum(a.input+a.cached_input+a.cache_write+a.cache_write_1h+a.input_audio+a.cached_input_audio+"
                      "a.input_image+a.cached_input_image),0)") + " AS input_tokens, " +

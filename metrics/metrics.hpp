@@ -139,6 +139,7 @@ struct PoolStatus {
   GpuTime busy_gpu_time, idle_gpu_time, foreign_gpu_time, cold_start_gpu_time, minimum_gpu_time, down_gpu_time;
   std::int64_t in_flight = 0;
   std::int64_t workers_up = 0;             ///< of a serverless pool, booting ones included
+  std::int64_t workers_booting = 0;        ///< of those
   double busy_ratio = 0;                   ///< share of the last five minutes with work in flight (BusyWindow)
 };
 

@@ -70,8 +70,8 @@ struct AttemptRow {
   Charge charge;
 };
 
-/// Whom a request serves: a client, or the gateway itself, after a client was served.
-enum class Purpose : std::uint8_t { client, shadow, judge };
+/// Whom a request serves: a client, or the gateway itself, after a client was served or to wake a pool. Two bits in the ledger.
+enum class Purpose : std::uint8_t { client, shadow, judge, warm_up };
 [[nodiscard]] std::string_view name_of(Purpose purpose) noexcept;
 
 struct RequestRow {

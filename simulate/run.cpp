@@ -9,6 +9,7 @@
 #include "metrics/pricing.hpp"
 #include "router/complexity.hpp"
 #include "router/forecast.hpp"
+#include "router/serverless.hpp"
 #include "simulate/budget_watch.hpp"
 #include "simulate/last_turns.hpp"
 #include "simulate/tally.hpp"
@@ -240,6 +241,10 @@ class Simulation {
       if (const Engine* const engine = engines_[target.backend].get(); engine != nullptr && backend.is_scraped()) {
         state.engine_running = static_cast<std::int32_t>(engine->running());
         state.engine_waiting = static_cast<std::int32_t>(engine->waiting());
+      }
+      if (backend.pool && backend.pool->billing == Billing::serverless) {
+        const PoolStatus pool = engines_[target.backend]->status(now_us);
+        note_workers(*backend.pool, {pool.workers_up, pool.workers_booting, pool.in_flight}, state);
       }
       state.was_saturated = life.was_saturated;
       life.was_saturated = state.was_saturated = is_saturated(target, state, config_.spill_over);

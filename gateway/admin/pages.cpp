@@ -1,5 +1,6 @@
 #include "gateway/admin/pages.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -90,6 +91,15 @@ Json engine(const EngineStatus& status) {
           {"generation_tokens", tokens(status.generation)}};
 }
 
+/// Of a serverless pool: cold, booting or warm, by its rules; null: workers are none of it.
+Json worker_state(Gateway& gateway, const PoolStatus& pool) {
+  const Config& config = *gateway.serving()->config;
+  const auto backend = std::find_if(config.backends.begin(), config.backends.end(), [&](const Backend& each) { return each.pool && each.pool->name == pool.pool; });
+  if (backend == config.backends.end() || backend->pool->billing != Billing::serverless) return {};
+  if (pool.workers_up == 0) return "cold";
+  return pool.workers_up > pool.workers_booting ? "warm" : "booting";
+}
+
 AdminReply pools(Gateway& gateway) {
   Json all = Json::array();
   for (const PoolStatus& pool : gateway.accounts().pools()) {
@@ -104,6 +114,9 @@ AdminReply pools(Gateway& gateway) {
                {"rounding_usd", decimal_text(pool.rounding)},
                {"in_flight", pool.in_flight},
                {"workers_up", pool.workers_up},
+               {"workers_booting", pool.workers_booting},
+               {"state", worker_state(gateway, pool)},
+               {"warm_up", warm_up_report(gateway, pool.pool)},
                {"busy_ratio", pool.busy_ratio}};
     add_engine(entry, gateway.engine_watch().pool(pool.pool));
     all.push_back(std::move(entry));
@@ -237,6 +250,7 @@ nlohmann::ordered_json targets_report(const Serving& serving) { return targets(s
 AdminReply answer_admin(Gateway& gateway, const AdminRequest& request) {
   const std::string_view path = request.path();
   const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (std::optional<AdminReply> warmed = answer_warm(gateway, request)) return *std::move(warmed);
   if (std::optional<AdminReply> drained = answer_drain(gateway, request.method, path)) return *std::move(drained);
   for (const Page& page : pages) {
     if (page.path != path) continue;

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "config/names.hpp"
+
 namespace tollgate {
 
 class Gateway;
@@ -36,6 +38,9 @@ struct AdminReply {
 [[nodiscard]] nlohmann::ordered_json targets_report(const Serving& serving);
 
 /// admin/drain.cpp: nullopt if the path is none of its.
+[[nodiscard]] std::optional<AdminReply> answer_warm(Gateway& gateway, const AdminRequest& request);   // admin/warm.cpp, likewise
+/// The last warm-up of a backend; null: none was asked for.
+[[nodiscard]] nlohmann::ordered_json warm_up_report(Gateway& gateway, NameId backend);
 [[nodiscard]] std::optional<AdminReply> answer_drain(Gateway& gateway, std::string_view method, std::string_view path);
 
 }  // namespace tollgate

@@ -30,6 +30,7 @@ struct HealthcheckOptions {
   double timeout_seconds = 3;
   bool live = false;             ///< /healthz instead of /readyz
   bool quiet = false;            ///< say nothing if all is well
+  bool json = false;
 };
 /// Whether the gateway that runs here can serve.
 int healthcheck(const HealthcheckOptions& options);
@@ -42,6 +43,19 @@ struct PoolsOptions {
 };
 /// What the running gateway knows of its hardware and engines now.
 int pools(const PoolsOptions& options);
+
+struct WarmOptions {
+  std::string config, url;       ///< as of pools
+  std::string backend, model;    ///< model "": the backend's first
+  bool wait = false;             ///< until it is up, or cannot be brought up
+  double timeout_seconds = 900;  ///< of the wait
+  bool json = false;
+};
+/// Wakes a pool that scales to zero.
+int warm_pool(const WarmOptions& options);
+
+/// `tollgate version`.
+int print_version(bool json);
 
 struct NewKeyOptions {
   std::string name, team;
