@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "gateway/admin/advice_board.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/answer_review.hpp"
@@ -97,6 +98,7 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  advice_.reset();
   live_.reset();
   scraper_.reset();
   prober_.reset();
@@ -148,6 +150,8 @@ Result<void> Gateway::start() {
   }
   data_port_ = address.port;
   live_ = std::make_unique<LiveView>(*this);
+  advice_ = std::make_unique<AdviceBoard>(*this);
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { advice_->collect(families); });
   data_reachable_ = !address.loopback;
   admin_reachable_ = !loaded->admin.listen.loopback;
   admin_ = std::make_unique<AdminServer>(control_, *this);
@@ -244,6 +248,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
+  asio::co_spawn(control_, advice_->keep(), ended);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);

@@ -34,6 +34,7 @@
 namespace tollgate {
 
 class AdminServer;
+class AdviceBoard;
 class LiveView;
 class AnswerReview;
 class Shadows;
@@ -64,6 +65,7 @@ class Gateway {
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
+  [[nodiscard]] AdviceBoard& advice() noexcept { return *advice_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
   /// Where this machine itself reaches the data port.
   [[nodiscard]] asio::ip::tcp::endpoint data_endpoint() const;
@@ -119,6 +121,7 @@ class Gateway {
   asio::io_context control_{1};
   asio::basic_signal_set<Executor> signals_{control_.get_executor()};
   std::unique_ptr<LiveView> live_;
+  std::unique_ptr<AdviceBoard> advice_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
   bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound
