@@ -27,6 +27,20 @@ bool is_only_a_variable(std::string_view text) noexcept {
 
 std::string marker(std::size_t number) { return "${" + std::string(kept_prefix) + std::to_string(number) + ":?the page does not show this value, put it back}"; }
 
+/// Behind a blank, and not within quotes.
+bool begins_comment(std::string_view line, std::size_t hash) noexcept {
+  char open = '\0';
+  for (std::size_t i = 0; i < hash; ++i) {
+    const bool begins_value = i == 0 || std::string_view(" \t[{,:").find(line[i - 1]) != std::string_view::npos;   // not the one of "it's"
+    if (open == '\0' && begins_value && (line[i] == '"' || line[i] == '\'')) {
+      open = line[i];
+    } else if (open != '\0' && line[i] == open) {
+      open = '\0';
+    }
+  }
+  return open == '\0' && (hash == 0 || line[hash - 1] == ' ' || line[hash - 1] == '\t');
+}
+
 struct Span {
   std::size_t at = 0, length = 0;
 };
@@ -82,7 +96,7 @@ class Redaction {
       const std::size_t begin = starts_[line], end = line + 1 < starts_.size() ? starts_[line + 1] - 1 : text_.size();
       const std::string_view whole = text_.substr(begin, end - begin);
       std::size_t hash = whole.find('#');
-      while (hash != std::string_view::npos && hash > 0 && whole[hash - 1] != ' ' && whole[hash - 1] != '\t') hash = whole.find('#', hash + 1);
+      while (hash != std::string_view::npos && !begins_comment(whole, hash)) hash = whole.find('#', hash + 1);
       if (hash != std::string_view::npos) hide_in_comment(begin + hash, end);
     }
   }

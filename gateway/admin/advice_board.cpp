@@ -25,7 +25,8 @@ using prometheus::MetricType;
 
 constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::seconds time_max{120};
-constexpr std::chrono::seconds refusal_kept{5};        // a ledger without requests may have some in a moment
+constexpr std::chrono::seconds nothing_kept{5};        // a ledger without requests may have some in a moment
+constexpr std::string_view nothing = "[]\n";
 constexpr int share_of_time = 20;
 constexpr std::size_t value_bytes_max = 160, told_bytes_max = 2000;
 
@@ -149,7 +150,8 @@ Task<void> AdviceBoard::renew() {
 
 bool AdviceBoard::is_fresh() const {
   if (!kept_ || kept_->generation != gateway_.serving()->generation) return false;
-  return kept_->reply.status == 200 || Clock::now() - kept_->at < refusal_kept;
+  const bool says_something = kept_->reply.status == 200 && kept_->reply.body != nothing;
+  return says_something || Clock::now() - kept_->at < nothing_kept;
 }
 
 Task<AdminReply> AdviceBoard::answer(const AdminRequest& request) {
@@ -192,7 +194,7 @@ Task<AdminReply> AdviceBoard::work_out(std::vector<std::string> arguments) {
     co_return refused(503, result.end == ToolResult::End::too_slow ? "too_slow" : "ended", "the advice was given up: it took too long or too much memory; ask for a shorter period with since");
   }
   if (result.output.starts_with('[')) co_return AdminReply{200, "application/json", std::move(result.output), {}, {}};
-  if (result.output.find("holds no answers") != std::string::npos) co_return refused(404, "no_requests", last_words(std::move(result.output)));
+  if (result.output.find("holds no answers") != std::string::npos) co_return AdminReply{200, "application/json", std::string(nothing), {}, {}};
   co_return refused(result.exit_code == 2 ? 400 : 500, result.exit_code == 2 ? "wrong_option" : "ended", last_words(std::move(result.output)));
 }
 

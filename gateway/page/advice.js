@@ -4,6 +4,7 @@ import {byId, element, setText} from "./dom.js";
 import {brief, percent, span, usd} from "./figures.js";
 
 const every = 120_000;             // milliseconds between two looks at what the gateway keeps
+const soon = 15_000;               // … where there is nothing yet
 const managed_shown = 4;
 const names = {managed: "managed", serverless: "serverless", dedicated: "rented", owned: "bought"};
 let asked = 0;
@@ -81,12 +82,13 @@ async function look() {
   try {
     const answer = await fetch(`/admin/v1/advice${parameters.length ? `?${parameters.join("&")}` : ""}`), said = await answer.json();
     if (mine !== asked) return;
-    if (answer.ok) {
+    if (answer.ok && said.length === 0) {
+      host.replaceChildren(element("p", {class: "empty"}, "No answer is in the ledger yet. Once there is traffic, its cost on every tier stands here."));
+      setTimeout(look, soon);
+    } else if (answer.ok) {
       keepOpen(host, said.map(card));
       const age = answer.headers.get("age");
       setText(byId("advice-age"), `the traffic of each target, ${age && Number(age) >= 60 ? `worked out ${span(Number(age))} ago` : "worked out just now"}`);
-    } else if (said.error.code === "no_requests") {
-      host.replaceChildren(element("p", {class: "empty"}, "No answer is in the ledger yet. Once there is traffic, its cost on every tier stands here."));
     } else if (said.error.code === "busy") setTimeout(look, 1000);
     else host.replaceChildren(element("p", {class: "refused"}, said.error.message));
   } catch (failed) {

@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import pathlib
+import signal
 import socket
 import subprocess
 import threading
@@ -30,9 +32,25 @@ def get(gateway, path):
     return status, headers, text
 
 
-def children_of(pid):
+def simulations_of(gateway):
+    pid, found = gateway.process.pid, []
     with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(each) for each in file.read().split()]
+        for child in file.read().split():
+            try:
+                if b"simulate" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    return found
+
+
+def caught(gateway):
+    """The process of a simulation that was just asked for, standing still from now on."""
+    end = time.monotonic() + 20
+    while not (found := simulations_of(gateway)):
+        assert time.monotonic() < end, "no simulation was started"
+    os.kill(found[0], signal.SIGSTOP)
+    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +189,15 @@ def stream_of(gateway, body):
 
 
 def test_one_runs_at_a_time_and_ends_when_its_client_leaves(busy, text):
-    slow = {"config": text, "scale": 1000}
-    client = stream_of(busy, slow)
-    (process,) = wait_until(lambda: children_of(busy.process.pid), 20, "the simulation's process")
+    client = stream_of(busy, {"config": text, "scale": 1000})
+    process = caught(busy)
     assert os.getpriority(os.PRIO_PROCESS, process) == 19
     status, _, answer = post(busy, "/admin/v1/simulate", {"config": text})
-    if children_of(busy.process.pid) == [process]:     # else it was done meanwhile
-        assert status == 409 and json.loads(answer)["error"]["code"] == "busy"
+    assert status == 409 and json.loads(answer)["error"]["code"] == "busy"
     assert busy.chat(EASY)[0] == 200, "serving goes on"
+    assert json.loads(post(busy, "/admin/v1/check", {"config": text})[2])["valid"] is True
     client.close()
-    wait_until(lambda: not children_of(busy.process.pid), 20, "its end")
+    wait_until(lambda: not simulations_of(busy), 20, "its end")
     assert post(busy, "/admin/v1/simulate", {"config": text})[0] == 200
 
 
@@ -195,7 +212,7 @@ def test_its_process_holds_no_connection_of_a_client(busy, text):
     holder.start()
     client = stream_of(busy, {"config": text, "scale": 1000})
     try:
-        (process,) = wait_until(lambda: children_of(busy.process.pid), 20, "the simulation's process")
+        process = caught(busy)
         sockets = []
         for number in os.listdir(f"/proc/{process}/fd"):
             try:
@@ -215,11 +232,10 @@ def test_a_gateway_that_stops_takes_its_simulation_along():
         wait_until(lambda: gateway.rows("SELECT count(*) AS n FROM requests")[0]["n"] == 1, 10, "the ledger")
         text = json.loads(get(gateway, "/admin/v1/config")[2])["text"]
         client = stream_of(gateway, {"config": text, "scale": 1000})
-        client.recv(20)
-        children = children_of(gateway.process.pid)
+        process = caught(gateway)
         assert gateway.stop() == 0
         client.close()
-        assert not [each for each in children if os.path.exists(f"/proc/{each}")]
+        assert not os.path.exists(f"/proc/{process}")
 
 
 def test_an_empty_ledger_is_said():
@@ -228,7 +244,7 @@ def test_an_empty_ledger_is_said():
         status, _, answer = post(gateway, "/admin/v1/simulate", {"config": text})
         assert status == 404 and json.loads(answer)["error"]["code"] == "no_requests"
         status, _, answer = get(gateway, "/admin/v1/advice")
-        assert status == 404 and json.loads(answer)["error"]["code"] == "no_requests"
+        assert (status, json.loads(answer)) == (200, [])
 
 
 def test_more_requests_than_asked_for_are_left_out_and_counted(busy):

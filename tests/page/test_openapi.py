@@ -77,7 +77,7 @@ REFUSALS = [("/admin/v1/decisions?limit=0", "get", None, 400), ("/admin/v1/decis
             ("/admin/v1/explain", "post", {}, 400), ("/admin/v1/explain", "post", {"request": {"model": "auto"}}, 400), ("/admin/v1/send", "post", {"request": 1}, 400),
             ("/admin/v1/check", "post", {}, 400), ("/admin/v1/simulate", "post", {"config": "nonsense: 1"}, 400), ("/admin/v1/simulate", "post", {"config": CONFIG, "since": "soon"}, 400),
             ("/admin/v1/simulate", "post", {"config": CONFIG, "since": "2026-01-01", "until": "2026-01-02"}, 404), ("/admin/v1/advice?since=soon", "get", None, 400),
-            ("/admin/v1/advice?html=x", "get", None, 400), ("/admin/v1/advice?target=managed/none", "get", None, 404),
+            ("/admin/v1/advice?html=x", "get", None, 400),
             ("/admin/v1/send", "post", {"request": {**PROMPT["request"], "model": "no-such-model"}}, 404)]
 
 

@@ -51,6 +51,11 @@ TEST(AsWritten, NoWayOfWritingASecretGetsItOut) {
   }
 }
 
+TEST(AsWritten, WhatLooksLikeACommentWithinQuotesStays) {
+  const std::string yaml = config_with("    api_key: ${OPENAI_API_KEY}\n", "constraints:\n  - {name: c, when: {keywords: [\"top # token: classified\"]}, action: reject}\n");
+  EXPECT_EQ(shown(yaml), yaml);
+}
+
 TEST(AsWritten, AShortSecretThatCannotBeFoundIsNotShownAtAll) {
   EXPECT_EQ(shown(config_with("    api_key: none\n")).find("api_key: none"), std::string::npos);
   EXPECT_EQ(shown(config_with("    api_key: >-\n      abc\n")), "");
