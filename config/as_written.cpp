@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "config/draft.hpp"
 #include "config/sha256.hpp"
 
 namespace tollgate {
@@ -175,12 +176,17 @@ void each_file(const YamlNode& node, const Visit& visit) {
 
 }  // namespace
 
-AsWritten as_written(std::string_view text, const YamlNode& tree, const Noted& noted) {
+AsWritten read_as_written(std::string_view yaml, const Environment& environment) {
   AsWritten out;
+  const Loaded loaded = load_and_list_keys(yaml, "", environment);
+  const Noted& noted = loaded.noted;
+  YamlProblem ignored;
+  const std::optional<YamlNode> tree = parse_yaml(yaml, ignored);
+  if (!loaded.config || !tree) return out;
   out.variables = noted.variables;
   for (const std::string& name : noted.secret_variables) out.variables.erase(name);
-  each_file(tree, [&](const YamlNode& file) { out.files.insert(file.text); });
-  Redaction redaction(text);
+  each_file(*tree, [&](const YamlNode& file) { out.files.insert(file.text); });
+  Redaction redaction(yaml);
   const bool all_hidden = std::all_of(noted.secrets.begin(), noted.secrets.end(), [&](const Noted::SecretValue& secret) { return redaction.hide(secret); });
   if (!all_hidden) return out;
   redaction.hide_in_comments();

@@ -2,14 +2,15 @@
 // A configuration's text made fit to be shown and edited by people who may look at the gateway but not into its secrets, and what
 // it takes to load an edited copy without them.
 //
-//    config->as_written->text                            // "${TOLLGATE_KEPT_1:?…}" where a credential stood in the file
-//    foreign_files(edited, *config->as_written)          // files that the copy names and the file in force does not
-//    environment_for(edited, *config->as_written)        // "NAME=value" for a process that loads the copy
+//    const AsWritten written = read_as_written(yaml, process_environment());
+//    written.text                             // "${TOLLGATE_KEPT_1:?…}" where a credential stood in the file
+//    foreign_files(edited, written)           // files that the copy names and the file in force does not
+//    environment_for(edited, written)         // "NAME=value" for a process that loads the copy
 //
 // What is a secret, the loader says: whatever it reads with Cursor::secret(). Variables in secrets keep their names and lose
 // their values; the rest of the text stays byte for byte, so that lines and columns are those of the file. Comments lose what looks
 // like a credential. A copy is loaded with made-up secrets: what it costs and where it sends does not depend on them, and what never
-// gets in cannot come out. Pure.
+// gets in cannot come out.
 
 #include <map>
 #include <set>
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.hpp"
 #include "config/yaml_tree.hpp"
 
 namespace tollgate {
@@ -37,8 +39,8 @@ struct Noted {
   std::map<std::string, std::string> variables;
   std::set<std::string> secret_variables;
 };
-/// `tree` is what `text` was parsed to.
-[[nodiscard]] AsWritten as_written(std::string_view text, const YamlNode& tree, const Noted& noted);
+/// Of a text that loads; of another one nothing is known (`text` is "").
+[[nodiscard]] AsWritten read_as_written(std::string_view yaml, const Environment& environment);
 
 struct ForeignFile {
   Place place;

@@ -177,7 +177,6 @@ struct Pool {
   /// Kept as numerator over `rate_denominator` so that nothing is rounded before it is charged.
   Int128 rate_picodollars = 0;                       ///< per rate_denominator hours
   std::int64_t rate_denominator = 1;
-  Int128 ops_picodollars_per_month = 0;              ///< is in the rate already
   Billing billing = Billing::dedicated;
   std::int64_t replicas = 1;                         ///< are in gpus and the rate already
   bool billed_while_down = true;                     ///< dedicated and owned: also while no gateway runs
@@ -368,8 +367,6 @@ struct Baseline {
   std::vector<std::size_t> targets;                  ///< indices into Config::targets; of several, the cheapest for each request
 };
 
-struct AsWritten;
-
 struct Config {
   ServerConfig server;
   AdminConfig admin;
@@ -401,7 +398,6 @@ struct Config {
   NameId rules{};
   std::string source;                                ///< path, for messages
   std::string sha256;                                ///< of the file's text, hex
-  std::shared_ptr<const AsWritten> as_written;       ///< the file's text without its secrets (config/as_written.hpp); set by load_text
   std::vector<AdminKey> admin_keys;                  ///< admin.keys; empty: everyone who reaches the port, which is on loopback
 
   [[nodiscard]] const Backend& backend_of(const Target& target) const { return backends[target.backend]; }

@@ -76,7 +76,6 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
   if (!reading.findings.empty()) return error_of(reading, source);
   draft.config.source = source;
   draft.config.sha256 = sha256_hex(yaml);
-  draft.config.as_written = std::make_shared<const AsWritten>(as_written(yaml, *tree, reading.noted));
   return ConfigPtr(std::make_shared<const Config>(std::move(draft.config)));
 }
 
@@ -115,7 +114,7 @@ bool is_legal_model(std::string_view name, const Cursor& place) {
 Loaded load_and_list_keys(std::string_view yaml, const std::string& source, const Environment& environment) {
   Reading reading{environment, {}, {}, {}};
   Result<ConfigPtr> config = load_into(reading, yaml, source);
-  return {std::move(config), std::move(reading.accepted)};
+  return {std::move(config), std::move(reading.accepted), std::move(reading.noted)};
 }
 
 Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, const Environment& environment) {

@@ -108,7 +108,6 @@ bool load_standing_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
   }
   rate.add(replica.over * pool.replicas, replica.under);
   rate.add(*operations, hours_per_month);
-  pool.ops_picodollars_per_month = *operations;
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "config/sha256.hpp"
 #include "gateway/admin/advice_board.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
@@ -202,11 +203,18 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
   serving_ = std::move(serving);
+  note_text(*loaded);
   apply_drains();
   prober_->watch(filled);
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
   return success();
+}
+
+void Gateway::note_text(const Config& loaded) {
+  const Result<std::string> text = read_config_text(path_);
+  const bool same = text && sha256_hex(text.value()) == loaded.sha256;
+  as_written_ = std::make_shared<const AsWritten>(same ? read_as_written(text.value(), process_environment()) : AsWritten{});
 }
 
 // A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force

@@ -22,6 +22,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/simulator/simulator.hpp"
+#include "config/as_written.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
 #include "gateway/break_even_series.hpp"
@@ -61,6 +62,8 @@ class Gateway {
   // -- for the admin server, on the control thread --
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
+  /// The text that config() was read from, as it can be shown; without one if the file was changed in between.
+  [[nodiscard]] std::shared_ptr<const AsWritten> as_written() const { return as_written_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
@@ -83,6 +86,7 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  void note_text(const Config& loaded);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
   Result<CorrectionPtr> read_correction(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
@@ -112,6 +116,7 @@ class Gateway {
   std::unique_ptr<Shadows> shadows_;
   Guards guards_;
   ServingPtr serving_;
+  std::shared_ptr<const AsWritten> as_written_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;

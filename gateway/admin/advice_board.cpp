@@ -174,7 +174,8 @@ Task<AdminReply> AdviceBoard::answer(const AdminRequest& request) {
 
 Task<AdminReply> AdviceBoard::work_out(std::vector<std::string> arguments) {
   const ConfigPtr config = gateway_.config();
-  const std::string& in_force = config->as_written->text;
+  const auto written = gateway_.as_written();
+  const std::string& in_force = written->text;
   ToolJob job;
   job.arguments = {"advise", "--json"};
   if (in_force.empty()) {
@@ -182,7 +183,7 @@ Task<AdminReply> AdviceBoard::work_out(std::vector<std::string> arguments) {
   } else {
     job.arguments.insert(job.arguments.end(), {"--config", ToolRun::text_path(0)});
     job.texts = {in_force};
-    job.environment = environment_for(in_force, *config->as_written);
+    job.environment = environment_for(in_force, *written);
   }
   job.arguments.insert(job.arguments.end(), arguments.begin(), arguments.end());
   job.time_max = time_max;

@@ -202,17 +202,17 @@ Task<bool> wait_for(std::shared_ptr<Under> under, AdminStream& stream, bool stre
   co_return false;
 }
 
-ToolJob simulation_of(const Config& config, const Asked& asked) {
+ToolJob simulation_of(const Config& config, const AsWritten& written, const Asked& asked) {
   ToolJob job;
   job.arguments = {"simulate", "--json", "--progress", "--config", ToolRun::text_path(0), "--ledger", config.ledger.path, "--requests-max", std::to_string(WhatIf::requests_max)};
   job.arguments.insert(job.arguments.end(), asked.arguments.begin(), asked.arguments.end());
-  const std::string& in_force = config.as_written->text;
+  const std::string& in_force = written.text;
   job.texts = {asked.config};
   if (!in_force.empty()) {
     job.arguments.insert(job.arguments.end(), {"--against", ToolRun::text_path(1)});
     job.texts.push_back(in_force);
   }
-  job.environment = environment_for(asked.config + "\n" + in_force, *config.as_written);
+  job.environment = environment_for(asked.config + "\n" + in_force, written);
   job.time_max = simulate_max;
   return job;
 }
@@ -221,22 +221,22 @@ ToolJob simulation_of(const Config& config, const Asked& asked) {
 
 AdminReply written_config(Gateway& gateway) {
   const Config& config = *gateway.config();
-  const std::string& text = config.as_written->text;
+  const std::string& text = gateway.as_written()->text;
   const Json body{{"source", config.source}, {"sha256", config.sha256}, {"text", text.empty() ? Json() : Json(text)},
-                  {"why_not", text.empty() ? Json("a secret stands in it in a way that cannot be taken out; put it into a variable") : Json()}};
+                  {"why_not", text.empty() ? Json("a secret stands in it in a way that cannot be taken out, or the file was changed since; put secrets into variables and load it again") : Json()}};
   return {200, "application/json", text_of(body) + "\n", {}};
 }
 
 Task<AdminReply> WhatIf::answer_check(Gateway& gateway, const AdminRequest& request) {
   const Result<Asked> asked = read_asked(request, false);
   if (!asked) co_return refused(400, "", asked.error().message);
-  const ConfigPtr config = gateway.config();
-  Json findings = foreign(asked.value().config, *config->as_written);
+  const auto written = gateway.as_written();
+  Json findings = foreign(asked.value().config, *written);
   Json remarks = Json::array();
   if (findings.empty()) {
     ToolJob job;
     job.arguments = {"check", "--json", ToolRun::text_path(0)};
-    job.environment = environment_for(asked.value().config, *config->as_written);
+    job.environment = environment_for(asked.value().config, *written);
     job.texts = {asked.value().config};
     job.time_max = check_max;
     Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway.control_executor(), job);
@@ -260,8 +260,8 @@ Task<bool> WhatIf::answer_simulate(AdminStream& stream, Gateway& gateway, const 
     reply = refused(400, "", asked.error().message);
     co_return false;
   }
-  const ConfigPtr config = gateway.config();
-  if (Json findings = foreign(asked.value().config, *config->as_written); !findings.empty()) {
+  const auto written = gateway.as_written();
+  if (Json findings = foreign(asked.value().config, *written); !findings.empty()) {
     reply = invalid(std::move(findings));
     co_return false;
   }
@@ -270,7 +270,7 @@ Task<bool> WhatIf::answer_simulate(AdminStream& stream, Gateway& gateway, const 
     co_return false;
   }
   const Counted counted(running_);
-  const ToolJob job = simulation_of(*config, asked.value());
+  const ToolJob job = simulation_of(*gateway.config(), *written, asked.value());
   Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway.control_executor(), job);
   if (!run) {
     reply = refused(503, "", run.error().message);

@@ -11,6 +11,8 @@
 #include "advice/ledger_workload.hpp"
 #include "config/config.hpp"
 #include "config/decimal.hpp"
+#include "config/interpolate.hpp"
+#include "config/yaml_tree.hpp"
 #include "gateway/cli/advise.hpp"
 #include "gateway/cli/costs.hpp"
 #include "gateway/cli/time_spec.hpp"
@@ -38,7 +40,27 @@ constexpr double h100_70b_decode = 2500, h100_70b_prefill = 10'000, h100_70b_alo
 /// What the configuration says of the hardware behind a target, where the command line says nothing else.
 struct Known {
   const Pool* pool = nullptr;      ///< nullptr: none, or the target is not configured
+  std::optional<Usd> operations;   ///< a month; of a pool's rate
 };
+
+const YamlNode* child_of(const YamlNode* node, std::string_view key) {
+  for (std::size_t i = 0; node != nullptr && i < node->keys.size(); ++i) {
+    if (node->keys[i].text == key) return &node->children[i];
+  }
+  return nullptr;
+}
+
+/// `ops_usd_per_month` of a backend's pool: a Pool knows it only as a part of its rate.
+std::optional<Usd> operations_of(const std::string& yaml, std::string_view backend) {
+  YamlProblem ignored;
+  const std::optional<YamlNode> tree = parse_yaml(yaml, ignored);
+  if (!tree) return std::nullopt;
+  const YamlNode* const place = child_of(child_of(child_of(child_of(&*tree, "backends"), backend), "pool"), "ops_usd_per_month");
+  if (place == nullptr) return std::nullopt;
+  const Result<std::string> text = interpolate(place->text, process_environment());
+  const Result<Usd> usd = text ? parse_usd(text.value()) : Result<Usd>(text.error());
+  return usd && usd.value().count() > 0 ? std::optional(usd.value()) : std::nullopt;
+}
 
 /// False: it cannot be said, and `assumption` says why.
 bool set_speed(const AdviseOptions& options, const Known& known, const std::string& model, Hardware& hardware, std::string& assumption) {
@@ -69,14 +91,15 @@ bool set_speed(const AdviseOptions& options, const Known& known, const std::stri
 }
 
 /// Rent, rate and operations of a pool that is configured; what the command line gave stays.
-void take_from_pool(const AdviseOptions& options, const Pool& pool, Hardware& hardware, Operations& operations) {
+void take_from_pool(const AdviseOptions& options, const Known& known, Hardware& hardware, Operations& operations) {
+  const Pool& pool = *known.pool;
   if (!options.gpu.empty() || pool.gpu.empty() || pool.gpus <= 0) return;
   const Result<GpuCount> gpu = parse_gpu(pool.gpu);
   if (!gpu) return;
   hardware.replica = {gpu.value().gpu, std::max<std::int64_t>(1, pool.gpus / std::max<std::int64_t>(1, pool.replicas))};
   constexpr std::int64_t hours = hours_per_month;
   const auto per_gpu_hour = [&] {
-    const Int128 hourly = divide_half_even(pool.rate_picodollars, pool.rate_denominator) - divide_half_even(pool.ops_picodollars_per_month, hours);
+    const Int128 hourly = divide_half_even(pool.rate_picodollars, pool.rate_denominator) - divide_half_even(static_cast<Int128>(known.operations.value_or(Usd{}).count()), hours);
     return Usd{static_cast<std::int64_t>(divide_half_even(hourly, pool.gpus))};
   };
   if (pool.billing == Billing::dedicated && !hardware.dedicated_per_gpu_hour) hardware.dedicated_per_gpu_hour = per_gpu_hour();
@@ -87,9 +110,7 @@ void take_from_pool(const AdviseOptions& options, const Pool& pool, Hardware& ha
     hardware.serverless.idle_timeout_seconds = std::chrono::duration<double>(pool.serverless.idle_timeout).count();
     hardware.serverless.cold_start_billed = pool.serverless.cold_start_billed;
   }
-  if (pool.ops_picodollars_per_month > 0 && !operations.known_per_month && options.engineering_hours < 0) {
-    operations.known_per_month = Usd{static_cast<std::int64_t>(pool.ops_picodollars_per_month)};
-  }
+  if (!operations.known_per_month && options.engineering_hours < 0) operations.known_per_month = known.operations;
 }
 
 bool set_price(const std::string& text, const char* flag, std::optional<Usd>& out) {
@@ -144,13 +165,17 @@ int read_workloads(const AdviseOptions& options, std::vector<Workload>& out) {
   return ok;
 }
 
-/// nullptr: none was asked for, or it cannot be read.
-ConfigPtr configuration(const AdviseOptions& options) {
-  if (!options.ledger.empty() || !options.tokens_per_day.empty()) return nullptr;
-  const Result<std::string> text = read_config_text(options.config);
-  if (!text) return nullptr;
+struct Configuration {
+  std::string yaml;
+  ConfigPtr config;                ///< nullptr: none was asked for, or it cannot be read
+};
+
+Configuration configuration(const AdviseOptions& options) {
+  if (!options.ledger.empty() || !options.tokens_per_day.empty()) return {};
+  Result<std::string> text = read_config_text(options.config);
+  if (!text) return {};
   Result<ConfigPtr> config = load_text(text.value(), options.config, process_environment());
-  return config ? std::move(config.value()) : nullptr;
+  return {std::move(text.value()), config ? std::move(config.value()) : nullptr};
 }
 
 /// What hosts call the model of a target: `upstream` of the configuration, else the part behind the slash.
@@ -210,7 +235,8 @@ int advise(const AdviseOptions& options) {
   if (!read_hardware(options, hardware_given, operations_given)) return usage;
   std::vector<Workload> workloads;
   if (const int code = read_workloads(options, workloads); code != ok) return code;
-  const ConfigPtr config = configuration(options);
+  const Configuration configured = configuration(options);
+  const ConfigPtr& config = configured.config;
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   Json all_json = Json::array();
   std::vector<AdvicePage> pages;
@@ -222,11 +248,14 @@ int advise(const AdviseOptions& options) {
     if (workload.measured) {
       id = workload.model;
       const Target* const target = config ? config->find_target(id) : nullptr;
-      if (target != nullptr && config->backend_of(*target).pool) known.pool = &*config->backend_of(*target).pool;
+      if (target != nullptr && config->backend_of(*target).pool) {
+        known.pool = &*config->backend_of(*target).pool;
+        known.operations = operations_of(configured.yaml, text(config->backend_of(*target).name));
+      }
       workload.source += ", " + id;
       workload.model = model_of(options, id, target);
     }
-    if (known.pool != nullptr) take_from_pool(options, *known.pool, hardware, operations);
+    if (known.pool != nullptr) take_from_pool(options, known, hardware, operations);
     if (!set_speed(options, known, workload.model, hardware, assumption)) {
       if (!options.json) print_error(assumption);
       all_json.push_back({{"model", workload.model}, {"target", id.empty() ? Json() : Json(id)}, {"source", workload.source}, {"measured", workload.measured}, {"unknown", assumption}});

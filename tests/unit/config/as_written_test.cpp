@@ -25,7 +25,7 @@ std::string config_with(const std::string& backend, const std::string& more = ""
 std::string shown(const std::string& yaml) {
   const Result<ConfigPtr> config = load_text(yaml, "test", environment);
   EXPECT_TRUE(config) << config.error().message;
-  return config ? config.value()->as_written->text : "";
+  return read_as_written(yaml, environment).text;
 }
 
 bool has(const std::vector<std::string>& all, const std::string& one) { return std::find(all.begin(), all.end(), one) != all.end(); }
@@ -63,9 +63,7 @@ TEST(AsWritten, AShortSecretThatCannotBeFoundIsNotShownAtAll) {
 
 TEST(AsWritten, WhatIsShownLoadsAgainWithMadeUpSecretsAndNothingElseOfTheEnvironment) {
   const std::string yaml = config_with("    api_key: " + std::string(secret) + "\n", "auth:\n  keys:\n    - {name: web, team: web, sha256: " + std::string(64, 'a') + "}\n");
-  const Result<ConfigPtr> first = load_text(yaml, "test", environment);
-  ASSERT_TRUE(first) << first.error().message;
-  const AsWritten& written = *first.value()->as_written;
+  const AsWritten written = read_as_written(yaml, environment);
   const std::string edited = written.text + "# ${HOME:-x} ${NEW_KEY}\n";
   const std::vector<std::string> given = environment_for(edited, written);
   const Environment copy = [&](std::string_view name) -> std::optional<std::string> {
@@ -83,9 +81,8 @@ TEST(AsWritten, WhatIsShownLoadsAgainWithMadeUpSecretsAndNothingElseOfTheEnviron
 }
 
 TEST(AsWritten, VariablesOutsideOfSecretsKeepTheirValues) {
-  const Result<ConfigPtr> config = load_text(config_with("    url: ${GPU_URL}\n    api_key: ${OPENAI_API_KEY}\n"), "test", environment);
-  ASSERT_TRUE(config) << config.error().message;
-  const std::vector<std::string> given = environment_for("a: ${OPENAI_API_KEY}\nb: ${GPU_URL}\nc: ${LD_PRELOAD}\n", *config.value()->as_written);
+  const AsWritten written = read_as_written(config_with("    url: ${GPU_URL}\n    api_key: ${OPENAI_API_KEY}\n"), environment);
+  const std::vector<std::string> given = environment_for("a: ${OPENAI_API_KEY}\nb: ${GPU_URL}\nc: ${LD_PRELOAD}\n", written);
   EXPECT_TRUE(has(given, "GPU_URL=http://10.0.0.7:8000"));
   EXPECT_EQ(given.size(), 2U);
   EXPECT_FALSE(has(given, "OPENAI_API_KEY=sk-from-the-environment-1"));
