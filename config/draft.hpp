@@ -74,6 +74,7 @@ void check(Draft& draft);
 struct Loaded {
   Result<ConfigPtr> config;
   std::set<std::string> accepted;
+  Noted noted;
 };
 [[nodiscard]] Loaded load_and_list_keys(std::string_view yaml, const std::string& source,
                                         const Environment& environment);

@@ -113,9 +113,9 @@ bool is_legal_model(std::string_view name, const Cursor& place) {
 }
 
 Loaded load_and_list_keys(std::string_view yaml, const std::string& source, const Environment& environment) {
-  Reading reading{environment, {}, {}};
+  Reading reading{environment, {}, {}, {}};
   Result<ConfigPtr> config = load_into(reading, yaml, source);
-  return {std::move(config), std::move(reading.accepted)};
+  return {std::move(config), std::move(reading.accepted), std::move(reading.noted)};
 }
 
 Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, const Environment& environment) {

@@ -11,6 +11,8 @@
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "config/sha256.hpp"
+#include "gateway/admin/advice_board.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/answer_review.hpp"
@@ -97,6 +99,7 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  advice_.reset();
   live_.reset();
   scraper_.reset();
   prober_.reset();
@@ -148,6 +151,8 @@ Result<void> Gateway::start() {
   }
   data_port_ = address.port;
   live_ = std::make_unique<LiveView>(*this);
+  advice_ = std::make_unique<AdviceBoard>(*this);
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { advice_->collect(families); });
   data_reachable_ = !address.loopback;
   admin_reachable_ = !loaded->admin.listen.loopback;
   admin_ = std::make_unique<AdminServer>(control_, *this);
@@ -201,11 +206,18 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   const bool caches = std::any_of(routes.begin(), routes.end(), [](const Route& route) { return route.cache.has_value(); });
   response_cache_.set_limit(caches ? filled->cache.bytes_max : 0);
   serving_ = std::move(serving);
+  note_text(*loaded);
   apply_drains();
   prober_->watch(filled);
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
   return success();
+}
+
+void Gateway::note_text(const Config& loaded) {
+  const Result<std::string> text = read_config_text(path_);
+  const bool same = text && sha256_hex(text.value()) == loaded.sha256;
+  as_written_ = std::make_shared<const AsWritten>(same ? read_as_written(text.value(), process_environment()) : AsWritten{});
 }
 
 // A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force
@@ -247,6 +259,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
+  asio::co_spawn(control_, advice_->keep(), ended);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);

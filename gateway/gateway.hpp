@@ -22,6 +22,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/simulator/simulator.hpp"
+#include "config/as_written.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
 #include "gateway/break_even_series.hpp"
@@ -35,6 +36,7 @@
 namespace tollgate {
 
 class AdminServer;
+class AdviceBoard;
 class LiveView;
 class AnswerReview;
 class Shadows;
@@ -61,12 +63,15 @@ class Gateway {
   // -- for the admin server, on the control thread --
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
+  /// The text that config() was read from, as it can be shown; without one if the file was changed in between.
+  [[nodiscard]] std::shared_ptr<const AsWritten> as_written() const { return as_written_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] WarmUps& warm_ups() noexcept { return warm_ups_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] ResponseCache& response_cache() noexcept { return response_cache_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
+  [[nodiscard]] AdviceBoard& advice() noexcept { return *advice_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
   /// Where this machine itself reaches the data port.
   [[nodiscard]] asio::ip::tcp::endpoint data_endpoint() const;
@@ -84,6 +89,7 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  void note_text(const Config& loaded);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
   Result<CorrectionPtr> read_correction(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
@@ -115,6 +121,7 @@ class Gateway {
   WarmUps warm_ups_;
   Guards guards_;
   ServingPtr serving_;
+  std::shared_ptr<const AsWritten> as_written_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;
@@ -124,6 +131,7 @@ class Gateway {
   asio::io_context control_{1};
   asio::basic_signal_set<Executor> signals_{control_.get_executor()};
   std::unique_ptr<LiveView> live_;
+  std::unique_ptr<AdviceBoard> advice_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
   bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound

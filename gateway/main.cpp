@@ -112,17 +112,24 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->add_option("--requests-per-day", options.requests_per_day, "Requests of the assumed traffic (default: of 1,000 tokens each)")->needs("--tokens-per-day");
   command->add_option("--input-share", options.input_share, "Share of the assumed tokens that are input")->check(CLI::Range(0.0, 1.0))->capture_default_str();
   command->add_option("--busy-hours", options.busy_hours, "Hours of the day into which all of the assumed traffic falls")->check(CLI::Range(0.1, 24.0))->capture_default_str();
-  command->add_option("--gpu", options.gpu, "The GPUs that hold the model once, such as h100x2")->capture_default_str();
+  command->add_option("--gpu", options.gpu, "The GPUs that hold the model once, such as h100x2 (default: the pool's of the configuration, else h100)");
   command->add_option("--usd-per-gpu-hour", options.usd_per_gpu_hour, "Your rent (default: list prices, cheapest to dearest)");
   command->add_option("--usd-per-serverless-gpu-hour", options.usd_per_serverless_gpu_hour, "Your serverless price (default: list prices)");
   command->add_option("--purchase-usd-per-gpu", options.purchase_usd_per_gpu, "What a GPU with its share of the machine costs to buy (default: 35000 for an H100)");
   command->add_option("--life-years", options.life_years, "Over how many years a purchase is written off")->check(CLI::Range(0.5, 10.0))->capture_default_str();
+  command->add_option("--kw-per-gpu", options.kw_per_gpu, "What a bought GPU with its share of the machine draws")->check(CLI::Range(0.0, 100.0))->capture_default_str();
+  command->add_option("--pue", options.pue, "Power of the whole room over that of the machines")->check(CLI::Range(1.0, 10.0))->capture_default_str();
+  command->add_option("--usd-per-kwh", options.usd_per_kwh, "Price of a kWh")->check(CLI::Range(0.0, 100.0))->capture_default_str();
+  command->add_option("--colocation-usd-per-kw-month", options.colocation_usd_per_kw_month, "Room for a kW, by the month")->check(CLI::Range(0.0, 100'000.0))->capture_default_str();
   command->add_option("--cold-start-seconds", options.cold_start_seconds, "How long a serverless worker boots")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
   command->add_option("--idle-timeout-seconds", options.idle_timeout_seconds, "How long it waits for more before it stops")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
   command->add_option("--prefill-tokens-per-second", options.prefill_per_second, "Prompt tokens a replica reads per second when it is full (default: assumed for an H100)");
   command->add_option("--decode-tokens-per-second", options.decode_per_second, "Answer tokens it writes per second, all requests together");
   command->add_option("--decode-alone-tokens-per-second", options.decode_alone_per_second, "Answer tokens per second of one request");
   command->add_option("--engineering-hours", options.engineering_hours, "Hours a month it takes to run GPUs (default: 10 to 20)");
+  command->add_option("--usd-per-engineering-hour", options.usd_per_engineering_hour, "What such an hour costs (default: 75 to 150)");
+  command->add_option("--observability-usd-per-month", options.observability_usd_per_month, "Metrics, alerts, autoscaling (default: 200 to 500)");
+  command->add_option("--ops-usd-per-month", options.ops_usd_per_month, "All operations together, instead of hours and observability (default: the pool's of the configuration)");
   command->add_flag("--no-team", options.no_team, "Nobody is there to run GPUs");
   command->add_flag("--needs-own-weights", options.needs_own_weights, "No managed model does the task");
   command->add_option("--html", options.html, "Write a report to this file as well: one self-contained page with charts, for a screen or paper");
@@ -144,7 +151,9 @@ void add_simulate(CLI::App& app, SimulateOptions& options, int& code) {
   command->add_option("--sweep", options.sweep, "Cost and risk over a setting's values: complexity.threshold=0.3..0.9, capability.TARGET=…, tiers.medium=…; :25 behind it for so many steps")
       ->excludes("--against");
   command->add_option("--seed", options.seed, "Of everything that is drawn: the same seed, the same report")->capture_default_str();
+  command->add_option("--requests-max", options.requests_max, "Only the last so many requests of the period; those before are counted as left out (default: all)")->check(CLI::PositiveNumber);
   command->add_flag("--json", options.json, "Print as JSON");
+  command->add_flag("--progress", options.progress, "Say how far it is on standard error, as JSON lines");
   command->callback([&options, &code] { code = simulate_traffic(options); });
 }
 

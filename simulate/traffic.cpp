@@ -47,6 +47,7 @@ class Reading {
   Result<Traffic> read() {
     TOLLGATE_TRY(open());
     TOLLGATE_TRY(read_names());
+    TOLLGATE_TRY(leave_out());
     traffic_.since_us = question_.since_us;
     traffic_.until_us = question_.until_us;
     TOLLGATE_TRY(read_requests());
@@ -156,6 +157,26 @@ class Reading {
       }
     }
     return known->second;
+  }
+
+  /// A sample would thin the load on the pools; the last part of the period does not.
+  Result<void> leave_out() {
+    if (question_.requests_max <= 0) return success();
+    TOLLGATE_TRY(const Statement first, prepared("SELECT arrived_us FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id DESC LIMIT 1 OFFSET ?4"));
+    sqlite3_bind_int64(first.get(), 2, question_.since_us);
+    sqlite3_bind_int64(first.get(), 3, question_.until_us);
+    sqlite3_bind_int64(first.get(), 4, question_.requests_max - 1);
+    const int code = sqlite3_step(first.get());
+    if (code == SQLITE_DONE) return success();
+    if (code != SQLITE_ROW) return refusal();
+    const std::int64_t begins = sqlite3_column_int64(first.get(), 0);
+    TOLLGATE_TRY(const Statement before, prepared("SELECT count(*) FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0"));
+    sqlite3_bind_int64(before.get(), 2, question_.since_us);
+    sqlite3_bind_int64(before.get(), 3, begins);
+    if (sqlite3_step(before.get()) != SQLITE_ROW) return refusal();
+    traffic_.left_out = sqlite3_column_int64(before.get(), 0);
+    question_.since_us = begins;
+    return success();
   }
 
   Result<void> read_requests() {
@@ -304,7 +325,7 @@ class Reading {
     return success();
   }
 
-  const TrafficQuestion& question_;
+  TrafficQuestion question_;
   const OnProgress& on_progress_;
   std::unique_ptr<sqlite3, Close> connection_;
   bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false;

@@ -66,6 +66,7 @@ struct Traffic {
   std::vector<RecordedPool> pools;
   std::int64_t cached_requests = 0;          ///< answered by the response cache: not in `requests`
   std::int64_t folded_requests = 0;          ///< of the period, kept as daily sums only: cannot be replayed
+  std::int64_t left_out = 0;                 ///< of the period, before since_us: more than requests_max
 
   [[nodiscard]] const RecordedTry* tries_of(const RecordedRequest& request) const noexcept { return tries.data() + request.first_try; }
   /// When something happened: from the first arrival to the last end, within what was asked for.
@@ -84,6 +85,7 @@ struct Traffic {
 struct TrafficQuestion {
   std::string path;
   std::int64_t since_us = 0, until_us = 0;
+  std::int64_t requests_max = 0;     ///< only the last so many, in one piece: Traffic::since_us says from when on; 0: all
 };
 using OnProgress = std::function<void(double share)>;
 [[nodiscard]] Result<Traffic> read_traffic(const TrafficQuestion& question, const OnProgress& on_progress = {});

@@ -7,6 +7,7 @@
 #include "config/decimal.hpp"
 #include "gateway/admin/assets.hpp"
 #include "gateway/admin/live_view.hpp"
+#include "gateway/admin/what_if.hpp"
 #include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
@@ -222,6 +223,7 @@ constexpr Page pages[] = {
     {"/admin/v1/pools", "GET", plain<pools>},
     {"/admin/v1/budgets", "GET", plain<budgets>},
     {"/admin/v1/cache/clear", "POST", plain<clear_cache>},
+    {"/admin/v1/config", "GET", plain<written_config>},
     {"/-/reload", "POST", plain<reload>},
 };
 
@@ -260,10 +262,10 @@ AdminReply answer_admin(Gateway& gateway, const AdminRequest& request) {
   if (path.starts_with(decisions_path) && path.size() > decisions_path.size() + 1 && path[decisions_path.size()] == '/') {
     return reads ? decision(gateway, path.substr(decisions_path.size() + 1)) : not_allowed("GET", path);
   }
-  for (const std::string_view streamed : {"/admin/v1/explain", "/admin/v1/send"}) {
+  for (const std::string_view streamed : {"/admin/v1/explain", "/admin/v1/send", "/admin/v1/check", "/admin/v1/simulate"}) {
     if (path == streamed) return not_allowed("POST", path);
   }
-  if (path == "/admin/v1/events") return not_allowed("GET", path);
+  if (path == "/admin/v1/events" || path == "/admin/v1/advice") return not_allowed("GET", path);
   if (std::optional<AdminReply> file = page_file(path)) return reads ? std::move(*file) : not_allowed("GET", path);
   return {404, "application/json", error_body(fail(Fault::not_found, "there is nothing here; docs/openapi/admin.yaml lists what there is")), {}};
 }

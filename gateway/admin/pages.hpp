@@ -19,6 +19,7 @@ struct AdminRequest {
   std::string_view host, origin, fetch_site, content_type, authorization;
   std::string_view api_key;          ///< x-tollgate-api-key: of the data port
   std::string_view scrape_timeout;   ///< what a Prometheus sends along
+  std::string_view accept;
 
   [[nodiscard]] std::string_view path() const noexcept { return target.substr(0, target.find('?')); }
   /// The value of a query parameter; it is not unescaped.
@@ -30,6 +31,7 @@ struct AdminReply {
   std::string content_type = "application/json";
   std::string body;
   std::string allow;      ///< for 405
+  std::string age{};      ///< seconds since it was worked out, where that was before it was asked for
 };
 
 [[nodiscard]] AdminReply answer_admin(Gateway& gateway, const AdminRequest& request);

@@ -29,6 +29,7 @@ int read(const SimulateOptions& options, ProgressBar& bar, simulate::Traffic& in
   }
   question.since_us = since.value();
   question.until_us = until.value();
+  question.requests_max = options.requests_max;
   if (const int code = find_ledger(options.ledger, options.config, question.path); code != ok) return code;
   Result<simulate::Traffic> traffic = simulate::read_traffic(question, bar.of("reading"));
   if (!traffic) {
@@ -62,7 +63,7 @@ int simulate_traffic(const SimulateOptions& options) {
     config = std::move(changed.value());
     if (options.against.empty()) current = as_written;
   }
-  ProgressBar bar(!options.json);
+  ProgressBar bar(options.progress ? ProgressBar::For::programs : options.json ? ProgressBar::For::nobody : ProgressBar::For::people);
   simulate::Traffic traffic;
   if (const int code = read(options, bar, traffic); code != ok) return code;
   const simulate::Blocks blocks = simulate::blocks_of(traffic);

@@ -169,6 +169,7 @@ void print_unknown(const SimulationPage& page) {
   say(unknown.as_recorded, "were refused by limits, budgets or the client's own bound, and are left so");
   say(unknown.cached, "were answered from the response cache and are left out on both sides");
   say(unknown.folded, "are kept as daily sums only and cannot be replayed");
+  say(page.traffic.left_out, "of the period came before these and are left out (--requests-max)");
   if (!unknown.never_full.empty()) std::printf("  when %s would slow down: the traffic never filled it\n", listed(unknown.never_full).c_str());
   std::printf("  whether answers would be as long, and prompt caches as warm, elsewhere: the length is taken as it was, caches as cold\n");
 }
@@ -330,6 +331,7 @@ void print_json(const SimulationPage& page) {
                              {"us_per_input_token", speed.us_per_input}, {"us_per_output_token", speed.us_per_output}, {"attempts", speed.samples}});
   }
   out["not_known"] = unknown_json(all.not_known);
+  out["not_known"]["left_out"] = page.traffic.left_out;
   std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 

@@ -184,6 +184,7 @@ class Stack:
             for team in KEYS:
                 load.one_round(team, 0)      # so that series which appear with their first count exist before the first scrape
             self._settled()
+            assert self.gateway.request("GET", "/admin/v1/advice", port=self.gateway.admin_port)[0] == 200     # it is worked out when somebody asks, and now and then
             self.before = self.books()
             self.prometheus = Prometheus(self.gateway.admin_port)
             try:

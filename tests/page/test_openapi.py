@@ -20,6 +20,7 @@ budgets:
   - {name: lately, limit_usd: "5", rolling: 1h, mode: soft, when_over: warn}
 """
 PROMPT = {"request": {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}}
+BODIES = {"/admin/v1/check": {"config": CONFIG}, "/admin/v1/simulate": {"config": CONFIG}}
 OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
 
 
@@ -53,7 +54,7 @@ def path_to_ask(gateway, path):
 @pytest.mark.parametrize("path, method", [each for each in OPERATIONS if each[0] != "/admin/v1/events"])
 def test_what_is_documented_answers_as_documented(busy, path, method):
     operation = DOCUMENT["paths"][path][method]
-    status, content_type, answer = ask(busy, path_to_ask(busy, path), method, PROMPT if "requestBody" in operation else None)
+    status, content_type, answer = ask(busy, path_to_ask(busy, path), method, BODIES.get(path, PROMPT) if "requestBody" in operation else None)
     assert status == min(map(int, operation["responses"])), answer
     schema = shape_of(operation, status, content_type)
     if content_type.startswith("application/json"):
@@ -77,6 +78,9 @@ def test_decisions_have_no_members_that_are_not_documented(busy):
 
 REFUSALS = [("/admin/v1/decisions?limit=0", "get", None, 400), ("/admin/v1/decisions?limit=many", "get", None, 400), ("/admin/v1/decisions/req_none", "get", None, 404),
             ("/admin/v1/explain", "post", {}, 400), ("/admin/v1/explain", "post", {"request": {"model": "auto"}}, 400), ("/admin/v1/send", "post", {"request": 1}, 400),
+            ("/admin/v1/check", "post", {}, 400), ("/admin/v1/simulate", "post", {"config": "nonsense: 1"}, 400), ("/admin/v1/simulate", "post", {"config": CONFIG, "since": "soon"}, 400),
+            ("/admin/v1/simulate", "post", {"config": CONFIG, "since": "2026-01-01", "until": "2026-01-02"}, 404), ("/admin/v1/advice?since=soon", "get", None, 400),
+            ("/admin/v1/advice?html=x", "get", None, 400),
             ("/admin/v1/send", "post", {"request": {**PROMPT["request"], "model": "no-such-model"}}, 404),
             ("/admin/v1/backends/gpu/warm", "post", None, 409), ("/admin/v1/backends/gpu/warm", "get", None, 404)]
 
