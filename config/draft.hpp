@@ -48,10 +48,12 @@ void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
 void load_learning(MapReader& root, Draft& draft);  ///< complexity, format_checks, shadow, feedback
-/// `spill_over` and `sticky`.
+/// `spill_over`, `sticky` and `autopilot`.
 void load_choice(MapReader& root, Draft& draft);
 /// What a route says about choosing, besides `choose` and `cost_basis`.
 void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
+/// A route's `autopilot`, once `choose` and `cost_basis` are read.
+void load_route_autopilot(MapReader& section, Route& route);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes

@@ -198,6 +198,7 @@ void load_route(const Cursor& place, std::map<std::string, Place>& taken, Draft&
   section.choice("cost_basis", route.cost_basis, {{"marginal", CostBasis::marginal}, {"loaded", CostBasis::loaded}});
   Draft::Among patterns;
   load_route_choice(section, route, patterns);
+  load_route_autopilot(section, route);
   load_retry(section.at("retry"), route.retry);
   section.choice("on_content_filter", route.on_filter, {{"refuse", OnFilter::refuse}, {"next_target", OnFilter::next_target}});
   draft.config.routes.push_back(std::move(route));

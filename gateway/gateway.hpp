@@ -24,6 +24,7 @@
 #include "backends/simulator/simulator.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
+#include "gateway/autopilot.hpp"
 #include "gateway/break_even_series.hpp"
 #include "gateway/engine_watch.hpp"
 #include "gateway/guards.hpp"
@@ -63,6 +64,7 @@ class Gateway {
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
+  [[nodiscard]] const Autopilot& autopilot() const noexcept { return autopilot_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
   /// Where this machine itself reaches the data port.
@@ -88,6 +90,9 @@ class Gateway {
   Task<void> watch_file();
   Task<void> watch_engines();
   Task<void> watch_outliers();
+  Task<void> watch_economics();
+  void steer();
+  [[nodiscard]] AutopilotCounts::Totals autopilot_totals() const;
   void apply_drains() noexcept;
   void begin_drain();
   Task<void> stop_when_drained();
@@ -114,6 +119,8 @@ class Gateway {
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;
   BreakEvenSeries break_even_;
+  Autopilot autopilot_;
+  bool steered_ = false;                 // reactors hold stances
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::thread> threads_;
   asio::io_context control_{1};

@@ -15,6 +15,7 @@
 #include "backends/job_transport.hpp"
 #include "backends/jobs.hpp"
 #include "backends/socket_poll.hpp"
+#include "gateway/autopilot.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
@@ -58,12 +59,15 @@ class Reactor {
   void set_learning(AnswerReview& review, Shadows& shadows);                             ///< before run()
   void set_peers(std::span<const std::unique_ptr<Reactor>> peers) { peers_ = peers; }   ///< before run()
   void adopt(ServingPtr serving);
+  /// What the autopilot holds of serverless pools from now on; nullptr: no route has autopilot.
+  void steer(StancesPtr stances);
   /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
   void drain(std::chrono::milliseconds grace);
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
+  [[nodiscard]] const AutopilotCounts& autopilot_counts() const noexcept { return autopilot_counts_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
@@ -75,6 +79,7 @@ class Reactor {
   void evaluation_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
+  [[nodiscard]] AutopilotCounts& autopilot_counts() noexcept { return autopilot_counts_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
@@ -118,6 +123,7 @@ class Reactor {
   Conversations& conversations_;
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
+  AutopilotCounts autopilot_counts_;
   DecisionFeed decisions_;
   ConstraintCounts constraint_counts_;
   Guards& guards_;
@@ -132,6 +138,7 @@ class Reactor {
   bool draining_ = false;
   std::vector<TargetState> states_;
   const Serving* states_of_ = nullptr;
+  StancesPtr stances_;
   MonoTime states_refreshed_{};
   std::int64_t date_second_ = -1;
   std::string date_;

@@ -1,6 +1,7 @@
 """The dashboards about money: Spend and Pools."""
 
 from boards_budgets import budgets
+from boards_autopilot import autopilot
 from boards_engine import load, truth
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed, gap_colors, graph, increase, or_zero, rate, series,
                     stat, table, thresholds)
@@ -186,4 +187,4 @@ def pools():
               [(f"3600 * {rate(SPEND, OF_POOLS, 'target')}", "{{target}}")], "currencyUSD", stacked=True),
     ]
     return board("pools", "Hardware that is paid for by time: who used it, what stood idle, and whether it pays.", ["pool", "baseline"],
-                 [("Now", now), ("Use", use), ("Price of a token", price), ("What the engines say", load()), ("Whether it agrees", truth())])
+                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()), ("Whether it agrees", truth())])
