@@ -12,7 +12,7 @@ constexpr double seconds_per_hour = 3600;
 constexpr double service_memory = 50;                 // answers over which the service time is averaged
 constexpr double enough_seconds = 5;                  // of arrivals, before a rate is believed
 constexpr double enough_requests = 5;                 // at new prices, before they are believed
-constexpr double boot_share_least = 0.1;              // of a cold attempt's time that was service
+constexpr double boot_share_least = 0.02;             // of a cold attempt's time that was service
 
 double usd_of(Int128 picodollars) noexcept { return static_cast<double>(picodollars) * 1e-12; }
 
