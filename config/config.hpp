@@ -363,6 +363,7 @@ struct Route {
   milliseconds first_token{0}, deadline{0};          ///< expected time to the first token, to the whole answer; 0: no limit
   bool sticky = false;                               ///< a conversation stays where its prompt cache makes that cheaper
   bool cascade = false;                              ///< an answer that fails its check is asked for again, of the next target
+  bool autopilot = false;                            ///< follows the measured economics of its pools (router/autopilot.hpp)
   RetryOverride retry;
   OnFilter on_filter = OnFilter::refuse;
   HedgeRules hedge;
@@ -376,6 +377,15 @@ struct SpillOver {
   unsigned waiting_requests = 4;                     ///< in the engine's queue; 0: not looked at
   double kv_cache_share = 0.95;                      ///< of the engine's key-value cache; 0: not looked at
   double back_at = 0.8;
+};
+
+/// How routes with `autopilot` follow the measured economics; docs/autopilot.md has the formulas.
+struct AutopilotRules {
+  double margin = 0.2;                               ///< a pool opens at so much more than it costs, and closes at as much less
+  milliseconds dwell{60'000};                        ///< between two changes of one pool
+  milliseconds window{60'000};                       ///< over which arrivals and prices are averaged
+  milliseconds trial{3'600'000};                     ///< between two trials of a pool whose speed is not known; 0: none is made
+  friend bool operator==(const AutopilotRules&, const AutopilotRules&) = default;
 };
 
 /// A reference that every request is also priced at: what its answer would have cost there.
@@ -406,6 +416,7 @@ struct Config {
   std::vector<RateLimit> limits;
   TierBounds tiers;
   SpillOver spill_over;
+  AutopilotRules autopilot;
   OutlierRules outliers;
   milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never
   bool hedges = false;                               ///< some route does: the times of first answers are learned

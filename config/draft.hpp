@@ -52,10 +52,12 @@ void load_learning(MapReader& root, Draft& draft);  ///< complexity, format_chec
 /// `cache:` of all routes, and of one.
 void load_cache(const Cursor& place, CacheConfig& cache);
 void load_route_cache(const Cursor& place, Route& route);
-/// `spill_over` and `sticky`.
+/// `spill_over`, `sticky` and `autopilot`.
 void load_choice(MapReader& root, Draft& draft);
 /// What a route says about choosing, besides `choose` and `cost_basis`.
 void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
+/// A route's `autopilot`, once `choose` and `cost_basis` are read.
+void load_route_autopilot(MapReader& section, Route& route);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes

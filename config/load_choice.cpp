@@ -1,5 +1,5 @@
 // What routes say about choosing among targets, the conditions of time, load, user and metadata, and the sections
-// `spill_over` and `sticky` that all routes share.
+// `spill_over`, `sticky` and `autopilot` that all routes share.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -154,6 +154,14 @@ void load_among(const Cursor& among, Draft::Among& patterns) {
   }
 }
 
+void load_autopilot(const Cursor& place, AutopilotRules& rules) {
+  MapReader section(place);
+  section.share("margin", rules.margin);
+  section.seconds("dwell_seconds", rules.dwell, milliseconds(0), hours(24));
+  section.seconds("window_seconds", rules.window, milliseconds(1000), hours(24));
+  section.seconds("trial_seconds", rules.trial, milliseconds(0), hours(24 * 7));
+}
+
 }  // namespace
 
 void load_choice(MapReader& root, Draft& draft) {
@@ -167,6 +175,7 @@ void load_choice(MapReader& root, Draft& draft) {
   }
   MapReader section(root.at("sticky"));
   section.seconds("ttl_seconds", draft.config.sticky_ttl, milliseconds(0), hours(24));
+  load_autopilot(root.at("autopilot"), draft.config.autopilot);
 }
 
 void load_route_choice(MapReader& section, Route& route, Draft::Among& among) {
@@ -191,6 +200,15 @@ void load_route_choice(MapReader& section, Route& route, Draft::Among& among) {
   if (route.cascade && route.when.stream.value_or(false)) {
     section.cursor().report(
         "cascade checks answers that are not streams, but when.stream takes streams only; remove one of the two");
+  }
+}
+
+void load_route_autopilot(MapReader& section, Route& route) {
+  section.flag("autopilot", route.autopilot);
+  if (!route.autopilot) return;
+  if (route.choose != Choose::cheapest) section.cursor().report("autopilot follows cost; use choose: cheapest, or remove autopilot");
+  if (route.cost_basis == CostBasis::loaded) {
+    section.cursor().report("autopilot keeps busy what is paid for anyway, which is the marginal cost; remove cost_basis: loaded, or autopilot");
   }
 }
 

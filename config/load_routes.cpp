@@ -198,6 +198,7 @@ void load_route(const Cursor& place, std::map<std::string, Place>& taken, Draft&
   section.choice("cost_basis", route.cost_basis, {{"marginal", CostBasis::marginal}, {"loaded", CostBasis::loaded}});
   Draft::Among patterns;
   load_route_choice(section, route, patterns);
+  load_route_autopilot(section, route);
   load_retry(section.at("retry"), route.retry);
   load_hedge(section.at("hedge"), route.hedge);
   load_route_cache(section.at("cache"), route);

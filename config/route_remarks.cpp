@@ -94,6 +94,22 @@ void remark_on_capability(const Route& route, const Config& config, std::vector<
   }
 }
 
+/// Autopilot without anything to steer, or without anything to hold it against.
+void remark_on_autopilot(const Route& route, const Config& config, std::vector<std::string>& remarks) {
+  if (!route.autopilot) return;
+  bool serverless = false, priced = false;
+  for (const std::size_t target : route.among) {
+    const std::optional<Pool>& pool = config.backend_of(config.targets[target]).pool;
+    serverless = serverless || (pool && pool->billing == Billing::serverless);
+    priced = priced || (!pool && config.targets[target].prices);
+  }
+  if (!serverless) {
+    remarks.push_back(fmt::format("route {} has autopilot, but none of its targets is on a serverless pool: it orders them as choose: cheapest does", text(route.name)));
+  } else if (!priced) {
+    remarks.push_back(fmt::format("route {} has autopilot, but no managed target with a price: what its serverless pool saves is not known, so it stays last", text(route.name)));
+  }
+}
+
 void remark_on_unreachable(std::size_t at, const Config& config, std::vector<std::string>& remarks) {
   const Route& route = config.routes[at];
   if (!has_a_score(route.when, config.tiers)) {
@@ -154,6 +170,7 @@ void remark_on_choices(const Config& config, std::vector<std::string>& remarks) 
     remark_on_unreachable(i, config, remarks);
     remark_on_load(route, config, remarks);
     remark_on_capability(route, config, remarks);
+    remark_on_autopilot(route, config, remarks);
     if (route.sticky && config.sticky_ttl.count() == 0) {
       remarks.push_back(fmt::format("route {} is sticky, but sticky.ttl_seconds is 0: no conversation is remembered",
                                     text(route.name)));

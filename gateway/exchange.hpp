@@ -144,6 +144,7 @@ class Exchange {
   void judge(const Target& target, const Result<void>& outcome);
   void count_outcome(TargetHealth& health, bool failed) const;
   void end_attempt(AttemptEnd& end);
+  void note_service(const Target& target);
   [[nodiscard]] bool escalates(std::string_view answer);
   [[nodiscard]] bool has_escalation() const;
   Result<void> reply_kept();

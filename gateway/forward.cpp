@@ -206,9 +206,17 @@ void Exchange::end_attempt(AttemptEnd& end) {
   reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
   if (serving_->config->hedges && end.result.is_ok()) learn_first_answer();
   charge_budgets(end.result.is_ok());
+  if (plan_->steering && plan_->steering->target == &target && end.result.is_ok()) note_service(target);
   bool known = true;
   for (unsigned i = 0; i < record_->row.attempts; ++i) known = known && record_->attempts[i].pricing != Pricing::unpriced;
   cost_text_ = known ? decimal_text(record_->total()) : "unknown";
+}
+
+// How long a serverless pool takes, for the autopilot.
+void Exchange::note_service(const Target& target) {
+  const AttemptRow& attempt = record_->attempts[record_->row.attempts - 1];
+  const std::optional<PoolStance>& stance = plan_->steering->stance;
+  reactor_.autopilot_counts().served(serving_->config->backend_of(target).name, stance && stance->warm, attempt.ended_us - attempt.started_us);
 }
 
 Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {

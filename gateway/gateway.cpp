@@ -211,6 +211,7 @@ Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   prober_->watch(filled);
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
+  steer();
   return success();
 }
 
@@ -218,6 +219,21 @@ void Gateway::note_text(const Config& loaded) {
   const Result<std::string> text = read_config_text(path_);
   const bool same = text && sha256_hex(text.value()) == loaded.sha256;
   as_written_ = std::make_shared<const AsWritten>(same ? read_as_written(text.value(), process_environment()) : AsWritten{});
+}
+
+// Before the first reactor is there nothing is to be steered.
+void Gateway::steer() {
+  const bool wanted = std::any_of(serving_->config->routes.begin(), serving_->config->routes.end(), [](const Route& route) { return route.autopilot; });
+  if (!wanted && !steered_) return;
+  const StancesPtr stances = autopilot_.tick(*serving_, autopilot_totals(), accounts_->pools(), std::chrono::steady_clock::now());
+  steered_ = stances != nullptr;
+  for (const auto& reactor : reactors_) reactor->steer(stances);
+}
+
+AutopilotCounts::Totals Gateway::autopilot_totals() const {
+  AutopilotCounts::Totals totals;
+  for (const auto& reactor : reactors_) reactor->autopilot_counts().add_to(totals);
+  return totals;
 }
 
 // A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force
@@ -260,6 +276,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
   asio::co_spawn(control_, advice_->keep(), ended);
+  asio::co_spawn(control_, watch_economics(), ended);
   sigset_t handled;
   sigemptyset(&handled);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
@@ -334,6 +351,16 @@ Task<void> Gateway::watch_outliers() {
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
     if (rules.is_on) outliers_.look(*serving_, std::chrono::steady_clock::now());
+  }
+}
+
+Task<void> Gateway::watch_economics() {
+  Timer timer(control_.get_executor());
+  for (;;) {
+    timer.expires_after(Autopilot::interval);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
+    steer();
   }
 }
 
@@ -445,6 +472,7 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   CacheCounts::Totals cached;
   for (const auto& reactor : reactors_) reactor->cache_counts().add_to(cached);
   collect_cache(cached, response_cache_.status(), families);
+  autopilot_.collect(autopilot_totals(), families);
 }
 
 }  // namespace tollgate

@@ -25,6 +25,7 @@
 #include "config/as_written.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
+#include "gateway/autopilot.hpp"
 #include "gateway/break_even_series.hpp"
 #include "gateway/engine_watch.hpp"
 #include "gateway/guards.hpp"
@@ -70,6 +71,7 @@ class Gateway {
   [[nodiscard]] WarmUps& warm_ups() noexcept { return warm_ups_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
   [[nodiscard]] ResponseCache& response_cache() noexcept { return response_cache_; }
+  [[nodiscard]] const Autopilot& autopilot() const noexcept { return autopilot_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
   [[nodiscard]] AdviceBoard& advice() noexcept { return *advice_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
@@ -97,6 +99,9 @@ class Gateway {
   Task<void> watch_file();
   Task<void> watch_engines();
   Task<void> watch_outliers();
+  Task<void> watch_economics();
+  void steer();
+  [[nodiscard]] AutopilotCounts::Totals autopilot_totals() const;
   void apply_drains() noexcept;
   void begin_drain();
   Task<void> stop_when_drained();
@@ -126,6 +131,8 @@ class Gateway {
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;
   BreakEvenSeries break_even_;
+  Autopilot autopilot_;
+  bool steered_ = false;                 // reactors hold stances
   std::vector<std::unique_ptr<Reactor>> reactors_;
   std::vector<std::thread> threads_;
   asio::io_context control_{1};

@@ -155,6 +155,13 @@ void Reactor::adopt(ServingPtr serving) {
   asio::post(context_, [this, serving = std::move(serving)] { serving_ = serving; });
 }
 
+void Reactor::steer(StancesPtr stances) {
+  asio::post(context_, [this, stances = std::move(stances)] {
+    stances_ = stances;
+    states_of_ = nullptr;   // the next states are new ones
+  });
+}
+
 void Reactor::drain(std::chrono::milliseconds grace) {
   asio::post(context_, [this, grace] {
     draining_ = true;
@@ -207,6 +214,8 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
       if (workers.up >= 0) note_workers(*pool, workers, state);
     }
     if (!refresh) continue;
+    const bool steered = stances_ && stances_->generation == serving.generation;
+    state.stance = steered ? stances_->by_backend[targets[i].backend] : std::nullopt;
     state.loaded_usd_per_million_tokens = Usd{engine.loaded_picodollars_per_million.load(std::memory_order_relaxed)};
     const Books::Learned learned = books_.learned(targets[i].id);
     state.input_bytes_per_token = learned.input_bytes_per_token;

@@ -16,6 +16,7 @@
 #include "backends/jobs.hpp"
 #include "backends/socket_poll.hpp"
 #include "gateway/cache_counts.hpp"
+#include "gateway/autopilot.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
@@ -62,6 +63,8 @@ class Reactor {
   void set_learning(AnswerReview& review, Shadows& shadows);                             ///< before run()
   void set_peers(std::span<const std::unique_ptr<Reactor>> peers) { peers_ = peers; }   ///< before run()
   void adopt(ServingPtr serving);
+  /// What the autopilot holds of serverless pools from now on; nullptr: no route has autopilot.
+  void steer(StancesPtr stances);
   /// Stops accepting, closes idle connections, lets requests finish for `grace`, then ends them; run() returns afterwards.
   void drain(std::chrono::milliseconds grace);
   [[nodiscard]] const ReactorCounts& counts() const noexcept { return counts_; }
@@ -70,6 +73,7 @@ class Reactor {
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
   [[nodiscard]] const Hedges& hedges() const noexcept { return hedges_; }
   [[nodiscard]] const CacheCounts& cache_counts() const noexcept { return cache_counts_; }
+  [[nodiscard]] const AutopilotCounts& autopilot_counts() const noexcept { return autopilot_counts_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
 
@@ -84,6 +88,7 @@ class Reactor {
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
   [[nodiscard]] Hedges& hedges() noexcept { return hedges_; }
+  [[nodiscard]] AutopilotCounts& autopilot_counts() noexcept { return autopilot_counts_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
   [[nodiscard]] CacheCounts& cache_counts() noexcept { return cache_counts_; }
   [[nodiscard]] ResponseCache& response_cache() noexcept { return cache_; }   ///< of all reactors
@@ -132,6 +137,7 @@ class Reactor {
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
   Hedges hedges_;
+  AutopilotCounts autopilot_counts_;
   DecisionFeed decisions_;
   ConstraintCounts constraint_counts_;
   Guards& guards_;
@@ -147,6 +153,7 @@ class Reactor {
   bool draining_ = false;
   std::vector<TargetState> states_;
   const Serving* states_of_ = nullptr;
+  StancesPtr stances_;
   MonoTime states_refreshed_{};
   std::int64_t date_second_ = -1;
   std::string date_;

@@ -144,6 +144,7 @@ Result<void> Exchange::decide_route() {
   plan_ = std::move(plan.value());
   if (record_ == nullptr) return success();
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
+  if (plan_->rule != nullptr && plan_->rule->autopilot) reactor_.autopilot_counts().decided(*plan_, *serving_->config);
   reactor_.books().decided(*record_, plan_->route, complexity_.score, complexity_.tier);
   return success();
 }

@@ -44,7 +44,7 @@ struct DecisionFacts {
   float score = 0;
   std::uint64_t held = 0, known = 0;   ///< by question
   std::uint64_t down = 0;              ///< by target: open breaker, unreachable, draining
-  std::uint64_t saturated = 0;
+  std::uint64_t saturated = 0;         ///< or kept behind by the autopilot
   std::uint64_t excluded = 0;          ///< by budgets, the client's own limit of cost, or expected time
   std::uint64_t conversation = 0;      ///< 0: none that could be known again
   std::uint64_t text_bytes = 0;

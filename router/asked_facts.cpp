@@ -139,7 +139,7 @@ void AskedFacts::note_plan(const Plan& plan, const Config& config, DecisionFacts
   const auto index_of = [&](const Target* target) { return static_cast<std::size_t>(target - config.targets.data()); };
   const auto bit_of = [&](const Target* target) { return index_of(target) < targets_max ? std::uint64_t{1} << index_of(target) : 0; };
   for (const Step& step : plan.steps) {
-    if (step.is_saturated) facts.saturated |= bit_of(step.target);
+    if (step.is_saturated || step.is_held()) facts.saturated |= bit_of(step.target);   // behind those with room, either way
   }
   for (const RuledOut& out : plan.ruled_out) {
     switch (out.why) {

@@ -11,6 +11,8 @@ bool competes(const Forecast& forecast) noexcept { return forecast.known || fore
 /// Strictly before; equal ones keep the order written.
 bool cheaper(const Usable& a, const Usable& b) noexcept {
   if (a.saturated != b.saturated) return b.saturated;
+  if (a.standing != b.standing) return a.standing < b.standing;
+  if (a.standing == Standing::open) return false;   // each was found to earn what it costs: the order written
   const bool a_competes = competes(a.forecast), b_competes = competes(b.forecast);
   if (a_competes != b_competes) return a_competes;
   if (a.forecast.charge != b.forecast.charge) return a.forecast.charge < b.forecast.charge;
@@ -128,7 +130,7 @@ bool is_first_by_cache(const Usables& usable) noexcept {
   const Usable& first = usable.front();
   if (!first.in_conversation || !competes(first.forecast)) return false;
   return std::any_of(usable.begin() + 1, usable.end(), [&first](const Usable& other) {
-    if (other.saturated != first.saturated || !competes(other.forecast)) return false;
+    if (other.saturated != first.saturated || other.standing != first.standing || !competes(other.forecast)) return false;
     return other.forecast.charge <= first.without_cache.charge;
   });
 }
@@ -142,7 +144,18 @@ Why why_first(const Candidates& candidates, std::size_t usable_count) noexcept {
 
 Step step_of(const Usable& usable, Why why) {
   return {usable.target, usable.forecast.charge, usable.forecast.known, why, usable.saturated, usable.cached,
-          usable.waits.first_token, usable.waits.whole, usable.wait, usable.weight};
+          usable.waits.first_token, usable.waits.whole, usable.wait, usable.weight, usable.standing};
+}
+
+bool is_serverless(Standing standing) noexcept { return standing == Standing::open || standing == Standing::full || standing == Standing::closed; }
+
+/// Notes which serverless pool the choice turned on: the first in their order that has room.
+void note_steering(const Usables& usable, Plan& plan) {
+  if (usable.front().standing == Standing::paid_for && !usable.front().saturated) return;
+  const auto about = std::find_if(usable.begin(), usable.end(), [](const Usable& each) { return !each.saturated && is_serverless(each.standing); });
+  if (about == usable.end()) return;
+  plan.steering = Plan::Steering{about->target, {}};
+  if (about->stance != nullptr) plan.steering->stance = *about->stance;
 }
 
 }  // namespace
@@ -160,6 +173,10 @@ void choose(Usables& usable, const Candidates& candidates, std::uint64_t dice, P
       plan.spilled_from = wanted;
       first = Why::spill_over;
     }
+  }
+  if (is_steered(candidates) && usable.size() > 1) {
+    note_steering(usable, plan);
+    if (first == Why::cheapest || first == Why::spill_over) first = Why::autopilot;
   }
   plan.steps.reserve(usable.size());
   for (std::size_t i = 0; i < usable.size(); ++i) {

@@ -3,6 +3,7 @@
 //
 //   cheapest   by forecast; ties stay with the conversation's last target, then keep the order written; what is not
 //              priced competes after what is
+//              with autopilot: by Standing first (router/autopilot.hpp), and by forecast within
 //   first      the order written
 //   fastest    by expected time until the client sees something: the first token of a stream, else the whole answer; those
 //              whose speed is not known come behind, but one request in `explore_one_in` goes to one of them first, for it
@@ -32,6 +33,8 @@ struct Usable {
   std::uint32_t weight = 1;
   bool saturated = false;
   bool in_conversation = false;  ///< its last turn went here
+  Standing standing = Standing::paid_for;   ///< all the same without autopilot
+  const PoolStance* stance = nullptr;       ///< of a serverless pool, with autopilot
 };
 using Usables = boost::container::small_vector<Usable, 24>;
 

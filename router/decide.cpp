@@ -159,14 +159,46 @@ class Decision {
       usable.cached = std::min(facts_.conversation.cached, input_tokens_of(chat, state));
       usable.forecast = forecast_of(chat, target, backend, state, basis, usable.saturated, usable.cached);
     }
+    if (is_steered(candidates_)) steer(usable, target, backend, state);
     if (usable.saturated) usable.if_free = forecast_of(chat, target, backend, state, basis, false, usable.cached);
     if (asks_for_speed()) {
       usable.waits = waits_of(chat, target, state);
+      if (usable.stance != nullptr && !usable.stance->warm) wait_for_boot(*usable.stance, usable.waits);
       usable.wait = usable.wait_if_free = usable.waits.until_answer(chat);
       if (usable.wait > usable.waits.queue) usable.wait_if_free -= usable.waits.queue;
     }
     usable.weight = weight_of(index);
     return usable;
+  }
+
+  void steer(Usable& usable, const Target& target, const Backend& backend, const TargetState& state) const {
+    if (backend.pool && backend.pool->billing == Billing::serverless) {
+      usable.stance = state.stance ? &*state.stance : nullptr;
+      usable.standing = !state.stance || !state.stance->open() ? Standing::closed
+                        : at_pool(target.backend) < state.stance->places ? Standing::open
+                                                                         : Standing::full;
+      return;
+    }
+    if (backend.pool && backend.pool->billing != Billing::reported) return;
+    // Billed by the call: what it costs is known by what its calls cost so far.
+    if (backend.pool) usable.forecast = usable.without_cache = usable.if_free = forecast_of(*facts_.chat, target, backend, state, CostBasis::marginal, true);
+    usable.standing = usable.forecast.known ? Standing::priced : Standing::unpriced;
+  }
+
+  /// Requests of this gateway under way at a pool, whatever the model.
+  [[nodiscard]] std::uint32_t at_pool(std::size_t backend) const noexcept {
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i < config_.targets.size(); ++i) {
+      if (config_.targets[i].backend == backend) sum += state_of(states_, i).in_flight;
+    }
+    return sum;
+  }
+
+  /// No worker is up, or it boots still: nothing comes sooner.
+  static void wait_for_boot(const PoolStance& stance, Waits& waits) noexcept {
+    const std::chrono::microseconds boot{stance.cold_start_us};
+    waits.first_token += boot;
+    waits.whole += boot;
   }
 
   [[nodiscard]] bool asks_for_speed() const noexcept {

@@ -125,6 +125,7 @@ void add_rule(std::string& out, const Plan& plan) {
   if (rule.min_capability > 0) out += ", capability from " + score_text(rule.min_capability);
   if (rule.first_token.count() > 0) out += ", first token within " + std::to_string(rule.first_token.count()) + " ms";
   if (rule.deadline.count() > 0) out += ", whole answer within " + std::to_string(rule.deadline.count()) + " ms";
+  if (rule.autopilot) out += ", autopilot";
   if (rule.sticky) out += ", sticky";
   if (rule.cascade) out += ", cascade";
   if (rule.hedge.is_on) out += hedge_text(plan);

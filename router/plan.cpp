@@ -74,6 +74,53 @@ std::string spill_over_text(const Plan& plan, const Step& step) {
   return said.append(firsts[by]) + " of " + std::to_string(room) + " with room: " + money(step);
 }
 
+std::string rate_text(double per_second) {
+  std::array<char, 32> buffer;
+  const int length = std::snprintf(buffer.data(), buffer.size(), per_second < 1 ? "%.2g" : "%.3g", per_second);
+  return std::string(buffer.data(), static_cast<std::size_t>(std::clamp(length, 0, 31)));
+}
+
+/// Three digits that count: what follows them says nothing in a sentence.
+std::string about_money(Usd usd) {
+  Int128 unit = 1;
+  while (usd.count() / unit >= 1000) unit *= 10;
+  return "$" + decimal_text(Usd{static_cast<std::int64_t>(divide_half_even(usd.count(), unit) * unit)});
+}
+
+/// What was held of the pool, with its numbers: "sl/llama open (2 workers): 4.1 requests/s, worth from 1.3, $0.0004 each elsewhere".
+std::string steering_text(const Plan::Steering& steering, Standing standing) {
+  std::string said = plain_name(steering.target->id);
+  said += standing == Standing::open ? " open" : standing == Standing::full ? " full" : " closed";
+  if (!steering.stance) return said + ": not measured yet";
+  const PoolStance& stance = *steering.stance;
+  if (stance.why == PoolStance::Why::trial) return said + ": one request at a time, to measure it";
+  if (stance.workers > 0) said += " (" + std::to_string(stance.workers) + (stance.workers == 1 ? " worker)" : " workers)");
+  if (stance.why == PoolStance::Why::no_traffic) return said + ": no requests for it lately";
+  said += ": " + rate_text(static_cast<double>(stance.per_second)) + " requests/s";
+  if (stance.why == PoolStance::Why::not_measured) return said + ", its speed is not measured";
+  said += stance.break_even > 0 ? ", worth from " + rate_text(static_cast<double>(stance.break_even)) : std::string(", worth at no rate");
+  return said + ", " + about_money(stance.elsewhere) + " each elsewhere";
+}
+
+std::string autopilot_text(const Plan& plan, const Step& step) {
+  std::string said = "autopilot: ";
+  if (plan.spilled_from != nullptr) said += plain_name(plan.spilled_from->id) + " is saturated; ";
+  if (plan.steering) {
+    const auto about = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& each) { return each.target == plan.steering->target; });
+    said += steering_text(*plan.steering, about == plan.steps.end() ? Standing::closed : about->standing);
+    if (about == plan.steps.begin()) return said;
+    said += "; ";
+  }
+  switch (step.standing) {
+    case Standing::paid_for:
+      return said + "paid for and has room";
+    case Standing::priced:
+      return said + "cheapest priced: " + money(step);
+    default:
+      return said + "what is left: " + money(step);
+  }
+}
+
 std::string text_of(const Plan& plan, std::size_t index) {
   const Step& step = plan.steps[index];
   const std::string count = std::to_string(plan.steps.size());
@@ -96,6 +143,8 @@ std::string text_of(const Plan& plan, std::size_t index) {
       return sticky_text(plan, step);
     case Why::spill_over:
       return spill_over_text(plan, step);
+    case Why::autopilot:
+      return autopilot_text(plan, step);
     case Why::in_time:
       return "no target is expected to answer in time; the fastest, " +
              duration_text(plan.rule->first_token.count() > 0 ? step.first_token : step.whole);
@@ -122,8 +171,8 @@ std::string_view name_of(Why why) noexcept {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
       "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
-      "max_cost", "budget", "rate_limited", "ejected", "connecting"};
-  static_assert(static_cast<std::size_t>(Why::connecting) + 1 == names.size());
+      "max_cost", "budget", "rate_limited", "ejected", "connecting", "autopilot"};
+  static_assert(static_cast<std::size_t>(Why::autopilot) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }
 

@@ -10,11 +10,13 @@
 
 #include <boost/container/small_vector.hpp>
 #include <chrono>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "config/config.hpp"
+#include "router/autopilot.hpp"
 #include "router/chat_view.hpp"
 #include "router/target_state.hpp"
 
@@ -58,7 +60,18 @@ enum class Why : std::uint8_t {
   // more reasons for a step's place
   fastest, weighted, sticky, spill_over, in_time,
   // more reasons to be ruled out
-  min_capability, first_token, deadline, max_cost, budget, rate_limited, ejected, connecting
+  min_capability, first_token, deadline, max_cost, budget, rate_limited, ejected, connecting,
+  // a step's place on a route with autopilot
+  autopilot
+};
+/// Where the autopilot puts a target that has room, the best first.
+enum class Standing : std::uint8_t {
+  paid_for,    ///< rented or owned: one more request costs nothing
+  open,        ///< serverless, and its workers earn what they cost
+  priced,      ///< billed by token or by call
+  full,        ///< serverless, open, and all places that earn what they cost are taken
+  closed,      ///< serverless, and it would cost more than it saves, or that is not known
+  unpriced
 };
 [[nodiscard]] std::string_view name_of(Why why) noexcept;
 
@@ -73,6 +86,9 @@ struct Step {
   std::chrono::microseconds whole{0};         ///< expected time to the whole answer; 0: not known
   std::chrono::microseconds wait{0};          ///< what `fastest` compares: one of the two, as the client asked for a stream or not
   std::uint32_t weight = 1;     ///< of a weighted route
+  Standing standing = Standing::paid_for;     ///< on a route with autopilot
+  /// The autopilot keeps it behind what is billed by token.
+  [[nodiscard]] bool is_held() const noexcept { return standing == Standing::full || standing == Standing::closed; }
 };
 
 struct RuledOut {
@@ -88,6 +104,12 @@ struct Plan {
   Complexity complexity;
   const Route* rule = nullptr;  ///< nullptr: direct
   const Target* spilled_from = nullptr;   ///< saturated: would have come first otherwise
+  /// Autopilot: the serverless pool that the choice turned on, and what was held of it.
+  struct Steering {
+    const Target* target;
+    std::optional<PoolStance> stance;     ///< nullopt: nothing was known
+  };
+  std::optional<Steering> steering;       ///< none: no such route, or something paid for had room
   boost::container::small_vector<Step, 3> steps;
   boost::container::small_vector<RuledOut, 4> ruled_out;
 };

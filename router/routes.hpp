@@ -23,6 +23,9 @@ struct Candidates {
   boost::container::small_vector<std::uint32_t, 24> weights;  ///< one per element of among, of weighted routes only
 };
 
+/// The autopilot orders its targets.
+[[nodiscard]] inline bool is_steered(const Candidates& candidates) noexcept { return candidates.rule != nullptr && candidates.rule->autopilot; }
+
 /// Faults: model_not_found; unsupported where the name is known but the conditions of all its routes fail.
 [[nodiscard]] Result<Candidates> find_route(const RequestFacts& facts, const Config& config,
                                             std::span<const TargetState> states = {});

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "config/config.hpp"
+#include "router/autopilot.hpp"
 
 namespace tollgate {
 
@@ -35,6 +37,8 @@ struct TargetState {
   std::chrono::microseconds limited_for{0};          ///< nothing may be sent for so long; 0: it may
   std::int64_t tokens_left = -1;                     ///< of its tokens per minute; -1: not known
   std::int64_t tokens_per_second = 0;                ///< at which they come back
+  /// Serverless pools on routes with autopilot: whether they earn what they cost; nullopt: nothing is known.
+  std::optional<PoolStance> stance;
 };
 
 }  // namespace tollgate

@@ -7,6 +7,7 @@
 #include "metrics/learned.hpp"
 #include "metrics/pricing.hpp"
 #include "router/asked_facts.hpp"
+#include "router/governors.hpp"
 #include "simulate/last_turns.hpp"
 
 namespace tollgate::simulate {
@@ -27,6 +28,7 @@ class Decisions {
  public:
   Decisions(const Rules& rules, const Traffic& traffic, Fidelity& into)
       : rules_(rules), config_(rules.config()), traffic_(traffic), into_(into), asked_(rules.original()), replayed_(rules), turns_(config_) {
+    governors_.adopt(config_);
     learned_.resize(config_.targets.size());
     states_.resize(config_.targets.size());
     for (std::size_t i = 0; i < config_.targets.size(); ++i) index_[config_.targets[i].id] = i;
@@ -89,6 +91,7 @@ class Decisions {
       state.duration_mean = learned.duration_mean;
       state.seconds_per_output_token = learned.seconds_per_output_token;
       if (target.prices && !target.prices->timed.empty()) state.prices_now = &prices_at(*target.prices, clock);
+      if (is_steered(target.backend)) state.stance = open_stance();
       states_[i] = state;
     }
     if (found_nothing_up(request)) {
@@ -98,8 +101,23 @@ class Decisions {
       if (translation.targets[bit] < 0) continue;
       const auto index = static_cast<std::size_t>(translation.targets[bit]);
       if ((request.facts.down >> bit & 1U) != 0) states_[index].availability = Availability::unreachable;
-      if ((request.facts.saturated >> bit & 1U) != 0) fill_up(config_.targets[index], config_.spill_over, states_[index]);
+      if ((request.facts.saturated >> bit & 1U) == 0) continue;
+      if (states_[index].stance) {
+        states_[index].stance = PoolStance{};   // kept behind: closed or full makes no difference to who comes first
+      } else {
+        fill_up(config_.targets[index], config_.spill_over, states_[index]);
+      }
     }
+  }
+
+  [[nodiscard]] bool is_steered(std::size_t backend) const {
+    return std::any_of(governors_.all().begin(), governors_.all().end(), [backend](const Governors::Governed& each) { return each.backend == backend; });
+  }
+  static PoolStance open_stance() noexcept {
+    PoolStance stance;
+    stance.places = stance.workers = UINT32_MAX;
+    stance.why = PoolStance::Why::above;
+    return stance;
   }
 
   /// Without a plan nobody noted which targets were down: all that were asked.
@@ -182,6 +200,9 @@ class Decisions {
     if (choose == Choose::fastest || (rule != nullptr && (rule->first_token.count() > 0 || rule->deadline.count() > 0))) return Depends::speed;
     if (rule != nullptr && rule->sticky && request.facts.conversation != 0) return Depends::conversation;
     if (choose != Choose::cheapest) return Depends::recorded;
+    if (rule != nullptr && rule->autopilot && plan.steps[0].standing != plan.steps[1].standing) {
+      return plan.steps[0].standing == Standing::paid_for || plan.steps[0].is_saturated != plan.steps[1].is_saturated ? Depends::recorded : Depends::autopilot;
+    }
     // Forecasts are what answers' lengths were learned for; that an idle pool costs nothing more needs no lengths.
     const Step &first = plan.steps[0], &second = plan.steps[1];
     if (first.is_saturated != second.is_saturated) return Depends::recorded;
@@ -203,6 +224,7 @@ class Decisions {
   AskedFacts asked_;
   Replayed replayed_;
   LastTurns turns_;
+  Governors governors_;               // of whom only which pools they are is asked
   std::map<NameId, std::size_t> index_;
   std::vector<LearnedSums> learned_;
   std::vector<TargetState> states_;
@@ -308,7 +330,8 @@ class Prices {
 
 std::string_view name_of(Depends depends) noexcept {
   static constexpr std::array<std::string_view, depends_count> names{"recorded facts", "learned lengths of answers", "learned speeds", "load or health",
-                                                                     "prompt caches of conversations", "facts that were not asked then"};
+                                                                     "prompt caches of conversations", "facts that were not asked then",
+                                                                     "what the autopilot held of serverless pools"};
   return names[static_cast<std::size_t>(depends)];
 }
 

@@ -15,8 +15,8 @@
 namespace tollgate::simulate {
 
 /// What the ledger does not keep and a decision may turn on.
-enum class Depends : std::uint8_t { recorded, learned_lengths, speed, load, conversation, unknown_facts };
-inline constexpr std::size_t depends_count = 6;
+enum class Depends : std::uint8_t { recorded, learned_lengths, speed, load, conversation, unknown_facts, autopilot };
+inline constexpr std::size_t depends_count = 7;
 [[nodiscard]] std::string_view name_of(Depends depends) noexcept;
 
 struct Fidelity {

@@ -12,6 +12,7 @@
 #include "router/serverless.hpp"
 #include "simulate/budget_watch.hpp"
 #include "simulate/last_turns.hpp"
+#include "simulate/steering.hpp"
 #include "simulate/tally.hpp"
 
 namespace tollgate::simulate {
@@ -40,7 +41,7 @@ struct Ending {
 class Simulation {
  public:
   Simulation(const Scenario& scenario, const Blocks& blocks)
-      : in_(scenario), blocks_(blocks), config_(scenario.rules.config()), replayed_(scenario.rules), turns_(config_), budgets_(config_, blocks.begin_us), tally_(world_, scenario.traffic, blocks, scenario.quality) {
+      : in_(scenario), blocks_(blocks), config_(scenario.rules.config()), replayed_(scenario.rules), turns_(config_), steering_(config_), budgets_(config_, blocks.begin_us), tally_(world_, scenario.traffic, blocks, scenario.quality) {
     for (std::size_t i = 0; i < config_.backends.size(); ++i) {
       engines_.push_back(config_.backends[i].pool ? std::make_unique<Engine>(*config_.backends[i].pool, in_.speeds.pools[i]) : nullptr);
     }
@@ -90,7 +91,7 @@ class Simulation {
     UsageSource source = UsageSource::none;
     double began_us = 0, first_us = 0;
     Usd tokens;
-    bool unpriced = false, exact = false;
+    bool unpriced = false, exact = false, cold = false;
     RequestFacts::Conversation before;
   };
   void warm_up() {
@@ -114,6 +115,7 @@ class Simulation {
       lives_[target].learned.waited(static_cast<std::int64_t>(time.first_token_us));
       lives_[target].learned.took(static_cast<std::int64_t>(time.whole_us), static_cast<std::int64_t>(time.whole_us - time.first_token_us),
                                   static_cast<std::int64_t>(output), MonoTime{});
+      steering_.know(config_.targets[target].backend, time.whole_us * 1e-6);
     }
     for (const RecordedPool& pool : in_.traffic.pools) {
       for (std::size_t i = 0; i < config_.backends.size(); ++i) {
@@ -190,6 +192,7 @@ class Simulation {
     replayed_.assign(request, tries);
     const RequestFacts::Conversation before = request.has_facts ? turns_.find(request.facts.conversation, request.arrived_us) : RequestFacts::Conversation{};
     replayed_.set_conversation(before);
+    steering_.reach(arrival.at_us, clock(request), engines_);
     bring_up_states(request, arrival.at_us);
     const Result<Plan> plan = decide_it(request, served);
     note_coverage(request, plan);
@@ -199,6 +202,7 @@ class Simulation {
       return keep(arrival, served);
     }
     served.route = plan.value().route;
+    steering_.decided(plan.value());
     serve(arrival, request, tries, plan.value(), before, served);
   }
 
@@ -238,6 +242,7 @@ class Simulation {
       const Backend& backend = config_.backend_of(target);
       state.availability = life.down_until_us > now_us ? Availability::unreachable : Availability::up;
       state.in_flight = life.in_flight;
+      if (steering_.is_on()) state.stance = steering_.stance_of(target.backend);
       if (const Engine* const engine = engines_[target.backend].get(); engine != nullptr && backend.is_scraped()) {
         state.engine_running = static_cast<std::int32_t>(engine->running());
         state.engine_waiting = static_cast<std::int32_t>(engine->waiting());
@@ -388,7 +393,9 @@ class Simulation {
     ++lives_[target].in_flight;
     const std::size_t backend = config_.targets[target].backend;
     if (engines_[backend]) {
+      const std::uint64_t booted = engines_[backend]->cold_starts();
       job.first_us = engines_[backend]->begin(number, work, arrival.at_us);
+      job.cold = engines_[backend]->cold_starts() != booted;
       ++pool_requests_[backend];
     } else {
       job.first_us = work.first_us_or_whole();
@@ -408,6 +415,7 @@ class Simulation {
     const std::int64_t tokens = job.usage.total_input().count() + job.usage.total_output().count();
     tokens_served_[config_.targets[job.target].backend] += tokens;
     const double took = at_us - job.began_us;
+    steering_.served(config_.targets[job.target].backend, !job.cold, took);
     if (job.source == UsageSource::exact) {
       life.learned.learn(request.has_facts ? static_cast<std::int64_t>(request.facts.text_bytes) : 0, 0, job.usage);
     }
@@ -466,6 +474,11 @@ class Simulation {
       pool.most_at_once = engines_[i]->most_at_once();
       pool.cold_starts = engines_[i]->cold_starts();
       pool.requests = pool_requests_[i];
+      if (const Steering::Kept* const kept = steering_.kept(i)) {
+        pool.opened = kept->opened;
+        pool.closed = kept->closed;
+        pool.open_ratio = end_us > 0 ? kept->open_us / end_us : 0;
+      }
       world_.pools.push_back(pool);
     }
   }
@@ -475,6 +488,7 @@ class Simulation {
   const Config& config_;
   Replayed replayed_;
   LastTurns turns_;
+  Steering steering_;
   std::vector<std::unique_ptr<Engine>> engines_;   // by backend; nullptr: no pool
   std::vector<TargetLife> lives_;
   std::vector<TargetState> states_;

@@ -71,6 +71,8 @@ struct PoolWorld {
   std::uint32_t most_at_once = 0;
   std::uint64_t cold_starts = 0;
   std::int64_t requests = 0;
+  std::uint64_t opened = 0, closed = 0;   ///< by the autopilot
+  double open_ratio = -1;            ///< share of the time that it was; -1: no autopilot governs it
 };
 
 struct BudgetWorld {

@@ -152,6 +152,28 @@ Json pools(Gateway& gateway, const LiveView& live, const LiveView::Today& today)
   return all;
 }
 
+/// What the autopilot holds of each serverless pool that it governs.
+Json autopilot(const Gateway& gateway) {
+  Json all = Json::array();
+  const auto known = [](float value) { return value > 0 ? Json(rounded(static_cast<double>(value), 1e6)) : Json(); };
+  for (const Autopilot::OfPool& each : gateway.autopilot().report()) {
+    const PoolStance& stance = each.stance;
+    all.push_back({{"pool", text(each.pool)},
+                   {"open", stance.open()},
+                   {"why", name_of(stance.why)},
+                   {"workers", stance.workers},
+                   {"workers_up", stance.workers_up},
+                   {"requests_per_second", rounded(static_cast<double>(stance.per_second), 1e6)},
+                   {"break_even_requests_per_second", known(stance.break_even)},
+                   {"worth_ratio", known(stance.worth)},
+                   {"elsewhere_usd_per_request", stance.elsewhere > Usd{} ? Json(decimal_text(stance.elsewhere)) : Json()},
+                   {"service_seconds", known(stance.service_seconds)},
+                   {"opened", each.opened},
+                   {"closed", each.closed}});
+  }
+  return all;
+}
+
 Json targets(const Gateway& gateway, const LiveView::Rates& rates) {
   const ServingPtr serving = gateway.serving();
   Json all = targets_report(*serving);
@@ -223,6 +245,7 @@ std::string LiveView::overview() {
       {"bill", bill(lately, now)},
       {"savings", savings(*gateway_.config(), now)},
       {"pools", pools(gateway_, *this, now)},
+      {"autopilot", autopilot(gateway_)},
       {"targets", targets(gateway_, lately)},
       {"budgets", budget_report(gateway_.guards().budgets.status(BudgetClock::now()), KnownOfBudgets::live)["budgets"]},
       {"checklist", checklist(gateway_, {now.sums.requests, now.sums.unpriced, scraped_lately()})},

@@ -14,7 +14,7 @@ constexpr std::string_view grammar =
     "'TARGET: WORD, …' with in_flight=N, waiting=N, running=N (the engine's), kv_cache=SHARE, first_token_ms=N, "
     "token_ms=N, "
     "answer_ms=N, cached=N (input tokens of this conversation's last turn), limited_ms=N, tokens_left=N (of the provider's rate limit), "
-    "workers=N (of a serverless pool, those that are up), was_saturated, draining, ejected or down";
+    "workers=N (of a serverless pool, those that are up), was_saturated, draining, ejected or down; of a serverless pool on a route with autopilot: open or closed";
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t";
@@ -43,6 +43,12 @@ bool take_word(std::string_view word, TargetState& state, WorkersNow& workers) {
   }
   if (word == "draining" || word == "ejected") {
     state.availability = word == "draining" ? Availability::draining : Availability::ejected;
+    return true;
+  }
+  if (word == "open" || word == "closed") {
+    PoolStance& stance = state.stance.emplace();
+    if (word == "open") stance.workers = stance.places = UINT32_MAX;
+    stance.warm = true;
     return true;
   }
   if (word == "was_saturated") {

@@ -80,6 +80,11 @@ void print_pools(const SimulationPage& page) {
     if (find(page.before.pools, pool.pool) == nullptr) add(pool, "after, new");
   }
   table.print();
+  for (const PoolWorld& pool : page.after.pools) {
+    if (pool.open_ratio < 0) continue;
+    std::printf("Autopilot: %s open %s of the time; opened %s times, closed %s times.\n", std::string(text(pool.pool)).c_str(), percent(pool.open_ratio).c_str(),
+                count(static_cast<std::int64_t>(pool.opened)).c_str(), count(static_cast<std::int64_t>(pool.closed)).c_str());
+  }
   std::printf("\n");
 }
 
@@ -197,6 +202,7 @@ Json pools_json(const std::vector<PoolWorld>& pools) {
       each["most_at_once"] = pool.most_at_once;
       each["cold_starts"] = pool.cold_starts;
     }
+    if (pool.open_ratio >= 0) each["autopilot"] = {{"open_ratio", pool.open_ratio}, {"opened", pool.opened}, {"closed", pool.closed}};
     all.push_back(std::move(each));
   }
   return all;

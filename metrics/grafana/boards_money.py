@@ -3,6 +3,7 @@
 from boards_budgets import budgets
 from boards_cache import cache
 from boards_advice import advice
+from boards_autopilot import autopilot
 from boards_engine import load, truth
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed, gap_colors, graph, increase, or_zero, rate, series,
                     stat, table, thresholds)
@@ -189,3 +190,4 @@ def pools():
     ]
     return board("pools", "Hardware that is paid for by time: who used it, what stood idle, and whether it pays.", ["pool", "baseline"],
                  [("Now", now), ("Use", use), ("Price of a token", price), ("What the engines say", load()), ("Whether it agrees", truth()), ("Where it would cost least", advice())])
+                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()), ("Whether it agrees", truth())])

@@ -29,19 +29,26 @@ def config():
     # One that is full with a single request, a route that spills over from it, and one whose answers are checked.
     timed = timed.replace("      embed:\n", """      narrow: {concurrency_max: 1, prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}
       embed:\n""", 1)
-    # One whose keys its provider refuses.
+    # One whose keys its provider refuses, and a serverless pool that the autopilot steers.
     timed = timed.replace("backends:\n", """backends:
   keyed:
     dialect: openai
     simulated: {seed: 3, slots: 8}
     api_keys: [first-key-of-the-test, second-key-of-the-test]
     models: {m: {prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}}
+  serverless:
+    dialect: vllm
+    simulated: {seed: 4, slots: 64, prefill_tokens_per_second: 200000, decode_tokens_per_second: 500, decode_tokens_per_second_total: 100000, output_tokens_mean: 20}
+    pool: {billing: serverless, gpu: L4, gpus: 1, usd_per_gpu_second: "0.000001", cold_start_seconds: 0.1, idle_timeout_seconds: 1, requests_per_worker: 8}
+    models: {small: {}}
 """, 1)
     timed += """\
   - {name: spill, when: {model: spill}, choose: first, among: [managed/narrow, managed/large]}
+  - {name: steered, when: {model: steered}, choose: cheapest, autopilot: true, among: [serverless/small, managed/large]}
   - {name: checked, when: {model: checked}, choose: first, among: [gpu/llama, managed/large], cascade: true}
   - {name: faq, when: {model: faq}, among: [managed/large], cache: {max_age_seconds: 600}}
 """
+    timed += "autopilot: {dwell_seconds: 1, window_seconds: 3}\n"
     timed += "shadow: {share: 0.3, target: managed/large, judge: managed/large}\n"
     return timed + f"auth:\n  keys:\n{keys}baselines:\n  - {{name: all-managed, target: managed/large}}\n" \
         + "budgets:\n  - {name: company, limit_usd: \"1000\", per: month}\nlimits:\n  - {name: each-key, each: key, requests_per_minute: 1000000}\n"
@@ -137,6 +144,7 @@ class Load:
         self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
         self.chat(team, "[[sim-echo: this is no JSON]] x", model="checked", response_format={"type": "json_object"})
         self.chat(team, SIMPLE[n % len(SIMPLE)], model="faq")     # from the second round on answered from memory
+        self.chat(team, SIMPLE[n % len(SIMPLE)], model="steered")
         long = threading.Thread(target=self.chat, args=(team, "[[sim-tokens: 24]] x", "spill"))
         long.start()
         time.sleep(0.015)

@@ -230,6 +230,7 @@ routes:
     sticky: true
     cascade: true
     cache: {max_age_seconds: 3600, scope: key, sampled: false}
+    autopilot: false
     on_content_filter: next_target
     retry: {retries: 3, first_wait_seconds: 0.2, wait_seconds_max: 4, on: busy, prefer: other_target}
     among: [{target: near/gpt, weight: 3}, "*"]
@@ -238,6 +239,7 @@ routes:
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
 cache: {bytes_max: 33554432, answer_bytes_max: 262144}
+autopilot: {margin: 0.3, dwell_seconds: 30, window_seconds: 90, trial_seconds: 600}
 outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}
 )";
 

@@ -60,6 +60,12 @@ TEST_F(States, WordsFillTheStateOfTheirTarget) {
   EXPECT_EQ(assumed.conversation.cached.count(), 5000);
 }
 
+TEST_F(States, TheAutopilotsPoolsMayBeOpenOrClosed) {
+  const AssumedState assumed = read_states({"gpu/llama:70b: open", "cloud/big: closed"}, config_).value();
+  EXPECT_TRUE(assumed.targets[0].stance && assumed.targets[0].stance->open());
+  EXPECT_TRUE(assumed.targets[1].stance && !assumed.targets[1].stance->open());
+}
+
 TEST_F(States, WhatIsNotUnderstoodIsNamed) {
   EXPECT_NE(error("gpu/llama: down").find("there is no target 'gpu/llama', did you mean 'gpu/llama:70b'?"),
             std::string::npos)

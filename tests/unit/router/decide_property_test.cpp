@@ -77,6 +77,15 @@ void add_target(Fleet& fleet, Random& random, std::size_t i) {
   if (random.one_in(3)) state.engine_running = static_cast<std::int32_t>(random.below(6));
   if (random.one_in(3)) state.kv_cache_usage = static_cast<float>(random.unit());
   state.was_saturated = random.one_in(4);
+  if (made.pool && random.one_in(2)) made.pool->billing = static_cast<Billing>(random.below(4));
+  if (random.one_in(2)) {
+    PoolStance& stance = state.stance.emplace();
+    stance.places = static_cast<std::uint32_t>(random.below(4));
+    stance.workers = stance.places;
+    stance.warm = random.one_in(2);
+    stance.why = static_cast<PoolStance::Why>(random.below(5));
+    stance.cold_start_us = static_cast<std::int64_t>(random.below(9'000'000));
+  }
   if (random.one_in(3))
     state.loaded_usd_per_million_tokens = Usd{static_cast<std::int64_t>(random.below(1000)) * 1'000'000};
 }
@@ -96,6 +105,7 @@ void fill(Fleet& fleet, Random& random) {
     route.when = condition(random);
     route.choose = static_cast<Choose>(random.below(4));
     route.sticky = random.one_in(2);
+    route.autopilot = route.choose == Choose::cheapest && random.one_in(2);
     if (random.one_in(4)) route.min_capability = random.unit();
     if (random.one_in(4)) route.first_token = std::chrono::milliseconds(1 + random.below(1000));
     if (random.one_in(4)) route.deadline = std::chrono::milliseconds(1 + random.below(9000));
