@@ -11,9 +11,9 @@ std::atomic<std::uint64_t> generations{0};
 
 Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config), asked(*config) {}
 
-Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, CorrectionPtr correction) {
+Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, Scoring scoring) {
   auto serving = std::make_shared<Serving>(std::move(config));
-  serving->correction = std::move(correction);
+  serving->scoring = std::move(scoring);
   for (const Backend& backend : serving->config->backends) {
     TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend, serving->config->air_gap));
     serving->endpoints.push_back(std::move(endpoint));
