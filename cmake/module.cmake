@@ -1,8 +1,7 @@
-# tollgate_module(name USES module… LINKS library… SOURCES file… [HEADERS_HEAVY header…])
-# One static library per folder, as target tollgate_<name> with the alias tollgate::<name>. USES names the folders it may include;
-# HEAVY names headers that are precompiled for it (the expensive third-party ones).
+# tollgate_module(name USES module… LINKS library… SOURCES file…)
+# One static library per folder, as target tollgate_<name> with the alias tollgate::<name>. USES names the folders it may include.
 function(tollgate_module name)
-  cmake_parse_arguments(M "" "" "USES;LINKS;SOURCES;HEAVY" ${ARGN})
+  cmake_parse_arguments(M "" "" "USES;LINKS;SOURCES" ${ARGN})
   add_library(tollgate_${name} STATIC ${M_SOURCES})
   add_library(tollgate::${name} ALIAS tollgate_${name})
   target_include_directories(tollgate_${name} PUBLIC ${CMAKE_SOURCE_DIR})
@@ -11,7 +10,4 @@ function(tollgate_module name)
   endforeach()
   target_link_libraries(tollgate_${name} PUBLIC ${M_LINKS})
   tollgate_warnings(tollgate_${name})
-  if(M_HEAVY)
-    target_precompile_headers(tollgate_${name} PRIVATE ${M_HEAVY})
-  endif()
 endfunction()
