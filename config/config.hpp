@@ -75,6 +75,8 @@ struct LedgerConfig {
 
 /// How complexity is learned from the traffic (docs/routing/learning.md).
 struct ComplexityConfig {
+  std::string model;                                 ///< a file like router/model.json, used instead of the one in the program; "": that one
+  std::size_t model_line = 0, model_column = 0;      ///< where it is named
   std::string correction;                            ///< the file `tollgate train` installs; "": scores are the base model's own
 };
 

@@ -122,8 +122,6 @@ Result<void> Gateway::start() {
 
   TOLLGATE_TRY(const ConfigPtr loaded, load_file(path_, process_environment()));
   configure_log(loaded->log);
-  static_cast<void>(base_model());         // read now, so that no request waits for it
-  static_cast<void>(base_model_id());
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
@@ -197,8 +195,8 @@ Result<void> Gateway::still_guarded(const Config& config) const {
 Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   if (const Result<void> guarded = still_guarded(*loaded); !guarded) return guarded.error();
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
-  TOLLGATE_TRY(CorrectionPtr correction, read_correction(*filled));
-  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, keys_, std::move(correction)));
+  TOLLGATE_TRY(Scoring scoring, read_scoring(*filled));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, keys_, std::move(scoring)));
   TOLLGATE_TRY(accounts_->adopt(filled));
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
@@ -236,14 +234,21 @@ AutopilotCounts::Totals Gateway::autopilot_totals() const {
   return totals;
 }
 
-// A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force
-// stays.
-Result<CorrectionPtr> Gateway::read_correction(const Config& config) const {
-  if (config.complexity.correction.empty()) return CorrectionPtr();
-  Result<CorrectionPtr> read = load_correction(config.complexity.correction);
-  if (read || serving_) return read;
+// A start must not fail for a correction: after an upgrade the file may belong to the base model of before. A reload may, unless it
+// brings another model, for which no correction can have been fitted yet: what is in force stays. A model is the operator's choice,
+// and one that cannot be used is an error at any time.
+Result<Scoring> Gateway::read_scoring(const Config& config) const {
+  Scoring scoring;
+  TOLLGATE_TRY(scoring.model, model_of(config));
+  if (config.complexity.correction.empty()) return scoring;
+  Result<CorrectionPtr> read = load_correction(config.complexity.correction, scoring.model->id());
+  if (read) {
+    scoring.correction = std::move(read).value();
+    return scoring;
+  }
+  if (serving_ && serving_->scoring.model->id() == scoring.model->id()) return read.error();
   log_event(LogLevel::error, "the installed correction is not used; complexity is the base model's own", {{"why", read.error().message}});
-  return CorrectionPtr();
+  return scoring;
 }
 
 Result<void> Gateway::reload(ReloadCause cause) {
@@ -440,7 +445,7 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
     gauge("tollgate_price_book_stale", "1 if the figures of the price book are older than prices.stale_after_days.",
           age > static_cast<double>(prices.stale_after_days) * seconds_per_day ? 1 : 0);
   }
-  gauge("tollgate_complexity_corrected", "1 if complexity scores are corrected by what `tollgate train` installed.", serving_->correction ? 1 : 0);
+  gauge("tollgate_complexity_corrected", "1 if complexity scores are corrected by what `tollgate train` installed.", serving_->scoring.correction ? 1 : 0);
   families.push_back(family("tollgate_format_checks_left_out_total", "Answers that were to be checked for their form and were not, for too many waited.", MetricType::Counter));
   add(families.back(), static_cast<double>(review_->left_out()));
   families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));

@@ -93,7 +93,7 @@ class Gateway {
   Result<void> adopt(const ConfigPtr& loaded);
   void note_text(const Config& loaded);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
-  Result<CorrectionPtr> read_correction(const Config& config) const;
+  Result<Scoring> read_scoring(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
   Task<void> handle_signals();
   Task<void> watch_file();

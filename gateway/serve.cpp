@@ -8,7 +8,7 @@
 #include "gateway/hedge_legs.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
-#include "router/correction.hpp"
+#include "router/scoring.hpp"
 
 namespace tollgate {
 
@@ -120,7 +120,7 @@ Result<void> Exchange::read_request() {
 
 Result<void> Exchange::decide_route() {
   screening_.emplace(chat_, inbound_ ? inbound_->screened_text() : std::string_view(body_));
-  const Classified seen = classify(chat_, serving_->config->tiers, serving_->correction.get());
+  const Classified seen = classify(chat_, serving_->config->tiers, serving_->scoring);
   complexity_ = seen.complexity;
   if (record_ != nullptr) {                   // else tokens are counted, and nothing is recorded
     note_features(seen.features);

@@ -26,9 +26,9 @@ std::uint64_t meaning_of(const Target& target, const Backend& backend) {
 
 Serving::Serving(ConfigPtr from) : config(std::move(from)), generation(++generations), keys(*config), asked(*config) {}
 
-Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, CorrectionPtr correction) {
+Result<std::shared_ptr<const Serving>> Serving::make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, Scoring scoring) {
   auto serving = std::make_shared<Serving>(std::move(config));
-  serving->correction = std::move(correction);
+  serving->scoring = std::move(scoring);
   for (const Backend& backend : serving->config->backends) {
     TOLLGATE_TRY(Endpoint endpoint, parse_endpoint(backend, serving->config->air_gap));
     serving->endpoints.push_back(std::move(endpoint));

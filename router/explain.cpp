@@ -18,9 +18,9 @@ namespace {
 constexpr float part_matters_from = 0.05F;  // logits; smaller terms are left out of the text
 
 /// The terms that mattered, the weightiest first.
-std::vector<Part> parts_that_matter(const Features& features) {
+std::vector<Part> parts_that_matter(const Model& model, const Features& features) {
   std::vector<Part> parts;
-  for (const Part& part : parts_of(features)) {
+  for (const Part& part : model.parts(terms_of(features), features.lexical)) {
     if (std::abs(part.adds()) >= part_matters_from) parts.push_back(part);
   }
   std::stable_sort(parts.begin(), parts.end(),
@@ -72,10 +72,10 @@ std::string seen_text(const Part& part) {
   return buffer;
 }
 
-void add_complexity(std::string& out, const RequestFacts& facts, const Config& config) {
+void add_complexity(std::string& out, const RequestFacts& facts, const Config& config, const Model& model) {
   out += "complexity   " + score_text(facts.complexity.score) + " " + std::string(name_of(facts.complexity.tier)) +
          " (" + band_text(facts.complexity.tier, config.tiers) + ")\n";
-  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+  for (const Part& part : parts_that_matter(model, features_of(*facts.chat))) {
     out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name);
     out.append(" (").append(seen_text(part)).append(")\n");
   }
@@ -207,10 +207,10 @@ void add_plan(std::string& out, const RequestFacts& facts, const Config& config,
   }
 }
 
-nlohmann::ordered_json complexity_json(const RequestFacts& facts) {
+nlohmann::ordered_json complexity_json(const RequestFacts& facts, const Model& model) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::array();
   const auto rounded = [](float value) { return std::round(static_cast<double>(value) * 1e4) / 1e4; };
-  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+  for (const Part& part : parts_that_matter(model, features_of(*facts.chat))) {
     terms.push_back({{"name", part.name},
                      {"value", rounded(part.value)},
                      {"weight", rounded(part.weight)},
@@ -279,10 +279,11 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
 
 }  // namespace
 
-std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan,
+                         const Model& model) {
   std::string out;
   add_request(out, facts);
-  add_complexity(out, facts, config);
+  add_complexity(out, facts, config, model);
   add_constraints(out, facts, config);
   if (plan) {
     add_plan(out, facts, config, plan.value());
@@ -292,10 +293,11 @@ std::string explain_text(const RequestFacts& facts, const Config& config, const 
   return out;
 }
 
-std::string explain_json(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+std::string explain_json(const RequestFacts& facts, const Config& config, const Result<Plan>& plan,
+                         const Model& model) {
   nlohmann::ordered_json root;
   root["request"] = request_json(*facts.chat);
-  root["complexity"] = complexity_json(facts);
+  root["complexity"] = complexity_json(facts, model);
   if (facts.screening != nullptr && screens(config)) {
     root["found"] = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < pii_kind_count; ++i) {

@@ -43,6 +43,7 @@ struct NotKnown {
   std::int64_t unseen = 0;           ///< go to targets whose speed was never measured
   std::int64_t cached = 0;           ///< answered by the response cache
   std::int64_t folded = 0;           ///< kept as daily sums only
+  std::int64_t other_model = 0;      ///< scored by another complexity model than the configuration's
   std::vector<std::string> unpriced_targets, unseen_targets, never_full;   ///< never_full: pools whose limit the traffic never showed
 };
 

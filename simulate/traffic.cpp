@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <unordered_map>
 
 #include "metrics/costs_query.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "router/feature_vector.hpp"
 
 namespace tollgate::simulate {
 namespace {
@@ -40,6 +42,8 @@ constexpr const char* outcomes_sql =
     "SELECT request,max(iif(source=0,iif(verdict=0,1,2),0)),max(iif(source=2,iif(verdict IN (0,2),1,2),0)),max(iif(source=1,iif(verdict=2,1,2),0)) FROM outcome WHERE request>=?1 "
     "GROUP BY request ORDER BY request";
 
+constexpr const char* models_sql = "SELECT request,version,blob FROM features WHERE request>=?1 ORDER BY request";
+
 class Reading {
  public:
   explicit Reading(const TrafficQuestion& question, const OnProgress& on_progress) : question_(question), on_progress_(on_progress) {}
@@ -55,6 +59,7 @@ class Reading {
     TOLLGATE_TRY(read_coverage());
     TOLLGATE_TRY(read_facts());
     TOLLGATE_TRY(read_outcomes());
+    TOLLGATE_TRY(read_models());
     TOLLGATE_TRY(read_pools());
     TOLLGATE_TRY(read_folded());
     std::stable_sort(traffic_.requests.begin(), traffic_.requests.end(),
@@ -85,6 +90,7 @@ class Reading {
     if (version > ledger_schema_version) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by a newer tollgate");
     TOLLGATE_TRY(has_facts_, exists("SELECT 1 FROM sqlite_schema WHERE name='decision'"));
     TOLLGATE_TRY(has_cached_, exists("SELECT 1 FROM sqlite_schema WHERE name='cached'"));
+    TOLLGATE_TRY(has_features_, exists("SELECT 1 FROM sqlite_schema WHERE name='features'"));
     TOLLGATE_TRY(has_outcomes_, exists("SELECT 1 FROM sqlite_schema WHERE name='outcome'"));
     return success();
   }
@@ -296,6 +302,22 @@ class Reading {
     });
   }
 
+  Result<void> read_models() {
+    if (!has_features_) return success();
+    TOLLGATE_TRY(const Statement statement, prepared(models_sql));
+    std::size_t at = 0;
+    return each(statement, [&](sqlite3_stmt* row) {
+      if (request_of(sqlite3_column_int64(row, 0), at) != nullptr) {
+        FeatureBlob blob;
+        blob.version = static_cast<std::uint8_t>(sqlite3_column_int(row, 1));
+        blob.size = static_cast<std::uint8_t>(std::min<int>(sqlite3_column_bytes(row, 2), feature_bytes_max));
+        if (blob.size > 0) std::memcpy(blob.bytes.data(), sqlite3_column_blob(row, 2), blob.size);
+        if (const auto model = base_model_of(blob)) ++traffic_.scored_by[*model];
+      }
+      return at < traffic_.requests.size();
+    });
+  }
+
   Result<void> read_pools() {
     TOLLGATE_TRY(const std::unique_ptr<LedgerReader> reader, LedgerReader::open(question_.path));
     TOLLGATE_TRY(const PoolHoursReport hours, reader->pool_hours({question_.since_us, question_.until_us, {PoolDimension::pool}}));
@@ -328,7 +350,7 @@ class Reading {
   TrafficQuestion question_;
   const OnProgress& on_progress_;
   std::unique_ptr<sqlite3, Close> connection_;
-  bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false;
+  bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false, has_features_ = false;
   std::unordered_map<std::int64_t, std::string> texts_;
   std::unordered_map<std::int64_t, NameId> names_;
   std::unordered_map<std::int64_t, RowResult> results_;
@@ -336,6 +358,12 @@ class Reading {
 };
 
 }  // namespace
+
+std::int64_t Traffic::scored_by_others(std::uint32_t model) const noexcept {
+  std::int64_t others = 0;
+  for (const auto& [id, count] : scored_by) others += id == model ? 0 : count;
+  return others;
+}
 
 std::int64_t Traffic::began_us() const noexcept { return requests.empty() ? since_us : std::max(since_us, requests.front().arrived_us); }
 

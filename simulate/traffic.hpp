@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -67,8 +68,11 @@ struct Traffic {
   std::int64_t cached_requests = 0;          ///< answered by the response cache: not in `requests`
   std::int64_t folded_requests = 0;          ///< of the period, kept as daily sums only: cannot be replayed
   std::int64_t left_out = 0;                 ///< of the period, before since_us: more than requests_max
+  std::map<std::uint32_t, std::int64_t> scored_by;   ///< requests by the complexity model (Model::id()) that scored them, where that is known
 
   [[nodiscard]] const RecordedTry* tries_of(const RecordedRequest& request) const noexcept { return tries.data() + request.first_try; }
+  /// Requests whose recorded score is another complexity model's: what this one would say cannot be known without their text.
+  [[nodiscard]] std::int64_t scored_by_others(std::uint32_t model) const noexcept;
   /// When something happened: from the first arrival to the last end, within what was asked for.
   [[nodiscard]] std::int64_t began_us() const noexcept;
   [[nodiscard]] std::int64_t ended_us() const noexcept;

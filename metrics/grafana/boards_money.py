@@ -189,5 +189,5 @@ def pools():
               [(f"3600 * {rate(SPEND, OF_POOLS, 'target')}", "{{target}}")], "currencyUSD", stacked=True),
     ]
     return board("pools", "Hardware that is paid for by time: who used it, what stood idle, and whether it pays.", ["pool", "baseline"],
-                 [("Now", now), ("Use", use), ("Price of a token", price), ("What the engines say", load()), ("Whether it agrees", truth()), ("Where it would cost least", advice())])
-                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()), ("Whether it agrees", truth())])
+                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()),
+                  ("Whether it agrees", truth()), ("Where it would cost least", advice())])
