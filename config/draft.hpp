@@ -55,6 +55,7 @@ void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
+void load_shared(MapReader& root, Draft& draft);   ///< shared: the store of several gateways
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.

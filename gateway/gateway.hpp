@@ -81,6 +81,8 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  void prepare_sharing(const SharedConfig& shared);
+  Result<void> start_sharing(const Config& config);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
   Result<CorrectionPtr> read_correction(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
@@ -108,6 +110,7 @@ class Gateway {
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<AnswerReview> review_;
   std::unique_ptr<Shadows> shadows_;
+  std::atomic<Sharing*> waker_{nullptr};   // of guards_, once it is there
   Guards guards_;
   ServingPtr serving_;
   std::unique_ptr<Prober> prober_;
