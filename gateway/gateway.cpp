@@ -182,6 +182,7 @@ Result<void> Gateway::start_sharing(const Config& config) {
     const std::vector<LogField> fields{{"store", where}, {"gateway", status.gateway}, {"why", status.error}};
     if (status.reached) {
       log_event(LogLevel::info, "shared budgets: the store answers", {{"store", where}, {"gateway", status.gateway}});
+      if (!status.remark.empty()) log_event(LogLevel::warn, "shared budgets: the store may forget", {{"why", status.remark}});
     } else {
       log_event(LogLevel::error, status.fenced ? "shared budgets: another process has taken this gateway's name" : "shared budgets: the store does not answer", fields);
     }

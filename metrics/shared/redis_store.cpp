@@ -1,5 +1,6 @@
 #include "metrics/shared/redis_store.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "config/decimal.hpp"
@@ -7,7 +8,7 @@
 namespace tollgate {
 
 namespace embedded {
-extern const std::string_view budget_lua, rate_lua;
+extern const std::string_view budget_lua, rate_lua, forget_lua;
 }
 
 namespace {
@@ -157,6 +158,30 @@ Result<ShareAnswers> RedisStore::exchange(ShareSender& sender, const std::vector
     }
   }
   return answers;
+}
+
+std::string RedisStore::remark() const {
+  if (link_.eviction().empty()) return {};
+  return config_.where + " drops keys when its memory is full (maxmemory-policy " + link_.eviction() +
+         "), and with them what was spent; set it to noeviction";
+}
+
+Result<std::vector<RedisStore::Freed>> RedisStore::forget(const std::string& gateway) {
+  std::vector<Freed> all;
+  std::string cursor = "0";
+  do {
+    TOLLGATE_TRY(const std::vector<RedisReply> page, link_.ask({{"SCAN", cursor, "MATCH", config_.key_prefix + "budget:*", "COUNT", "500"}}));
+    if (page[0].kind != RedisReply::Kind::list || page[0].list.size() != 2) return fail(Fault::io_failed, config_.where + ": " + page[0].text);
+    for (const RedisReply& key : page[0].list[1].list) {
+      TOLLGATE_TRY(const std::vector<RedisReply> freed, link_.ask({{"EVAL", std::string(embedded::forget_lua), "1", key.text, gateway}}));
+      if (freed[0].kind == RedisReply::Kind::error) return fail(Fault::io_failed, config_.where + ": " + freed[0].text);
+      if (!has_form(freed[0], 2)) continue;
+      const UsdSum spent = picodollars_from(freed[0].list[1].text);
+      all.push_back({key.text.substr(config_.key_prefix.size()), std::max(picodollars_from(freed[0].list[0].text) - spent, UsdSum{}), spent});
+    }
+    cursor = page[0].list[0].text;
+  } while (cursor != "0");
+  return all;
 }
 
 }  // namespace tollgate

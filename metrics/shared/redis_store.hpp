@@ -12,7 +12,15 @@ class RedisStore : public ShareStore {
   explicit RedisStore(const SharedConfig& config) : config_(config), link_(config) {}
   [[nodiscard]] Result<ShareAnswers> exchange(ShareSender& sender, const std::vector<ShareReport>& shares,
                                               const std::vector<RateReport>& rates) override;
-  [[nodiscard]] const RedisLink& link() const noexcept { return link_; }
+  [[nodiscard]] std::string remark() const override;
+
+  /// What a gateway that will not come back had leased and not spent.
+  struct Freed {
+    std::string key;
+    UsdSum leased, spent;
+  };
+  /// Gives it back to the others: only for one that does not run. What it had spent stays spent.
+  [[nodiscard]] Result<std::vector<Freed>> forget(const std::string& gateway);
 
  private:
   [[nodiscard]] RedisCommand command_of(ShareSender& sender, const ShareReport& report) const;

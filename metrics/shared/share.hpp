@@ -88,6 +88,8 @@ class ShareStore {
   virtual ~ShareStore() = default;
   [[nodiscard]] virtual Result<ShareAnswers> exchange(ShareSender& sender, const std::vector<ShareReport>& shares,
                                                       const std::vector<RateReport>& rates) = 0;
+  /// What is wrong with the store although it answers; "" if nothing is.
+  [[nodiscard]] virtual std::string remark() const { return {}; }
 };
 
 /// Whole picodollars as text, for the store; negative ones (which money spent never is) as 0.

@@ -129,6 +129,7 @@ void Sharing::note(const Result<ShareAnswers>& answers, MonoTime asked_at) {
     const bool reached = !is_lost && (answers.has_value() || status_.reached);
     status_.error = answers ? (fenced ? "another process reports as gateway '" + sender_.gateway + "': give each gateway a ledger and a name of its own" : "")
                             : answers.error().message;
+    if (answers) status_.remark = store_->remark();
     const bool first = status_.exchanges == 1 && !answers;
     if (reached != status_.reached || fenced != status_.fenced || first) {
       status_.reached = reached;

@@ -26,6 +26,7 @@ struct SharingStatus {
   bool reached = false;    ///< the last exchange was answered
   bool fenced = false;     ///< another process bears the name
   std::string error;       ///< why not
+  std::string remark;      ///< what is wrong with the store although it answers
   std::int64_t since_us = 0;  ///< since when it is as it is, wall clock
   std::uint64_t exchanges = 0, failures = 0;
   std::uint64_t losses = 0;   ///< times the store was found to have begun anew
