@@ -61,6 +61,8 @@ void load_shared(MapReader& root, Draft& draft);   ///< shared: the store of sev
 /// Fills each route's targets and the virtual models, then the rules over the whole.
 void check(Draft& draft);
 
+/// The one line of a file that holds a credential; nullopt and a report if it cannot be used.
+[[nodiscard]] std::optional<std::string> read_credential_file(const Cursor& place);
 /// A name of a backend, route, team …: letters, digits, '.', '_', '-'. Reports and returns false otherwise, and for
 /// words that the gateway itself uses ("other", "direct").
 [[nodiscard]] bool is_legal_name(std::string_view name, const Cursor& place, std::string_view what);

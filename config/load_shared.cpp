@@ -109,9 +109,14 @@ void load_credentials(MapReader& section, SharedConfig& shared) {
   if (password.present()) {
     if (const auto text = password.secret()) shared.password = Secret(*text);
   }
+  const Cursor file = section.at("password_file");
+  if (file.present()) {
+    if (password.present()) file.report("password is there as well; keep one of the two");
+    if (auto text = read_credential_file(file)) shared.password = Secret(std::move(*text));
+  }
   const Cursor user = section.at("user");
   section.text("user", shared.user);
-  if (user.present() && shared.password.empty()) user.report("a user has a password: add password: ${REDIS_PASSWORD}");
+  if (user.present() && shared.password.empty()) user.report("a user has a password: add password: ${REDIS_PASSWORD} or password_file");
 }
 
 void load_names(MapReader& section, SharedConfig& shared) {
