@@ -143,7 +143,7 @@ void Sharing::note(const Result<ShareAnswers>& answers, MonoTime asked_at) {
 
 Result<std::string> sharing_name(const Config& config) {
   if (config.shared && !config.shared->gateway.empty()) return config.shared->gateway;
-  const std::string path = config.ledger.path + ".gateway";
+  const std::string path = config.ledger.path + ".sharing";
   std::string name;
   if (std::ifstream(path) >> name && !name.empty()) return name;
   char host[64] = "gateway";

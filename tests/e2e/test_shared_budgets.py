@@ -262,7 +262,7 @@ def test_a_second_process_of_one_name_fences_the_first():
 def test_a_gateway_keeps_the_name_it_was_given_over_restarts():
     with Redis() as redis, Gateway(DEAR + BUDGET + f'shared: {{url: "{redis.url}", report_seconds: 0.1, grace_seconds: 0.4}}\n') as gateway:
         assert gateway.chat(model="managed/large", max_tokens=9)[0] == 200
-        name = (gateway.path / "ledger.db.gateway").read_text().strip()
+        name = (gateway.path / "ledger.db.sharing").read_text().strip()
         spent = settled([gateway], "dollar")["spent_usd"]
         gateway.stop()
         gateway.returncode = None
