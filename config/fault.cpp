@@ -91,6 +91,7 @@ std::string_view type_of(const Error& error) noexcept {
 std::string_view code_of(const Error& error) noexcept {
   if (!error.code.empty()) return error.code;
   if (error.fault == Fault::upstream_busy && error.http_status == service_unavailable) return "upstream_overloaded";
+  if (error.fault == Fault::over_budget && error.http_status == service_unavailable) return "budget_unavailable";
   return facts_of(error.fault).code;
 }
 

@@ -65,7 +65,6 @@ Error store_error(const BudgetRefusal& refusal) {
   Error error = fail(Fault::over_budget, "what is left of the budget " + quoted(refusal.budget) +
                                              " is not known: the store that the gateways share it in does not answer, and what this one had leased is used up");
   error.http_status = 503;
-  error.code = "budget_unavailable";
   error.retry_after = std::chrono::seconds{1};
   return error;
 }
