@@ -17,7 +17,7 @@ SCHEMA = json.loads((ROOT / "config/schema.json").read_text())
 UNSEEN = {"io_failed", "bad_config", "client_gone", "escalated"}
 # A busy upstream that says 503 has a code of its own (config/fault.cpp: code_of); a head that is too large a status of its own.
 VARIANTS = {("503", "upstream_overloaded"), ("431", "request_too_large"), ("403", "constraint_rejected"),
-            ("404", "request_not_found")}
+            ("404", "request_not_found"), ("503", "budget_unavailable")}
 
 
 def is_key(path, schema=SCHEMA):
