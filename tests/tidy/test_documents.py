@@ -115,7 +115,7 @@ def test_a_refusal_that_is_wrong_or_missing_is_found():
               'Row{Fault::draining,\n    {"draining", Whose::ours, Again::no, 503, server, "shutting_down"}},\n'
               'Row{Fault::over_budget, {"over_budget", Whose::client, Again::no, 402, "insufficient_quota", "budget_exceeded"}},\n')
     document = ("## What each refusal means\n\n| status | code |\n|---|---|\n| 413, 431 | `request_too_large`, `request_too_large` |\n"
-                "| 403 | `constraint_rejected` |\n| 404 | `request_not_found` |\n{}")
+                "| 403 | `constraint_rejected` |\n| 404 | `request_not_found` |\n| 503 | `budget_unavailable` |\n{}")
     told = "| 503 | `shutting_down`, `upstream_overloaded` |\n"
     sources = "fail(Fault::too_large) fail(Fault::draining)"
     assert not list(wrong_refusals(document.format(told), faults, sources))
