@@ -416,6 +416,7 @@ struct Config {
   FeedbackConfig feedback;
   std::vector<Budget> budgets;
   std::vector<RateLimit> limits;
+  std::optional<SharedConfig> shared;                ///< absent: budgets and limits are this gateway's own
   TierBounds tiers;
   SpillOver spill_over;
   AutopilotRules autopilot;

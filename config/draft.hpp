@@ -61,11 +61,14 @@ void load_route_autopilot(MapReader& section, Route& route);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
+void load_shared(MapReader& root, Draft& draft);   ///< shared: the store of several gateways
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.
 void check(Draft& draft);
 
+/// The one line of a file that holds a credential; nullopt and a report if it cannot be used.
+[[nodiscard]] std::optional<std::string> read_credential_file(const Cursor& place);
 /// A name of a backend, route, team …: letters, digits, '.', '_', '-'. Reports and returns false otherwise, and for
 /// words that the gateway itself uses ("other", "direct").
 [[nodiscard]] bool is_legal_name(std::string_view name, const Cursor& place, std::string_view what);

@@ -85,12 +85,14 @@ int http_status_of(const Error& error) noexcept {
 std::string_view type_of(const Error& error) noexcept {
   // A busy upstream is a rate limit only if it said 429; a 503 is its own trouble.
   if (error.fault == Fault::upstream_busy && error.http_status == service_unavailable) return server;
+  if (error.fault == Fault::over_budget && error.http_status == service_unavailable) return server;  // nobody could say
   return facts_of(error.fault).type;
 }
 
 std::string_view code_of(const Error& error) noexcept {
   if (!error.code.empty()) return error.code;
   if (error.fault == Fault::upstream_busy && error.http_status == service_unavailable) return "upstream_overloaded";
+  if (error.fault == Fault::over_budget && error.http_status == service_unavailable) return "budget_unavailable";
   return facts_of(error.fault).code;
 }
 

@@ -71,6 +71,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_baselines(root, draft);
       load_learning(root, draft);
       load_budgets(root, draft);
+      load_shared(root, draft);
       check(draft);
     }
   }

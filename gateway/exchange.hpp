@@ -101,7 +101,9 @@ class Exchange {
   // admit.cpp
   [[nodiscard]] bool needs_admission() const;
   Task<Result<void>> admit();
-  Result<void> take_rate(MonoTime now);
+  Task<Result<void>> take_rate();
+  Task<Result<void>> look_again_in(std::chrono::milliseconds& pause);
+  Task<Result<void>> wait_for_lease(std::size_t step);
   void weigh_steps(MonoTime now);
   void rule_out(std::size_t step, Why why, NameId by);
   Result<void> heed_cost_max();

@@ -20,6 +20,7 @@
 #include "gateway/log.hpp"
 #include "gateway/resilience_series.hpp"
 #include "gateway/shadow.hpp"
+#include "metrics/shared/redis_store.hpp"
 #include "router/model.hpp"
 
 namespace tollgate {
@@ -105,6 +106,8 @@ Gateway::~Gateway() {
   prober_.reset();
   engine_watch_.reset();
   reactors_.clear();
+  waker_.store(nullptr);
+  guards_.sharing.reset();
   shadows_.reset();
   review_.reset();
   accounts_.reset();
@@ -140,7 +143,11 @@ Result<void> Gateway::start() {
               {{"backend", backend}, {"why", why}});
   });
   holder_ = std::make_unique<ConfigHolder>(loaded, path_, process_environment());
+  if (loaded->shared) prepare_sharing(*loaded->shared);
   TOLLGATE_TRY(adopt(loaded));
+  if (loaded->shared) {
+    TOLLGATE_TRY(start_sharing(*loaded));
+  }
 
   ListenAddress address = loaded->server.listen;
   for (unsigned i = 0; i < count; ++i) {
@@ -158,6 +165,34 @@ Result<void> Gateway::start() {
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
   for (const auto& reactor : reactors_) reactor->set_learning(*review_, *shadows_);
   for (const auto& reactor : reactors_) threads_.emplace_back([each = reactor.get()] { each->run(); });
+  return success();
+}
+
+// Before the configuration is adopted, so that no budget is ever used as if it were this gateway's own. What is woken is there only
+// after it; until then every request waits.
+void Gateway::prepare_sharing(const SharedConfig& shared) {
+  guards_.grant_wait = shared.grant_wait;
+  const auto wake = [this] {
+    if (Sharing* const sharing = waker_.load(std::memory_order_acquire)) sharing->wake();
+  };
+  guards_.budgets.share_with(shared, wake);
+  guards_.limits.share_with(wake);
+}
+
+Result<void> Gateway::start_sharing(const Config& config) {
+  TOLLGATE_TRY(std::string name, sharing_name(config));
+  const auto report = [where = config.shared->where](const SharingStatus& status) {
+    const std::vector<LogField> fields{{"store", where}, {"gateway", status.gateway}, {"why", status.error}};
+    if (status.reached) {
+      log_event(LogLevel::info, "shared budgets: the store answers", {{"store", where}, {"gateway", status.gateway}});
+      if (!status.remark.empty()) log_event(LogLevel::warn, "shared budgets: the store may forget", {{"why", status.remark}});
+    } else {
+      log_event(LogLevel::error, status.fenced ? "shared budgets: another process has taken this gateway's name" : "shared budgets: the store does not answer", fields);
+    }
+  };
+  guards_.sharing = std::make_unique<Sharing>(std::make_unique<RedisStore>(*config.shared), *config.shared,
+                                              Sharing::Shared{guards_.budgets, guards_.limits}, std::move(name), report);
+  waker_.store(guards_.sharing.get(), std::memory_order_release);
   return success();
 }
 
@@ -289,6 +324,7 @@ int Gateway::wait() {
   control_.run();
   for (std::thread& thread : threads_) thread.join();
   review_->stop();
+  if (guards_.sharing) guards_.sharing->stop();   // what is leased goes back, once nothing can be spent any more
   accounts_->flush();
   log_event(LogLevel::info, "stopped");
   return 0;

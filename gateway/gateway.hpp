@@ -92,6 +92,8 @@ class Gateway {
  private:
   Result<void> adopt(const ConfigPtr& loaded);
   void note_text(const Config& loaded);
+  void prepare_sharing(const SharedConfig& shared);
+  Result<void> start_sharing(const Config& config);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
   Result<Scoring> read_scoring(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
@@ -124,6 +126,7 @@ class Gateway {
   std::unique_ptr<AnswerReview> review_;
   std::unique_ptr<Shadows> shadows_;
   WarmUps warm_ups_;
+  std::atomic<Sharing*> waker_{nullptr};   // of guards_, once it is there
   Guards guards_;
   ServingPtr serving_;
   std::shared_ptr<const AsWritten> as_written_;

@@ -210,6 +210,9 @@ void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
   add_ledger(*command, options.config, options.ledger);
   command->add_option("--url", options.url, "Ask the running gateway at this admin port, such as http://127.0.0.1:9090, which also knows what is reserved")->excludes("--ledger");
   command->add_flag("--json", options.json, "Print as JSON");
+  command->add_option("--free", options.free,
+                      "A gateway that does not run and will not come back: what it had leased of shared budgets and not spent goes to the others")
+      ->type_name("GATEWAY");
   command->callback([&options, &code] { code = budgets(options); });
 }
 

@@ -35,6 +35,15 @@ Json targets(const Serving& serving) {
   return all;
 }
 
+/// Of the store of shared budgets: null, "answers", or why not. It does not decide about ready: what is leased can be spent, and a
+/// balancer that takes every gateway out at once helps nobody.
+Json shared_state(Gateway& gateway) {
+  const Guards& guards = gateway.guards();
+  if (!guards.sharing) return nullptr;
+  const SharingStatus status = guards.sharing->status();
+  return !status.reached ? status.error : status.remark.empty() ? "answers" : status.remark;
+}
+
 // Ready: a request sent now can be served and recorded.
 AdminReply readyz(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
@@ -47,6 +56,7 @@ AdminReply readyz(Gateway& gateway) {
   return json(ready ? 200 : 503, {{"ready", ready},
                                   {"draining", draining},
                                   {"ledger", ledger.writable ? "writable" : ledger.error},
+                                  {"shared", shared_state(gateway)},
                                   {"targets", targets(*serving)}});
 }
 

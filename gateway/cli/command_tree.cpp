@@ -80,6 +80,7 @@ constexpr Example examples[] = {
     {"tollgate costs", "tollgate costs --focus --since 2026-11-01 > focus.csv"},
     {"tollgate prove", "tollgate prove --constraint phi-stays-home --since 90d --csv > proof.csv"},
     {"tollgate budgets", "tollgate budgets --url http://127.0.0.1:9090"},
+    {"tollgate budgets", "tollgate budgets --free gw-2 --config tollgate.yaml"},
     {"tollgate advise", "tollgate advise --since 30d"},
     {"tollgate advise", "tollgate advise --tokens-per-day 30M --model llama-3.3-70b --gpu h100x2"},
     {"tollgate calibrate", "tollgate calibrate --strong-share 0.2 --since 30d"},

@@ -118,6 +118,7 @@ int costs(const CostsOptions& options);
 struct BudgetsOptions {
   std::string config, ledger;        ///< `ledger` wins over the configuration's
   std::string url;                   ///< of a running gateway's admin port; "": read the ledger
+  std::string free;                  ///< a gateway that will not come back: what it had leased of shared budgets comes free
   bool json = false;
 };
 /// What is spent and left of every budget; a finding if one is used up.

@@ -179,6 +179,8 @@ complexity: {correction: correction.json}
 format_checks: {share: 0.5}
 shadow: {share: 0.1, target: near/gpt, judge: near/gpt, concurrency_max: 1, waiting_max: 8, judge_output_tokens: 200}
 feedback: {comments: true}
+shared: {url: "rediss://cache:6380/1", user: gate, password_file: "${KEY_FILE}", ca_file: /etc/ssl/ca.pem, key_prefix: "tg:", gateway: gw-1, on_loss: local, timeout_seconds: 2,
+  report_seconds: 0.5, grant_wait_seconds: 4, grace_seconds: 3, gateways_min: 2}
 budgets:
   - name: web-month
     key: [web-app, "bat*"]
