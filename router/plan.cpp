@@ -167,7 +167,7 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 29> names = {
+  static constexpr std::array<std::string_view, 30> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
       "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
