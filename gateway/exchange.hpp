@@ -140,7 +140,8 @@ class Exchange {
   static void out_of_time(void* self);
 
   // cached.cpp
-  Result<void> consult_cache();
+  void consult_cache();
+  [[nodiscard]] const AttemptRow* answering_attempt() const;
   [[nodiscard]] bool may_give(const CachedAnswer& answer) const;
   Result<void> reply_cached();
   [[nodiscard]] std::string cost_member() const;
