@@ -122,6 +122,7 @@ Task<Result<void>> Exchange::admit() {
   if (guards.limits.any()) {
     TOLLGATE_CO_TRY(co_await take_rate());
   }
+  if (cache_ && cache_->answer) co_return success();   // it costs nothing, and gives its tokens back
   weigh_steps(std::chrono::steady_clock::now());
   TOLLGATE_CO_TRY(heed_cost_max());
   if (guards.budgets.any()) co_return co_await take_hold();

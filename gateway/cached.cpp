@@ -48,7 +48,7 @@ const Target* eligible(const Plan& plan, NameId id) noexcept {
 }  // namespace
 
 /// After the decision, before anything is held for it. What it finds is sent by reply_cached().
-Result<void> Exchange::consult_cache() {
+void Exchange::consult_cache() {
   const RouteCache& rule = *plan_->rule->cache;
   cache_ = std::make_unique<CacheUse>();
   CacheAsked asked;
@@ -61,25 +61,18 @@ Result<void> Exchange::consult_cache() {
   if (rule.scope == RouteCache::Scope::key) asked.key = caller_.key;
   if (form_ == ClientForm::messages) asked.beta = head_.field("anthropic-beta");
   const std::optional<CacheKey> key = cache_key(asked, inbound_ ? std::string_view(inbound_->text) : std::string_view(body_));
-  if (!key || (!rule.sampled && !key->deterministic && surface_ != Surface::embeddings)) return success();
+  if (!key || (!rule.sampled && !key->deterministic && surface_ != Surface::embeddings)) return;
   const CacheWishes wishes = cache_wishes(head_.fields());
   cache_->key = key->hash;
   cache_->stores = !wishes.no_store;
   cache_->bytes_max = serving_->config->cache.answer_bytes_max;
   cache_->schema = chat_.response_schema;
-  if (wishes.no_cache) return success();
+  if (wishes.no_cache) return;
   cache_->result = CacheResult::miss;
   const std::chrono::milliseconds age = wishes.max_age ? std::min<std::chrono::milliseconds>(rule.max_age, *wishes.max_age) : rule.max_age;
   AnswerPtr found = reactor_.response_cache().find(cache_->key, std::chrono::steady_clock::now(), age);
-  if (!found || !may_give(*found)) return success();
-  Guards& guards = reactor_.guards();
-  if (guards.limits.any()) {                   // a request like any other; its tokens are given back, for it uses none
-    admitted_ = std::make_unique<Admitted>(guards);
-    TOLLGATE_TRY(take_rate(std::chrono::steady_clock::now()));
-  }
-  cache_->result = CacheResult::hit;
+  if (!found || !may_give(*found)) return;
   cache_->answer = std::move(found);
-  return success();
 }
 
 bool Exchange::may_give(const CachedAnswer& answer) const {
@@ -92,6 +85,7 @@ bool Exchange::may_give(const CachedAnswer& answer) const {
 
 Result<void> Exchange::reply_cached() {
   const CachedAnswer& answer = *cache_->answer;
+  cache_->result = CacheResult::hit;
   cache_->served = true;
   cache_->stores = false;
   cost_text_ = "0";
@@ -128,10 +122,20 @@ bool Exchange::take_cost_out() {
   return true;
 }
 
+/// The attempt whose answer the client got; nullptr: none went well.
+const AttemptRow* Exchange::answering_attempt() const {
+  for (unsigned i = record_->row.attempts; i > 0; --i) {
+    const AttemptRow& attempt = record_->attempts[i - 1];
+    if (attempt.result.is_ok() && attempt.target == plan_->steps[step_].target->id) return &attempt;
+  }
+  return nullptr;
+}
+
 /// Only an answer that is whole, was asked for in this way, and is none that would be asked for again. Before the request is settled.
 void Exchange::store_answer() {
   const bool complete = cache_->stores && !cache_->served && !cache_->bytes.empty() && status_ == 200 && !(kept_ && kept_->sent);
-  if (!complete || record_->row.attempts == 0 || !record_->current().result.is_ok()) return;
+  const AttemptRow* const attempt = complete ? answering_attempt() : nullptr;
+  if (attempt == nullptr) return;
   ChatView asked;                              // without max_tokens: an answer that ends there is cut off as well
   asked.surface = surface_;
   asked.json_output = chat_.json_output;
@@ -139,7 +143,6 @@ void Exchange::store_answer() {
   asked.response_schema = cache_->schema;
   if (surface_ != Surface::embeddings && check_answer(answer_as_chat(form_, streaming_, cache_->bytes), asked) != AnswerCheck::ok) return;
   if (streaming_ && body_map_.wants_cost && !take_cost_out()) return;
-  const AttemptRow& attempt = record_->current();
   const Target& target = *plan_->steps[step_].target;
   auto made = std::make_shared<CachedAnswer>();
   made->bytes = std::move(cache_->bytes);
@@ -151,7 +154,7 @@ void Exchange::store_answer() {
   made->restored = masks_ && restorer_ != nullptr;
   made->swaps = masks_ ? masked_->masked.swaps.size() : 0;
   made->origin = id_;
-  if (attempt.pricing != Pricing::unpriced) made->charged = attempt.charge.total();
+  if (attempt->pricing != Pricing::unpriced) made->charged = attempt->charge.total();
   made->cost_at = cache_->cost_at;
   made->cost_leads = cache_->cost_leads;
   made->dropped = dropped_;

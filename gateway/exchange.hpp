@@ -191,7 +191,8 @@ class Exchange {
   Result<void> take_chunk(Leg& leg, std::string_view bytes);
   Result<void> check_whole(Leg& leg);
   // cached.cpp
-  Result<void> consult_cache();
+  void consult_cache();
+  [[nodiscard]] const AttemptRow* answering_attempt() const;
   [[nodiscard]] bool may_give(const CachedAnswer& answer) const;
   Result<void> reply_cached();
   [[nodiscard]] std::string cost_member() const;

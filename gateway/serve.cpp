@@ -99,12 +99,11 @@ Task<Result<void>> Exchange::infer() {
   if (!outcome) co_return outcome;
   if (!take_slot()) outcome = co_await wait_for_slot();
   if (outcome) outcome = decide_route();
-  if (outcome && plan_->rule != nullptr && plan_->rule->cache) outcome = consult_cache();
-  const bool cached = cache_ && cache_->answer;
-  if (outcome && !cached && needs_admission()) outcome = co_await admit();
+  if (outcome && plan_->rule != nullptr && plan_->rule->cache) consult_cache();
+  if (outcome && needs_admission()) outcome = co_await admit();
   note_decision();
   keep_for_sample();
-  if (outcome && cached) co_return reply_cached();
+  if (outcome && cache_ && cache_->answer) co_return reply_cached();
   if (outcome) outcome = co_await forward();
   co_return outcome;
 }
