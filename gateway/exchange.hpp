@@ -174,6 +174,7 @@ class Exchange {
   [[nodiscard]] bool hedge_won() const;
   Task<Result<void>> take_answer_of(std::uint8_t leg);
   Result<void> end_race(std::uint8_t leg);
+  void remember_failure(const Leg& leg);
   Result<void> cut_race_short(const Error& why);
   void settle_leg(Leg& leg, const Error& why);
   void note_leg_usage(Leg& leg, const Error& why);

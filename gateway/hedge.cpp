@@ -218,6 +218,7 @@ void Exchange::comment_for(HedgeRace::Leg which) {
 Task<Result<void>> Exchange::take_answer_of(HedgeRace::Leg which) {
   Leg& leg = race_->legs[which];
   decide_for(which);
+  remember_failure(race_->legs[1U - which]);
   race_->is_open = false;
   race_->due.clear();
   Within::swap(*this, leg);                // for good
@@ -230,22 +231,27 @@ Task<Result<void>> Exchange::take_answer_of(HedgeRace::Leg which) {
   co_return outcome;
 }
 
+/// So that the plan goes on behind it, should the other one not do either.
+void Exchange::remember_failure(const Leg& leg) {
+  if (leg.number == 0 || !leg.heeded || leg.outcome) return;
+  const Error& error = leg.outcome.error();
+  AttemptPolicy::Failure failure;
+  failure.kind = race_->policy.is_final(leg.which) ? std::nullopt : retry_kind_of(error.fault);
+  failure.retry_after = error.retry_after;
+  failure.other_key = leg.other_key;
+  policy(leg.step).failed(leg.step, failure, retry_rules(plan_->steps[leg.step]), std::chrono::steady_clock::now(), static_cast<std::uint64_t>(id_));
+}
+
 /// None of them answered; `which` speaks for both. What failed beside it is remembered, so that the plan goes on behind it.
 Result<void> Exchange::end_race(HedgeRace::Leg which) {
   race_->is_open = false;
   race_->due.clear();
   Leg& leg = race_->legs[which];
   Leg& other = race_->legs[1U - which];
-  const bool other_failed = other.number != 0 && other.over && !other.outcome && race_->answered_by == HedgeRace::none;
   if (other.number != 0 && !other.settled) {
     decide_for(which);
-  } else if (other_failed) {
-    const Error& error = other.outcome.error();
-    AttemptPolicy::Failure failure;
-    failure.kind = race_->policy.is_final(other.which) ? std::nullopt : retry_kind_of(error.fault);
-    failure.retry_after = error.retry_after;
-    failure.other_key = other.other_key;
-    policy(other.step).failed(other.step, failure, retry_rules(plan_->steps[other.step]), std::chrono::steady_clock::now(), static_cast<std::uint64_t>(id_));
+  } else {
+    remember_failure(other);
   }
   const Error error = leg.outcome.error();
   Within::swap(*this, leg);                // whose failure is spoken of: forward() goes on from it
