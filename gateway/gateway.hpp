@@ -125,7 +125,6 @@ class Gateway {
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<AnswerReview> review_;
   std::unique_ptr<Shadows> shadows_;
-  WarmUps warm_ups_;
   std::atomic<Sharing*> waker_{nullptr};   // of guards_, once it is there
   Guards guards_;
   ServingPtr serving_;
@@ -145,6 +144,7 @@ class Gateway {
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
   bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound
+  WarmUps warm_ups_;
 };
 
 }  // namespace tollgate

@@ -43,10 +43,10 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
-      warm_up_runs_(std::make_unique<WarmUpRuns>(*this)),
       grace_(wheel_, [](void* self) {
         for (Session& session : *static_cast<Reactor*>(self)->sessions_) session.connection().close();
-      }, this) {}
+      }, this),
+      warm_up_runs_(std::make_unique<WarmUpRuns>(*this)) {}
 
 Reactor::~Reactor() = default;
 

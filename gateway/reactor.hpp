@@ -147,7 +147,6 @@ class Reactor {
   std::span<const std::unique_ptr<Reactor>> peers_;
   AnswerReview* review_ = nullptr;
   std::unique_ptr<ShadowRuns> shadow_runs_;
-  std::unique_ptr<WarmUpRuns> warm_up_runs_;
   ReactorCounts counts_;
   Deadline grace_;
   bool draining_ = false;
@@ -157,6 +156,7 @@ class Reactor {
   MonoTime states_refreshed_{};
   std::int64_t date_second_ = -1;
   std::string date_;
+  std::unique_ptr<WarmUpRuns> warm_up_runs_;
 };
 
 }  // namespace tollgate
