@@ -105,7 +105,7 @@ TEST(Sources, TheContradictionIsSaidInEveryReportWithTheUtilisationThatWasFound)
   const Comparison all = compare(assumed_workload({"llama-3.3-70b", 30'000'000, 2.0 / 3, 30'000, 24, 1}), hardware, {}, {});
   const std::string note = guides_note(all);
   EXPECT_NE(note.find("contradict"), std::string::npos);
-  EXPECT_NE(note.find("Assumed here: 7 %"), std::string::npos) << note;
+  EXPECT_NE(note.find("Assumed here: 3 %"), std::string::npos) << note;
   EXPECT_NE(note.find("a case for serverless"), std::string::npos);
 }
 

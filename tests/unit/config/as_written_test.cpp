@@ -43,9 +43,10 @@ TEST(AsWritten, AVariableStaysAndASecretThatStandsThereIsReplaced) {
 
 TEST(AsWritten, NoWayOfWritingASecretGetsItOut) {
   const std::string s(secret);
-  for (const std::string& backend : std::initializer_list<std::string>{"    api_key: '" + s + "'\n", "    api_key: \"" + s + "\"\n", "    api_key: \"sk\\x2dlive-0123456789abcdef\"\n", "    api_key: >-\n      " + s + "\n",
-                                     "    api_keys: [" + s + ", sk-live-another-0123456789]\n", "    api_key: ${OPENAI:-" + s + "}\n", "    api_key: &k " + s + "\n",
-                                     "    api_key: " + s + "\n    # api_key: sk-old-9\n    # was " + s + "\n    # and AKIAIOSFODNN7EXAMPLE123\n"}) {
+  const std::vector<std::string> ways{"    api_key: '" + s + "'\n", "    api_key: \"" + s + "\"\n", "    api_key: \"sk\\x2dlive-0123456789abcdef\"\n", "    api_key: >-\n      " + s + "\n",
+                                      "    api_keys: [" + s + ", sk-live-another-0123456789]\n", "    api_key: ${OPENAI:-" + s + "}\n", "    api_key: &k " + s + "\n",
+                                      "    api_key: " + s + "\n    # api_key: sk-old-9\n    # was " + s + "\n    # and AKIAIOSFODNN7EXAMPLE123\n"};
+  for (const std::string& backend : ways) {
     const std::string text = shown(config_with(backend));
     for (const char* const part : {"sk-live", "x2dlive", "0123456789", "sk-old", "AKIA"}) EXPECT_EQ(text.find(part), std::string::npos) << backend << text;
   }
