@@ -151,7 +151,7 @@ bool is_serverless(Standing standing) noexcept { return standing == Standing::op
 
 /// Notes which serverless pool the choice turned on: the first in their order that has room.
 void note_steering(const Usables& usable, Plan& plan) {
-  if (usable.front().standing == Standing::paid_for && !usable.front().saturated) return;
+  if (usable.front().standing == Standing::paid_for) return;
   const auto about = std::find_if(usable.begin(), usable.end(), [](const Usable& each) { return !each.saturated && is_serverless(each.standing); });
   if (about == usable.end()) return;
   plan.steering = Plan::Steering{about->target, {}};
@@ -174,7 +174,7 @@ void choose(Usables& usable, const Candidates& candidates, std::uint64_t dice, P
       first = Why::spill_over;
     }
   }
-  if (is_steered(candidates) && usable.size() > 1) {
+  if (is_steered(candidates) && usable.size() > 1 && !usable.front().saturated) {
     note_steering(usable, plan);
     if (first == Why::cheapest || first == Why::spill_over) first = Why::autopilot;
   }

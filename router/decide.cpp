@@ -194,11 +194,11 @@ class Decision {
     return sum;
   }
 
-  /// No worker is up, or it boots still: nothing comes sooner.
+  /// No worker is up, or it boots still: nothing comes sooner, whatever was learned while one was up.
   static void wait_for_boot(const PoolStance& stance, Waits& waits) noexcept {
     const std::chrono::microseconds boot{stance.cold_start_us};
-    waits.first_token += boot;
-    waits.whole += boot;
+    waits.first_token = std::max(waits.first_token, boot);
+    waits.whole = std::max(waits.whole, boot);
   }
 
   [[nodiscard]] bool asks_for_speed() const noexcept {

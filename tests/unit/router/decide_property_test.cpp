@@ -164,6 +164,10 @@ void check_order(const Fleet& fleet, const Plan& plan) {
     ASSERT_TRUE(!late || first.why == Why::in_time) << "a target that is expected too late is planned";
     if (step.is_saturated || first.is_saturated || first.why == Why::in_time) continue;
     const bool comparable = first.forecast_known && step.forecast_known;
+    if (plan.rule->autopilot) {
+      ASSERT_LE(first.standing, step.standing) << "the autopilot's order";
+      if (first.standing != step.standing || first.standing == Standing::open) continue;
+    }
     if (plan.rule->choose == Choose::cheapest && comparable) {
       ASSERT_LE(first.forecast, step.forecast);
     }

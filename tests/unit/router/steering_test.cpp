@@ -114,6 +114,16 @@ TEST_F(Steered, WithoutAutopilotNothingChanges) {
   EXPECT_EQ(offered(), 0U);
 }
 
+TEST_F(Steered, WhereAllAreSaturatedItHasNothingToSay) {
+  open();
+  fill_gpu();
+  for (std::size_t i = 1; i < 4; ++i) {
+    fleet_.config.targets[i].concurrency_max = 1;
+    fleet_.states[i].in_flight = 1;
+  }
+  EXPECT_EQ(reason().find("autopilot"), std::string::npos) << reason();
+}
+
 TEST_F(Steered, ATrialSaysSo) {
   open(1);
   fill_gpu();
