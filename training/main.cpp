@@ -73,7 +73,7 @@ std::vector<Scored> scored(const std::vector<const Outcome*>& rows, const std::f
 }
 
 /// Each source judged by a model that never saw it; sources of several groups also by models that never saw the group.
-void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe, std::size_t seeds) {
+void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe, std::size_t seeds, bool by_group) {
   constexpr std::size_t folds = 10;
   for (std::size_t s = 0; s < sources.size(); ++s) {
     const std::string& name = sources[s].name;
@@ -83,7 +83,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
     const Model without = train(others, recipe, outcome_trees(others, recipe), any_borders);
     print_curve(name, "source left out",
                 scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
-    if (sources[s].rows.front().group == sources[s].rows.back().group) continue;
+    if (!by_group || sources[s].rows.front().group == sources[s].rows.back().group) continue;
     Spread spread;
     for (std::size_t seed = 0; seed < seeds; ++seed) {
       std::vector<Scored> judged;
@@ -146,11 +146,11 @@ double judge_labelled(const Material& all, const char* how, std::size_t folds, c
   return agreement.exact;
 }
 
-void judge_requests(const Material& all, const Recipe& recipe, std::size_t seeds) {
+void judge_requests(const Material& all, const Recipe& recipe, std::size_t seeds, bool only_kinds) {
   constexpr std::size_t request_folds = 5, kind_folds = 13;
   Spread requests, kinds;
   for (std::size_t seed = 0; seed < seeds; ++seed) {
-    requests.add(judge_labelled(all, "requests left out", request_folds, recipe, [seed](const Labelled& row) {
+    if (!only_kinds) requests.add(judge_labelled(all, "requests left out", request_folds, recipe, [seed](const Labelled& row) {
       return dealt(std::to_string(row.core), seed, request_folds);
     }));
     kinds.add(judge_labelled(all, "kinds left out", kind_folds, recipe, fold_of_kind(all, kind_folds, seed)));
@@ -175,9 +175,10 @@ int run(const Options& options) {
   }
   const Material all = all_of(labelled.value(), sources);
   if (options.evaluate) {
-    if (options.judge != "requests") judge_sources(all, sources, options.recipe, options.fold_seeds);
-    if (options.judge == "outcomes") return 0;
-    judge_requests(all, options.recipe, options.fold_seeds);
+    const std::string& judge = options.judge;
+    if (judge == "all" || judge == "outcomes" || judge == "sources") judge_sources(all, sources, options.recipe, options.fold_seeds, judge != "sources");
+    if (judge == "outcomes" || judge == "sources") return 0;
+    judge_requests(all, options.recipe, options.fold_seeds, judge == "kinds");
     return 0;
   }
   std::ofstream file(options.out, std::ios::binary);
@@ -204,8 +205,8 @@ int main(int argc, char** argv) {
   auto* evaluate =
       app.add_flag("--evaluate", options.evaluate, "Write nothing: judge models by what they were not trained on");
   out->excludes(evaluate);
-  app.add_option("--judge", options.judge, "What --evaluate judges")
-      ->check(CLI::IsMember({"all", "requests", "outcomes"}))
+  app.add_option("--judge", options.judge, "What --evaluate judges; sources: outcomes with their source left out alone, kinds: requests with their kind left out alone")
+      ->check(CLI::IsMember({"all", "requests", "kinds", "outcomes", "sources"}))
       ->needs(evaluate)
       ->capture_default_str();
   app.add_option("--fold-seeds", options.fold_seeds, "In how many ways --evaluate deals out the folds")
