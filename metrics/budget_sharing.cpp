@@ -206,10 +206,13 @@ std::vector<ShareReport> Budgets::reports(const BudgetClock& now) {
   reported_.clear();
   std::vector<ShareReport> out;
   expire(now.mono);
-  for (Account& account : all_) {
-    if (!account.shared) continue;
-    const bool in_force = std::find(in_force_.accounts.begin(), in_force_.accounts.end(), &account) != in_force_.accounts.end();
-    report_on(account, in_force, now, out);
+  ++round_;
+  for (Account* const account : in_force_.accounts) {
+    account->round = round_;
+    if (account->shared) report_on(*account, true, now, out);
+  }
+  for (Account& account : all_) {   // those of a configuration that is no longer in force, until they hold nothing
+    if (account.shared && account.round != round_) report_on(account, false, now, out);
   }
   return out;
 }
@@ -220,9 +223,10 @@ bool Budgets::take_answers(const std::vector<ShareReply>& replies, MonoTime aske
   for (std::size_t i = 0; i < replies.size() && i < reported_.size(); ++i) {
     const auto& [account, slot] = reported_[i];
     if (!account->shared) continue;
-    AccountShares::Window& window = account->shared->at(slot, account->windows);
-    window.share.take(replies[i], asked_at);
-    lacks = lacks || window.share.was_denied();
+    AccountShares::Window* const window = account->shared->find(slot);
+    if (window == nullptr) continue;   // two windows on meanwhile
+    window->share.take(replies[i], asked_at);
+    lacks = lacks || window->share.was_denied();
   }
   reported_.clear();
   return lacks;

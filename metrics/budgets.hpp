@@ -189,6 +189,7 @@ class Budgets {
     std::uint64_t refused = 0, warned = 0, diverted = 0, trimmed = 0, expired = 0, unpriced = 0;
     UsdSum overrun;
     std::optional<BudgetWindows::Slot> warned_in;  ///< the window in which somebody was told
+    std::uint64_t round = 0;                ///< of the last reports that it was in force for
     std::unique_ptr<AccountShares> shared;  ///< absent: it is this gateway's own
   };
   using MaskOf = boost::unordered_flat_map<NameId, Mask>;
@@ -216,6 +217,7 @@ class Budgets {
   std::uint64_t generation_ = 0;  // rises when budgets come into force
   boost::intrusive::list<OpenHold, boost::intrusive::constant_time_size<true>> open_;  // the oldest first
   std::unique_ptr<StoreState> store_;  // absent: nothing is shared
+  std::uint64_t round_ = 0;  // of reports
   std::vector<std::pair<Account*, BudgetWindows::Slot>> reported_;  // by the reports that are under way
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "config/config.hpp"
 #include "metrics/budget_window.hpp"
@@ -38,6 +39,7 @@ struct AccountShares {
   /// Of a window that is remembered; a new one takes the place of the older.
   [[nodiscard]] Window& at(BudgetWindows::Slot slot, const BudgetWindows& windows);
   [[nodiscard]] const Window* find(BudgetWindows::Slot slot) const noexcept;
+  [[nodiscard]] Window* find(BudgetWindows::Slot slot) noexcept { return const_cast<Window*>(std::as_const(*this).find(slot)); }
   [[nodiscard]] std::string key_of(BudgetWindows::Slot slot) const { return key + ":" + std::to_string(slot); }
 
   StoreState& store;

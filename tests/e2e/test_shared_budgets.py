@@ -343,8 +343,8 @@ def test_a_store_behind_tls_is_reached_if_its_certificate_is_right(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    tls = ["--tls-port", str(port), "--tls-cert-file", tmp_path / "cert.pem", "--tls-key-file", tmp_path / "key.pem", "--tls-auth-clients", "no", "--requirepass", "pass-word"]
-    with Redis(options=[*tls, "--requirepass", ""]) as redis:
+    tls = ["--tls-port", str(port), "--tls-cert-file", tmp_path / "cert.pem", "--tls-key-file", tmp_path / "key.pem", "--tls-auth-clients", "no"]
+    with Redis(options=tls) as redis:
         redis.ask("ACL", "SETUSER", "gate", "on", ">pass-word", "~tollgate:*", "+@all")
         section = f'shared: {{url: "rediss://gate@localhost:{port}/0", password: "${{STORE_PASSWORD}}", report_seconds: 0.1, grace_seconds: 0.4, ca_file: "{tmp_path}/cert.pem"}}\n'
         with Gateway(DEAR + BUDGET + section, environment={"STORE_PASSWORD": "pass-word"}) as gateway:
