@@ -29,7 +29,7 @@ Task<Result<void>> Exchange::forward() {
   for (move.step = 0; move.step < plan_->steps.size() && record_->row.attempts < config.attempts_max;) {
     if (move.wait.count() > 0) co_await pause(move.wait);
     if (client_.gone() || !total_.is_set()) break;
-    if (attempts > 0 && admitted_ && reactor_.guards().sharing) {
+    if (record_->row.attempts > 0 && admitted_ && reactor_.guards().sharing) {
       TOLLGATE_CO_TRY(co_await wait_for_lease(move.step));
     }
     const Result<bool> may = may_attempt(move.step, last);

@@ -19,12 +19,12 @@ Result<ModelPtr> load_model(const std::string& path) {
   };
   std::ifstream in(path, std::ios::binary);
   if (!in) return refuse(fmt::format("cannot be opened: {}", std::generic_category().message(errno)));
-  std::string text(model_bytes_max + 1, '\0');
+  std::string text(complexity_model_bytes_max + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) return refuse("cannot be read");
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > model_bytes_max) {
-    return refuse(fmt::format("is larger than a complexity model may be ({} bytes)", model_bytes_max));
+  if (text.size() > complexity_model_bytes_max) {
+    return refuse(fmt::format("is larger than a complexity model may be ({} bytes)", complexity_model_bytes_max));
   }
   Result<Model> model = Model::parse(text, path);
   if (!model) return fail(Fault::bad_config, model.error().message + std::string(remedy));

@@ -26,7 +26,7 @@ struct Scoring {
   CorrectionPtr correction;           ///< fitted to `model`; nullptr: none is installed
 };
 
-inline constexpr std::size_t model_bytes_max = 2'000'000;
+inline constexpr std::size_t complexity_model_bytes_max = 2'000'000;
 /// Errors: Fault::bad_config with file, what is wrong and what to do.
 [[nodiscard]] Result<ModelPtr> load_model(const std::string& path);
 /// The configuration's own, or the one in the program. Errors name the place in the configuration too.

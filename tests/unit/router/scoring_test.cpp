@@ -72,7 +72,7 @@ TEST_F(OwnModel, ThatCannotBeUsedIsAnErrorWithPlaceReasonAndRemedy) {
       {folder_.string(), "cannot be read"},
       {file("text.json", "hello"), "is not a complexity model"},
       {file("terms.json", other_terms), "other terms than this program's"},
-      {file("huge.json", std::string(model_bytes_max + 1, ' ')), "larger than"}};
+      {file("huge.json", std::string(complexity_model_bytes_max + 1, ' ')), "larger than"}};
   for (const auto& [path, why] : broken) {
     const Result<Scoring> scoring = scoring_of(config_of(path));
     ASSERT_FALSE(scoring) << path;
