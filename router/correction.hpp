@@ -32,7 +32,7 @@ using CorrectionPtr = std::shared_ptr<const Correction>;
 /// Where a correction came from, for people who read its file.
 struct CorrectionOrigin {
   std::uint32_t base_model = 0;  ///< Model::id() of the one it was fitted to
-  std::string made_at;           ///< ISO 8601
+  std::string made_at{};         ///< ISO 8601
   std::size_t rows = 0;
   double log_loss_before = 0, log_loss_after = 0;
 };
