@@ -295,6 +295,7 @@ def hedging_config(upstream):
         good = f"{dialect}-curl/ok"
         text += f"  - {{name: h1-{dialect}-{fault}, when: {{model: h1-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{target}, {good}]}}\n"
         text += f"  - {{name: h2-{dialect}-{fault}, when: {{model: h2-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{quiet}, {target}, {good}]}}\n"
+    text = text.replace("breaker: {unreachable_failures", "breaker: {failures: 1000, unreachable_failures")   # each case meets its fault
     return text.replace("server: {", "attempts_max: 3\nserver: {", 1)
 
 
