@@ -157,9 +157,13 @@ void Exchange::judge(const Target& target, const Result<void>& outcome) {
   TargetHealth& health = serving_->health_of(target);
   const MonoTime now = std::chrono::steady_clock::now();
   other_key_ = false;
+  // What was under way when the breaker opened does not close it again: its answer is of an earlier time.
+  const auto answered = [&] {
+    if (pass_ == TargetHealth::Pass::trial || health.state(now) == BreakerState::closed) health.succeeded();
+  };
   if (outcome) {
     count_outcome(health, false);
-    return health.succeeded();
+    return answered();
   }
   other_key_ = blames_key(target, outcome.error());
   switch (outcome.error().fault) {
@@ -171,7 +175,7 @@ void Exchange::judge(const Target& target, const Result<void>& outcome) {
     case Fault::upstream_busy:
     case Fault::upstream_refused:
       count_outcome(health, is_overload(outcome.error()));
-      return health.succeeded();         // it answers; that it refuses this request says nothing about the next
+      return answered();                 // it answers; that it refuses this request says nothing about the next
     default:
       if (other_key_ || outcome.error().ours) return health.abandoned(pass_);
       count_outcome(health, true);

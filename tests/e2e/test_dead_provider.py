@@ -3,15 +3,12 @@
 import concurrent.futures
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
-import pytest
 from failing_upstream import FailingUpstream
 from gateway import PROGRAM, Gateway, total, wait_until
 from small_fleet import attempts, config
@@ -61,6 +58,8 @@ class Crowd:
             whole = b"[DONE]" in text if stream and answer.status == 200 else answer.status == 200
             # A stream that had begun when its provider died is told so: that is the one thing that cannot be taken over.
             told = stream and b'"error"' in text
+            if told:
+                connection.close()      # as the gateway does behind half an answer
             answers.append((answer.status, whole, told, answer.headers["x-tollgate-target"]))
         connection.close()
         return answers
@@ -72,36 +71,30 @@ class Crowd:
         return answers
 
 
-def failed_attempts(gateway, since_us):
-    return gateway.rows("SELECT a.result AS result, a.started AS started FROM attempts a WHERE a.target='first/m' AND a.result NOT IN ('ok') AND a.started > ? ORDER BY a.started", since_us)
-
-
 def test_a_provider_killed_under_load_loses_no_request_and_costs_one_attempt_per_window():
     first = Simulator()
     try:
-        with FailingUpstream() as _, Gateway(two(first)) as gateway:
-            second = gateway.simulated["second"]
-            assert second
+        with Gateway(two(first)) as gateway:
             crowd = Crowd(gateway)
             wait_until(lambda: total(gateway.metrics()["tollgate_attempts_total"], target="first/m", result="ok") > 200, 20, "load")
             first.kill()
-            killed = time.monotonic()
+            killed, killed_us = time.monotonic(), time.time_ns() // 1000
             time.sleep(4)
-            metrics = gateway.metrics()
-            answers_before_end = crowd.stop()
+            answers = crowd.stop()
             seconds = time.monotonic() - killed
-            lost = [a for a in answers_before_end if a[0] != 200 or not (a[1] or a[2])]
+            lost = [a for a in answers if a[0] != 200 or not (a[1] or a[2])]
             assert not lost, lost[:5]
-            unreachable = int(total(metrics["tollgate_attempts_total"], target="first/m", result="upstream_unreachable"))
-            broken = int(total(metrics["tollgate_attempts_total"], target="first/m", result="upstream_broke_off"))
+            gateway.stop()                       # commits everything
+            failed = gateway.rows("SELECT r.arrived_us + a.started_after_us AS began FROM attempt a JOIN request r ON r.id = a.request JOIN name t ON t.id = a.target "
+                                  "JOIN name n ON n.id = a.result WHERE t.text = 'first/m' AND n.text <> 'ok'")
+            # What was under way at the kill, its retry on a fresh connection included, cannot be called back: at most one of each client.
+            at_once = [row for row in failed if row["began"] < killed_us + 200_000]
+            later = [row for row in failed if row["began"] >= killed_us + 200_000]
             windows = seconds / 0.5 + 1
-            begun = sum(1 for a in answers_before_end if a[2])
-            print(f"{len(answers_before_end)} requests, {CLIENTS} clients: {broken} attempts were under way at the kill ({begun} of them had begun to stream), "
-                  f"{unreachable} failed afterwards in {seconds:.1f} s of windows of 0.5 s; no request lost")
-            # Those that were being connected when the first of them failed cannot be called back: no more than were under way.
-            assert broken <= CLIENTS
-            assert unreachable <= windows + CLIENTS / 4
-            assert len(answers_before_end) > 1000
+            print(f"{len(answers)} requests, {CLIENTS} clients: {len(at_once)} attempts failed that were under way at the kill ({sum(1 for a in answers if a[2])} had begun to "
+                  f"stream), {len(later)} in the {seconds:.1f} s of windows of 0.5 s after it; no request lost")
+            assert len(at_once) <= CLIENTS and 1 <= len(later) <= windows
+            assert len(answers) > 1000
     finally:
         first.kill()
 

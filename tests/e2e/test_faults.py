@@ -291,9 +291,11 @@ def hedging_config(upstream):
     text = config(upstream)
     for fault, dialect in sorted({(fault, dialect) for fault, dialect, _ in HEDGED}):
         target = names(fault, dialect, "native")[0]
-        quiet, good = f"{dialect}-native/stall-before-head", f"{dialect}-native/ok"
+        quiet = f"{dialect}-native/{'stall-within-head' if fault == 'stall-before-head' else 'stall-before-head'}"
+        good = f"{dialect}-curl/ok"
         text += f"  - {{name: h1-{dialect}-{fault}, when: {{model: h1-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{target}, {good}]}}\n"
-        text += f"  - {{name: h2-{dialect}-{fault}, when: {{model: h2-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{quiet}, {target}, {dialect}-curl/ok]}}\n"
+        text += f"  - {{name: h2-{dialect}-{fault}, when: {{model: h2-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{quiet}, {target}, {good}]}}\n"
+    text = text.replace("breaker: {unreachable_failures", "breaker: {failures: 1000, unreachable_failures")   # each case meets its fault
     return text.replace("server: {", "attempts_max: 3\nserver: {", 1)
 
 

@@ -14,7 +14,7 @@ FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=
 DOCUMENTS = [name for name in FILES if name.endswith(".md")]
 SCHEMA = json.loads((ROOT / "config/schema.json").read_text())
 # Codes that no client can see: read at start-up only, or the client is gone.
-UNSEEN = {"io_failed", "bad_config", "client_gone", "escalated"}
+UNSEEN = {"hedge_lost", "io_failed", "bad_config", "client_gone", "escalated"}
 # A busy upstream that says 503 has a code of its own (config/fault.cpp: code_of); a head that is too large a status of its own.
 VARIANTS = {("503", "upstream_overloaded"), ("431", "request_too_large"), ("403", "constraint_rejected"),
             ("404", "request_not_found"), ("503", "budget_unavailable")}
