@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace tollgate {
 namespace {
@@ -67,7 +68,9 @@ WorkerLife life_of(const Offered& offered, const WorkerCost& cost) noexcept {
 
 double worth_of(const Offered& offered, const WorkerCost& cost, double elsewhere_usd) noexcept {
   const WorkerLife life = life_of(offered, cost);
-  return life.usd_per_second > 0 ? life.taken_per_second * elsewhere_usd / life.usd_per_second : 0;
+  const double saved = life.taken_per_second * elsewhere_usd;
+  if (!(saved > 0)) return 0;
+  return life.usd_per_second > 0 ? saved / life.usd_per_second : std::numeric_limits<double>::infinity();
 }
 
 std::optional<double> break_even_per_second(double service_seconds, const WorkerCost& cost, double elsewhere_usd) noexcept {

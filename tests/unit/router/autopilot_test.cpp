@@ -60,6 +60,13 @@ TEST(WorkerLife, WithoutRequestsThereIsNone) {
   EXPECT_EQ(worth_of({0, 2}, worker(), 1), 0);
 }
 
+TEST(WorkerLife, AWorkerThatCostsNothingIsWorthAnything) {
+  WorkerCost cost = worker();
+  cost.usd_per_second = 0;
+  EXPECT_TRUE(std::isinf(worth_of({0.01, 2}, cost, 0.001)));
+  EXPECT_EQ(worth_of({0.01, 2}, cost, 0), 0);
+}
+
 TEST(WorkerLife, NoLoadIsTooHighToReckonWith) {
   for (const double rate : {1e-6, 1.0, 1e3, 1e6}) {
     for (const std::uint32_t places : {1U, 64U, 4096U}) {
@@ -193,7 +200,7 @@ class Governor : public ::testing::Test {
       owed_ -= static_cast<double>(seen.offered);
       seen.elsewhere_usd = elsewhere * static_cast<double>(seen.offered);
       governor_.tick(seen, facts_, rules_, now_);
-      switches_ += was_ == governor_.stance().workers ? 0 : 1;
+      switches_ += was_ == governor_.stance().workers ? 0U : 1U;
       was_ = governor_.stance().workers;
     }
     return governor_.stance();

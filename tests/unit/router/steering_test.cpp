@@ -179,7 +179,7 @@ TEST_F(Steered, AsMuchIsOnOfferWhetherThePoolIsOpenFullOrClosed) {
 TEST_F(Steered, WithoutAPriceElsewhereNothingIsOnOffer) {
   close();
   fill_gpu();
-  for (const std::size_t i : {2U, 3U}) fleet_.config.targets[i].prices.reset();
+  for (const std::size_t i : {std::size_t{2}, std::size_t{3}}) fleet_.config.targets[i].prices.reset();
   EXPECT_EQ(offered(), 0U);
 }
 
