@@ -5,13 +5,13 @@
 #include <limits>
 #include <queue>
 
-#include "metrics/learned.hpp"
 #include "metrics/pricing.hpp"
 #include "router/complexity.hpp"
 #include "router/forecast.hpp"
 #include "router/serverless.hpp"
 #include "simulate/budget_watch.hpp"
 #include "simulate/last_turns.hpp"
+#include "simulate/lives.hpp"
 #include "simulate/steering.hpp"
 #include "simulate/tally.hpp"
 
@@ -22,21 +22,6 @@ constexpr std::size_t warm_up_tries = 200;            // of a target: what was l
 constexpr std::int64_t down_holds_us = 5'000'000;     // a target seen down is taken to be so for others that come soon after
 constexpr double loaded_refresh_us = 60e6;            // how often a pool's cost per token is taken from its bill
 constexpr std::size_t progress_every = 8192;
-
-/// What the gateway would know of a target.
-struct TargetLife {
-  LearnedSums learned;
-  std::uint32_t in_flight = 0;
-  bool was_saturated = false;
-  double down_until_us = -1;
-  std::optional<TokenRates> rates;   // where prices do not depend on time or tier
-};
-
-struct Ending {
-  double at_us;
-  std::uint64_t job;
-  friend bool operator>(const Ending& a, const Ending& b) noexcept { return a.at_us != b.at_us ? a.at_us > b.at_us : a.job > b.job; }
-};
 
 class Simulation {
  public:
