@@ -16,6 +16,10 @@ std::string text(const char* format, double a, double b = 0, double c = 0) {
 double dollars(UsdSum usd) { return static_cast<double>(usd.picodollars()) * 1e-12; }
 
 std::string burden_of(TierKind tier, const Operations& operations) {
+  if (operations.known_per_month && tier != TierKind::managed) {
+    const double share = tier == TierKind::serverless ? operations.serverless_share : 1;
+    return text("the $%.0f a month that the configuration counts for operations", static_cast<double>(operations.known_per_month->count()) * 1e-12 * share);
+  }
   switch (tier) {
     case TierKind::managed:
       return "nothing beyond keys and budgets";
@@ -32,6 +36,14 @@ std::string burden_of(TierKind tier, const Operations& operations) {
 
 }  // namespace
 
+std::string guides_note(const Comparison& all) {
+  const double used = all.needed.utilisation();
+  const std::string rule = used < 0.2 ? "a case for serverless" : used < 0.4 ? "still serverless" : used < 0.6 ? "between their rules" : "a case for GPUs of one's own";
+  return "The field's guides contradict each other unless the utilisation is known: one gives 30 M tokens a day two reserved H100 ($7,000 a month with operations), which would be at work "
+         "under 8 % of the time; by the other, below 20 % is a case for serverless. " +
+         std::string(all.workload.measured ? "Measured here: " : "Assumed here: ") + text("%.0f %%", 100 * used) + ", by their rules of thumb " + rule + "; what follows from the bills stands above.";
+}
+
 Decision decide(const Comparison& all, const Circumstances& circumstances) {
   Decision out;
   const Workload& workload = all.workload;
@@ -43,7 +55,8 @@ Decision decide(const Comparison& all, const Circumstances& circumstances) {
                        data_may_leave ? "managed stays possible" : "for these requests: own or rented GPUs whatever they cost; the rest may still go out"});
   const Shape shape = shape_of(workload);
   out.steps.push_back({"Is the load bursty or steady?",
-                       text("variation %.1f, busiest minute %.1f times the mean, longest gap %.1f h", shape.variation, shape.peak_over_mean, shape.longest_gap_hours),
+                       text("variation %.1f, busiest minute %.1f times the mean, longest gap %.1f h", shape.variation, shape.peak_over_mean, shape.longest_gap_hours) +
+                           text(", something to do in %.0f %% of the minutes", 100 * shape.busy_ratio),
                        shape.variation > 1 || shape.longest_gap_hours > 2 ? "bursty: GPUs of one's own would stand idle" : "steady"});
   const double used = all.needed.utilisation();
   std::string therefore = used < 0.2 ? "below 20 %: serverless, if self-hosted at all" : used < 0.4 ? "below 40 %: serverless" : used < 0.6 ? "between the rules of thumb: the bill decides" : "above 60 %: own GPUs";

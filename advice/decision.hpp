@@ -25,6 +25,8 @@ struct Circumstances {
   bool team = true;              ///< people who run GPUs are there
   bool closed_fits = true;       ///< a managed model does the task well enough
 };
+/// What the field's guides say against each other, and what was found here.
+[[nodiscard]] std::string guides_note(const Comparison& all);
 [[nodiscard]] Decision decide(const Comparison& all, const Circumstances& circumstances);
 
 }  // namespace tollgate::advice

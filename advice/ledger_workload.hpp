@@ -14,6 +14,7 @@ struct LedgerQuestion {
   std::string target;              ///< "backend/model"; "": every target by itself
 };
 /// One workload per target, the one with the most tokens first; `model` is the target's id. Attempts of unknown usage are left out.
+/// A ledger that is younger than the window shortens it, to an hour at least: nothing is known of the time before.
 /// Past `arrivals_max` requests of a target the earliest ones stand for the rest.
 [[nodiscard]] Result<std::vector<Workload>> ledger_workloads(const LedgerQuestion& question);
 

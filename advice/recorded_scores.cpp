@@ -25,9 +25,9 @@ constexpr const char* requests_sql = R"sql(
 SELECT r.id, r.complexity_ppm, ro.text, ta.text, coalesce(c.covered, 0) <> 0,
        a.input, a.cached_input, a.cache_write, a.output, a.reasoning, a.web_searches,
        a.cache_write_1h, a.input_audio, a.cached_input_audio, a.input_image, a.cached_input_image, a.output_audio, a.output_image
-FROM request r JOIN attempt a ON a.request = r.id JOIN name ro ON ro.id = r.route JOIN name ta ON ta.id = a.target
+FROM request r JOIN attempt a ON a.request = r.id JOIN name ro ON ro.id = r.route JOIN name ta ON ta.id = a.target JOIN name re ON re.id = a.result
 LEFT JOIN coverage c ON c.request = r.id
-WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND (r.flags >> 2 & 3) = 0 AND a.usage_source > 0
+WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 AND r.surface < 2 AND (r.flags >> 2 & 3) = 0 AND a.usage_source > 0 AND re.text <> 'hedge_lost'
 ORDER BY r.id, a.number
 )sql";
 constexpr int first_token_column = 5, rare_columns = 11;

@@ -30,6 +30,7 @@ UsdSum tokens_per_month(std::int64_t tokens, std::int64_t window_us, UsdPerToken
 }
 
 Amount operations_cost(const Operations& operations, double share) {
+  if (operations.known_per_month) return exactly(times(*operations.known_per_month, share));
   UsdSum out[3];
   for (std::size_t i = 0; i < 3; ++i) {
     out[i] = times(operations.usd_per_engineering_hour[i], operations.engineering_hours[i] * share) + times(operations.observability_per_month[i], share);
@@ -77,11 +78,12 @@ TierCost hourly_tier(const Comparison& all, TierKind kind) {
   const std::int64_t gpus = all.needed.replicas * all.hardware.replica.count;
   TierCost tier{kind, std::to_string(gpus) + " × " + all.hardware.replica.gpu, "", {}};
   std::optional<PriceRange> price;
+  const bool hardware_says_so = all.hardware.owned_per_gpu_hour.has_value();
   if (kind == TierKind::dedicated) {
     price = price_range(all.hardware.replica, OfferKind::dedicated, all.hardware.dedicated_per_gpu_hour);
     if (!price) tier.unknown = "no rent of " + all.hardware.replica.gpu + " is known; give --usd-per-gpu-hour";
   } else if (const auto owned = owned_per_gpu_hour(all.hardware)) {
-    price = PriceRange{*owned, *owned, *owned, "purchase over " + decimal_text(std::llround(all.hardware.life_years * 10), 1) + " years, power and room"};
+    price = PriceRange{*owned, *owned, *owned, hardware_says_so ? std::string("own rate") : "purchase over " + decimal_text(std::llround(all.hardware.life_years * 10), 1) + " years, power and room"};
   } else {
     tier.unknown = "what " + all.hardware.replica.gpu + " costs to buy is not known; give --purchase-usd-per-gpu";
   }
@@ -115,6 +117,7 @@ std::optional<Usd> purchase_known(std::string_view gpu) {
 }
 
 std::optional<Usd> owned_per_gpu_hour(const Hardware& hardware) {
+  if (hardware.owned_per_gpu_hour) return hardware.owned_per_gpu_hour;
   const std::optional<Usd> purchase = hardware.purchase_per_gpu ? hardware.purchase_per_gpu : purchase_known(hardware.replica.gpu);
   if (!purchase) return std::nullopt;
   constexpr double hours_per_year = 8760;

@@ -44,6 +44,7 @@ struct Operations {
   Usd observability_per_month[3] = {Usd{200'000'000'000'000}, Usd{350'000'000'000'000}, Usd{500'000'000'000'000}};
   /// Each step from managed to serverless to GPUs of one's own multiplies the work by 3 to 5.
   double serverless_share = 0.25;
+  std::optional<Usd> known_per_month;   ///< all of it, as the operator counts it, instead of the above
 };
 
 struct Hardware {
@@ -52,6 +53,7 @@ struct Hardware {
   ServerlessRules serverless;
   std::optional<Usd> dedicated_per_gpu_hour, serverless_per_gpu_hour;   ///< the operator's own price instead of the list's
   std::optional<Usd> purchase_per_gpu;     ///< unknown but for GPUs whose price is known
+  std::optional<Usd> owned_per_gpu_hour;   ///< as the operator counts it, instead of what follows
   double life_years = 3, kw_per_gpu = 1.275, pue = 1.4, usd_per_kwh = 0.10, colocation_usd_per_kw_month = 0;
 };
 /// 35,000 USD for an H100; what other GPUs cost is not known here.

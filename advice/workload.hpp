@@ -24,6 +24,7 @@ struct Workload {
   std::vector<Arrival> arrivals;   ///< rising; of the first `arrivals_us` of the window
   std::int64_t arrivals_us = 0;
   std::int64_t constrained = 0;    ///< requests that a constraint covered; of `requests`
+  std::vector<std::int64_t> tokens_by_day;   ///< measured: by days of the window, the last of which may not be whole
 
   [[nodiscard]] double per_day(std::int64_t count) const noexcept;
   [[nodiscard]] std::int64_t tokens() const noexcept { return input_tokens + output_tokens; }

@@ -46,6 +46,11 @@ using Json = nlohmann::ordered_json;
   return {{"id", id}, {"type", "function"}, {"function", {{"name", name}, {"arguments", arguments}}}};
 }
 
+/// A function of a group of tools, as chat completions, which know no groups, call it.
+[[nodiscard]] inline std::string chat_name_of(const std::string& name_space, const std::string& name) {
+  return name_space.empty() ? name : name_space + "__" + name;
+}
+
 /// Anthropic's efforts and budgets in the words of reasoning_effort. "": nothing to say.
 [[nodiscard]] inline std::string effort_word(const std::string& effort) { return effort == "max" ? "xhigh" : effort; }
 

@@ -1,9 +1,8 @@
 // libcurl multi on the reactor's io_context: everything managed goes this way (TLS, HTTP/2, proxies). The only file that knows curl.
 //
-// libcurl tells which sockets it waits for; the reactor's SocketPoll waits for them; curl_multi_socket_action then does the work. Curl's
-// callbacks only put bytes and flags away: coroutines are resumed from the event loop, so no handle is ever removed or freed inside a
-// callback. What curl asks for at every call is put off where it can be, for it costs system calls: a socket stays registered while it
-// is idle, timers are deadlines of the wheel, and a handle keeps the options of its URL.
+// libcurl tells which sockets it waits for; the reactor's SocketPoll waits for them; curl_multi_socket_action then does the work. Curl's callbacks only
+// put bytes and flags away: coroutines are resumed from the event loop, so no handle is ever removed or freed inside a callback. What costs system
+// calls is put off where it can be: a socket stays registered while it is idle, timers are deadlines of the wheel, a handle keeps its URL's options.
 
 #include <curl/curl.h>
 #include <sys/socket.h>
@@ -19,6 +18,7 @@
 #include <utility>
 
 #include "backends/backends.hpp"
+#include "backends/connect_watch.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
 #include "backends/socket_poll.hpp"
@@ -26,7 +26,6 @@
 #include "config/address.hpp"
 
 namespace tollgate {
-
 namespace {
 
 constexpr std::size_t buffered_bytes_max = 64 * 1024;      // then curl pauses until they are read
@@ -91,6 +90,7 @@ class CurlTransfer final : public Transfer {
   Task<Result<AnswerHead>> start(const Call& call) override;
   Task<Result<std::string_view>> read() override;
   bool ended() const noexcept override { return done_ && code_ == CURLE_OK && received_.empty(); }
+  bool sent() const noexcept override { return sent_; }
   void abort(Fault why) noexcept override;
   void completed(CURLcode code) noexcept {
     done_ = true;
@@ -102,13 +102,12 @@ class CurlTransfer final : public Transfer {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   void take_header(std::string_view line);
-  void prepare(const Call& call);
+  void prepare(const Call& call, ConnectWatch::Making& making);
   void detach() noexcept;
   void wake() { wake_.wake(); }
   void set_lasting_options(const std::string& url, bool get);
-  void set_air_gap();
   static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
-  static int before_request(void* refused, char* primary_ip, char* local_ip, int primary_port, int local_port);
+  static int before_request(void* self, char* primary_ip, char* local_ip, int primary_port, int local_port);
   [[nodiscard]] Error failure() const;
 
   CurlTransport& transport_;
@@ -120,6 +119,8 @@ class CurlTransfer final : public Transfer {
   AnswerHead head_;
   bool head_complete_ = false, done_ = false, paused_ = false;
   CURLcode code_ = CURLE_OK;
+  bool sent_ = false;                          // the connection is there, and the request goes out on it
+  ConnectWatch::Making* making_ = nullptr;     // while it is not
   bool outside_refused_ = false;               // air gap: an address was not private
   std::optional<Fault> aborted_;
   std::string received_, given_;               // double buffer: curl fills one while the caller looks at the other
@@ -127,8 +128,6 @@ class CurlTransfer final : public Transfer {
   Deadline deadline_;
   char message_[CURL_ERROR_SIZE];
 };
-
-// ---- transport ----
 
 CurlTransport::CurlTransport(asio::io_context& context, SocketPoll& poll, DeadlineWheel& deadlines)
     : context_(context), poll_(poll), wheel_(deadlines), timer_(deadlines, [](void* self) { static_cast<CurlTransport*>(self)->act(CURL_SOCKET_TIMEOUT, 0); }, this) {
@@ -284,8 +283,6 @@ void CurlTransport::act(curl_socket_t socket, int events) {
   }
 }
 
-// ---- transfer ----
-
 void CurlTransfer::detach() noexcept {
   if (handle_ == nullptr) return;
   if (std::exchange(added_, false)) transport_.remove(handle_);     // an unfinished call: curl closes its connection
@@ -320,16 +317,12 @@ void CurlTransfer::set_lasting_options(const std::string& url, bool get) {
   set(CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   if (const char* const authorities = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, authorities);  // NOLINT(concurrency-mt-unsafe): nobody sets it
   set(get ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
-  if (endpoint_.private_only) set_air_gap();
-}
-
-// No proxy, no connection to an address that is not private (asked with what the name resolved to, by the same call that would
-// connect), and no request on a connection that was made without this check.
-void CurlTransfer::set_air_gap() {
-  const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
+  set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
+  if (!endpoint_.private_only) return;
+  // No proxy, no connection to an address that is not private (open_socket, asked with what the name resolved to), and no request on a
+  // connection that was made without this check (before_request).
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NOPROXY, "*");
-  set(CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
 }
 
 curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr* address) {
@@ -340,13 +333,19 @@ curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr*
   return CURL_SOCKET_BAD;
 }
 
-int CurlTransfer::before_request(void* refused, char* primary_ip, char*, int, int) {
-  if (is_private_ip(std::string_view(primary_ip))) return CURL_PREREQFUNC_OK;
-  *static_cast<bool*>(refused) = true;
-  return CURL_PREREQFUNC_ABORT;
+int CurlTransfer::before_request(void* self, char* primary_ip, char*, int, int) {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  if (transfer.endpoint_.private_only && !is_private_ip(std::string_view(primary_ip))) {
+    transfer.outside_refused_ = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  transfer.sent_ = true;
+  if (transfer.making_ != nullptr) transfer.making_->made();
+  return CURL_PREREQFUNC_OK;
 }
 
-void CurlTransfer::prepare(const Call& call) {
+void CurlTransfer::prepare(const Call& call, ConnectWatch::Making& making) {
+  making_ = &making;
   const bool v6 = endpoint_.host.find(':') != std::string::npos;
   const bool get = call.method == "GET";
   const std::string_view mark = endpoint_.private_only ? "air-gap " : "";   // handles carry the options of what they are kept by
@@ -370,7 +369,7 @@ void CurlTransfer::prepare(const Call& call) {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
   set(CURLOPT_OPENSOCKETDATA, this);
-  if (endpoint_.private_only) set(CURLOPT_PREREQDATA, &outside_refused_);
+  set(CURLOPT_PREREQDATA, this);
   if (!get && call.method != "POST") set(CURLOPT_CUSTOMREQUEST, std::string(call.method).c_str());
   set(CURLOPT_ERRORBUFFER, message_);
   set(CURLOPT_HEADERDATA, this);
@@ -390,12 +389,14 @@ void CurlTransfer::prepare(const Call& call) {
 }
 
 Task<Result<AnswerHead>> CurlTransfer::start(const Call& call) {
-  prepare(call);
+  ConnectWatch::Making making(call.connects);
+  prepare(call, making);
   added_ = transport_.add(handle_);
   if (!added_) co_return fail(Fault::internal, "libcurl would not take the call");
   deadline_.set(endpoint_.timeouts.connect + endpoint_.timeouts.first_byte);
   while (!head_complete_ && !done_ && !aborted_) co_await wake_.wait();
   deadline_.clear();
+  making_ = nullptr;
   if (!head_complete_) co_return failure();
   co_return head_;
 }

@@ -47,6 +47,8 @@ class alignas(64) EngineLoad {
   std::atomic<float> kv_cache_usage{-1};
   /// What a million tokens cost lately, the pool's whole bill over them, in picodollars; 0: not known.
   std::atomic<std::int64_t> loaded_picodollars_per_million{0};
+  /// Of a serverless pool, by its rules: workers (booting ones included), those that boot, and requests under way; -1: not known.
+  std::atomic<std::int32_t> workers_up{-1}, workers_booting{0}, pool_in_flight{0};
 
  private:
   std::atomic<std::uint8_t> phase_{0};

@@ -16,4 +16,8 @@ namespace tollgate {
 /// A whole answer in the client's own form, as a chat completion; for those who check answers. "" if it cannot be read.
 [[nodiscard]] std::string native_answer_as_chat(ClientForm form, std::string_view body);
 
+/// All events of a stream in the client's own form, as the chunks that a chat completion would have been streamed in; what cannot be read is
+/// left out.
+[[nodiscard]] std::string native_stream_as_chat(ClientForm form, std::string_view events);
+
 }  // namespace tollgate

@@ -1,6 +1,8 @@
 #include "backends/json_members.hpp"
 #include "backends/native_readers.hpp"
+#include "backends/stream_of.hpp"
 #include "backends/upstream_error.hpp"
+#include "config/dialects.hpp"
 
 namespace tollgate {
 namespace {
@@ -156,6 +158,49 @@ std::string native_answer_as_chat(ClientForm form, std::string_view body) {
   Json chat{{"object", "chat.completion"}};
   chat["choices"] = Json::array({std::move(choice)});
   return dumped(chat);
+}
+
+namespace {
+
+/// A Messages stream, by the reader that translates it for clients of chat completions.
+std::string messages_stream_as_chat(std::string_view events) {
+  const ClientBody client;
+  const std::unique_ptr<StreamReader> reader = dialect_of(DialectName::anthropic).stream_reader(client);
+  std::string chunks;
+  Pieces out;
+  const Result<void> fed = reader->feed(events, out);
+  for (const std::string_view piece : out) chunks.append(piece);
+  out.clear();
+  if (fed && reader->finish(out)) {
+    for (const std::string_view piece : out) chunks.append(piece);
+  }
+  return chunks;
+}
+
+/// The Response that a stream ended with. Some servers leave its output empty, for each item was told before.
+Json last_response(std::string_view events) {
+  Json response, items = Json::array();
+  SseSplitter splitter;
+  const Result<void> read = splitter.feed(events, [&](std::string_view raw) {
+    std::string joined;
+    const Json event = Json::parse(event_data(raw, joined), nullptr, false);
+    if (!event.is_object()) return;
+    if (text_at(event, "type") == "response.output_item.done") items.push_back(at(event, "item"));
+    if (const Json& told = at(event, "response"); told.is_object()) response = told;
+  });
+  if (!read || !response.is_object()) return {};
+  if (!at(response, "output").is_array() || at(response, "output").empty()) response["output"] = std::move(items);
+  return response;
+}
+
+}  // namespace
+
+std::string native_stream_as_chat(ClientForm form, std::string_view events) {
+  if (form == ClientForm::messages) return messages_stream_as_chat(events);
+  const Json response = last_response(events);
+  if (!response.is_object()) return {};
+  const Result<std::string> chunks = stream_of(native_answer_as_chat(form, dumped(response)), ClientBody{}, {});
+  return chunks ? chunks.value() : std::string();
 }
 
 }  // namespace tollgate

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "backends/backends.hpp"
+#include "backends/connect_watch.hpp"
 #include "backends/content_decoder.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/response_parser.hpp"
@@ -110,12 +111,13 @@ class NativeTransfer final : public Transfer {
   Task<Result<AnswerHead>> start(const Call& call) override;
   Task<Result<std::string_view>> read() override;
   bool ended() const noexcept override { return done_ && carry_.empty(); }
+  bool sent() const noexcept override { return connection_ != nullptr && connected_; }
   void abort(Fault why) noexcept override;
 
  private:
   enum class Got { head, closed_unanswered, failed };
 
-  Task<Result<void>> connect();
+  Task<Result<void>> connect(ConnectWatch* watch);
   Task<Result<void>> resolve();
   using Buffers = boost::container::small_vector<asio::const_buffer, 8>;
   bool send_at_once(const Call& call, Buffers& rest, error_code& code);
@@ -142,6 +144,7 @@ class NativeTransfer final : public Transfer {
   std::size_t carry_used_ = 0;     // of carry_: consumed, but a view of it may still be in use
   std::optional<Fault> aborted_;
   Error failure_{Fault::internal, ""};   // set when Got::failed
+  bool connected_ = false;
   bool done_ = false;
 };
 
@@ -206,7 +209,16 @@ Task<Result<void>> NativeTransfer::resolve() {
   co_return success();
 }
 
-Task<Result<void>> NativeTransfer::connect() {
+// What is lacking here, not there.
+bool is_our_own(const error_code& code) noexcept {
+  namespace errc = boost::system::errc;
+  return code == errc::too_many_files_open || code == errc::too_many_files_open_in_system || code == errc::no_buffer_space ||
+         code == errc::not_enough_memory || code == errc::address_not_available;
+}
+
+Task<Result<void>> NativeTransfer::connect(ConnectWatch* watch) {
+  ConnectWatch::Making making(watch);
+  connected_ = false;
   deadline_.set(endpoint_.timeouts.connect);
   TOLLGATE_CO_TRY(co_await resolve());
   const std::vector<asio::ip::tcp::endpoint> addresses = peer_.addresses;
@@ -224,8 +236,11 @@ Task<Result<void>> NativeTransfer::connect() {
     peer_.resolved_at = {};  // ask the resolver again next time
     Error unreachable = failure(last, Fault::upstream_unreachable);
     if (aborted_ == Fault::upstream_timeout) unreachable.fault = Fault::upstream_unreachable;  // nothing was sent
+    unreachable.ours = is_our_own(last);
     co_return unreachable;
   }
+  making.made();
+  connected_ = true;
   const int no_delay = 1;
   ::setsockopt(connection_->socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
   co_return success();
@@ -297,9 +312,10 @@ Task<NativeTransfer::Got> NativeTransfer::receive_head() {
 Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   write_head(call);
   connection_ = transport_.take_idle(peer_);
-  for (bool kept = connection_ != nullptr;; kept = false) {
+  connected_ = connection_ != nullptr;
+  for (bool kept = connected_;; kept = false) {
     if (!kept) {
-      TOLLGATE_CO_TRY(co_await connect());
+      TOLLGATE_CO_TRY(co_await connect(call.connects));
     }
     deadline_.set(endpoint_.timeouts.first_byte);
     Buffers rest;

@@ -43,6 +43,13 @@ class ThreadedProber final : public Prober {
       const Backend& backend = config->backends[i];
       const std::string_view path = facts_of(backend.dialect).health_path;
       if (path.empty()) continue;                               // only engines offer a health path
+      if (backend.pool && (backend.pool->billing == Billing::serverless || backend.pool->billing == Billing::reported)) {
+        // Who asks a serverless worker keeps it up, and pays for it; and one that scaled to zero is not down.
+        for (const Target& target : config->targets) {
+          if (target.backend == i) board_.of(target.id).probed(true);
+        }
+        continue;
+      }
       Result<Endpoint> endpoint = parse_endpoint(backend, config->air_gap);
       if (!endpoint) continue;                                  // said where the snapshot is made
       auto probed = std::make_shared<Probed>();

@@ -1,6 +1,9 @@
 // A chat completion said as a Response, and its stream as the Responses API's events.
 
+#include <map>
+
 #include "backends/answer_writer.hpp"
+#include "backends/chat_writer.hpp"
 #include "backends/json_members.hpp"
 
 namespace tollgate {
@@ -53,6 +56,11 @@ class ResponsesWriter final : public AnswerWriter {
  public:
   explicit ResponsesWriter(const Json& request) : echo_(dumped(echo_of(request))) {
     wants_summary_ = !at(at(request, "reasoning"), "summary").is_null();
+    for (const Json& group : at(request, "tools")) {
+      if (text_at(group, "type") != "namespace") continue;
+      const std::string name_space = text_at(group, "name");
+      for (const Json& tool : at(group, "tools")) grouped_[inbound::chat_name_of(name_space, text_at(tool, "name"))] = {name_space, text_at(tool, "name")};
+    }
   }
 
   void finish(const Usage& usage, std::string& out) override {
@@ -168,8 +176,13 @@ class ResponsesWriter final : public AnswerWriter {
   static Json message_item(const std::string& id, std::string_view status, Json parts) {
     return {{"id", id}, {"type", "message"}, {"status", status}, {"role", "assistant"}, {"content", std::move(parts)}};
   }
-  static Json call_item(const std::string& id, std::string_view status, const std::string& call_id, const std::string& name, const std::string& arguments) {
-    return {{"id", id}, {"type", "function_call"}, {"status", status}, {"call_id", call_id}, {"name", name}, {"arguments", arguments}};
+  [[nodiscard]] Json call_item(const std::string& id, std::string_view status, const std::string& call_id, const std::string& name, const std::string& arguments) const {
+    Json item{{"id", id}, {"type", "function_call"}, {"status", status}, {"call_id", call_id}, {"name", name}, {"arguments", arguments}};
+    if (const auto grouped = grouped_.find(name); grouped != grouped_.end()) {
+      item["namespace"] = grouped->second.first;
+      item["name"] = grouped->second.second;
+    }
+    return item;
   }
   [[nodiscard]] Json reasoning_item(const std::string& id, const std::string& text, const Json& blocks) const {
     Json item{{"id", id}, {"type", "reasoning"}, {"summary", Json::array()}};
@@ -246,8 +259,8 @@ class ResponsesWriter final : public AnswerWriter {
         blocks_ = Json::array();
         break;
       case Open::call:
-        tell("response.function_call_arguments.done", {{"item_id", item_}, {"output_index", items_.size()}, {"name", name_}, {"arguments", text_}}, out);
         item = call_item(item_, finish_.empty() ? status : status_of(finish_), call_id_, name_, text_);
+        tell("response.function_call_arguments.done", {{"item_id", item_}, {"output_index", items_.size()}, {"name", item["name"]}, {"arguments", text_}}, out);
         break;
     }
     open_ = Open::nothing;
@@ -256,6 +269,7 @@ class ResponsesWriter final : public AnswerWriter {
     items_.push_back(dumped(item));
   }
 
+  std::map<std::string, std::pair<std::string, std::string>> grouped_;   // tools of namespaces, by what they are called in chat completions
   const std::string echo_;           // as text: a tree of it would live as long as the stream
   bool wants_summary_ = false;
   Open open_ = Open::nothing;

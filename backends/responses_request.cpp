@@ -15,10 +15,11 @@ using json::dumped;
 using json::text_at;
 
 /// Members that are understood, and those that change nothing about the answer.
-constexpr std::array<std::string_view, 26> known_members{
+constexpr std::array<std::string_view, 27> known_members{
     "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "max_output_tokens", "temperature", "top_p",
     "text", "reasoning", "stream", "stream_options", "store", "metadata", "user", "prompt_cache_key", "prompt_cache_retention",
-    "safety_identifier", "service_tier", "top_logprobs", "include", "truncation", "background", "previous_response_id", "conversation"};
+    "safety_identifier", "service_tier", "top_logprobs", "include", "truncation", "background", "previous_response_id", "conversation",
+    "client_metadata"};   // what Codex tells OpenAI of itself
 
 Error needs_memory(const std::string& member) {
   return fail(Fault::unsupported,
@@ -44,6 +45,7 @@ class Responses {
   Json& assistant();
   void flush_pictures();
   Result<void> tools(const Json& list);
+  Result<void> tool(const Json& entry, const std::string& place, const std::string& name_space, Json& tools);
   Result<void> tool_choice(const Json& value);
   Result<void> format(const Json& text);
   Result<void> scalars(const Json& body);
@@ -209,7 +211,7 @@ Result<void> Responses::part(const Json& part, const std::string& place, Json& o
 Result<void> Responses::call(const Json& item, const std::string& place) {
   if (text_at(item, "call_id").empty() || text_at(item, "name").empty()) return wrong(place, "must have a call_id and a name");
   Json& message = assistant();
-  message["tool_calls"].push_back(call_part(text_at(item, "call_id"), text_at(item, "name"), text_at(item, "arguments")));
+  message["tool_calls"].push_back(call_part(text_at(item, "call_id"), chat_name_of(text_at(item, "namespace"), text_at(item, "name")), text_at(item, "arguments")));
   return success();
 }
 
@@ -255,20 +257,35 @@ Result<void> Responses::tools(const Json& list) {
   if (!list.is_array()) return wrong("tools", "must be an array");
   Json tools = Json::array();
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const std::string place = indexed("tools", i), type = text_at(list[i], "type");
+    const std::string place = indexed("tools", i);
     if (!list[i].is_object()) return wrong(place, "must be an object");
-    if (type != "function") {
-      unsaid_.push_back(place + " of type '" + type + "'");
+    const bool is_group = text_at(list[i], "type") == "namespace";
+    if (!is_group) {
+      TOLLGATE_TRY(tool(list[i], place, {}, tools));
       continue;
     }
-    if (text_at(list[i], "name").empty()) return wrong(place + ".name", "is missing");
-    Json function{{"name", list[i]["name"]}};
-    if (!text_at(list[i], "description").empty()) function["description"] = list[i]["description"];
-    if (at(list[i], "parameters").is_object()) function["parameters"] = list[i]["parameters"];
-    if (at(list[i], "strict").is_boolean()) function["strict"] = list[i]["strict"];
-    tools.push_back({{"type", "function"}, {"function", std::move(function)}});
+    const std::string name_space = text_at(list[i], "name");
+    if (name_space.empty() || !at(list[i], "tools").is_array()) return wrong(place, "must have a name and tools");
+    for (std::size_t inner = 0; inner < list[i]["tools"].size(); ++inner) {
+      TOLLGATE_TRY(tool(list[i]["tools"][inner], indexed(place + ".tools", inner), name_space, tools));
+    }
   }
   if (!tools.empty()) out_["tools"] = std::move(tools);
+  return success();
+}
+
+Result<void> Responses::tool(const Json& entry, const std::string& place, const std::string& name_space, Json& tools) {
+  const std::string type = text_at(entry, "type"), name = text_at(entry, "name");
+  if (type != "function") {
+    unsaid_.push_back(place + " of type '" + type + "'");
+    return success();
+  }
+  if (name.empty()) return wrong(place + ".name", "is missing");
+  Json function{{"name", chat_name_of(name_space, name)}};
+  if (!text_at(entry, "description").empty()) function["description"] = entry["description"];
+  if (at(entry, "parameters").is_object()) function["parameters"] = entry["parameters"];
+  if (at(entry, "strict").is_boolean()) function["strict"] = entry["strict"];
+  tools.push_back({{"type", "function"}, {"function", std::move(function)}});
   return success();
 }
 
@@ -284,7 +301,7 @@ Result<void> Responses::tool_choice(const Json& value) {
     return success();
   }
   if (text_at(value, "name").empty()) return wrong("tool_choice.name", "is missing");
-  if (out_.contains("tools")) out_["tool_choice"] = {{"type", "function"}, {"function", {{"name", value["name"]}}}};
+  if (out_.contains("tools")) out_["tool_choice"] = {{"type", "function"}, {"function", {{"name", chat_name_of(text_at(value, "namespace"), text_at(value, "name"))}}}};
   return success();
 }
 

@@ -39,6 +39,8 @@ struct Endpoint {
 /// `key`: which of the backend's keys it carries; 0 is api_key.
 [[nodiscard]] Result<Endpoint> parse_endpoint(const Backend& backend, bool private_only, std::size_t key = 0);
 
+class ConnectWatch;
+
 /// What is sent. All views must stay valid until the answer's head has arrived or the Transfer is gone.
 struct Call {
   std::string_view method = "POST";
@@ -47,6 +49,7 @@ struct Call {
   std::string_view request_id;                 ///< sent as x-request-id
   std::span<const std::pair<std::string, std::string>> headers = {};   ///< beside the endpoint's
   bool once = false;                           ///< its path will not come again: nothing is kept for it
+  ConnectWatch* connects = nullptr;            ///< is told of connections that are made for it
   bool stream = false;                         ///< accept: text/event-stream instead of application/json
 };
 
@@ -78,6 +81,8 @@ class Transfer {
   /// True when the last read() gave the end of the body, so that the next would return empty: spares the caller of a small answer a
   /// copy. A transfer that cannot know says false. Views have 64 readable bytes behind their end when this is true.
   [[nodiscard]] virtual bool ended() const noexcept { return false; }
+  /// False: no byte of the request can have left yet. Only while start() is under way, and for who would abort it.
+  [[nodiscard]] virtual bool sent() const noexcept { return true; }
   /// Ends the call from outside, on the reactor's thread: a start() or read() under way returns with this fault. The upstream
   /// connection is closed now, not later. Idempotent.
   virtual void abort(Fault why) noexcept = 0;

@@ -14,6 +14,7 @@ find_package(CLI11 REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(ZLIB REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(HIREDIS REQUIRED hiredis)   # its headers are included as <hiredis/…>: no flag is needed for them
 
 # yaml-cpp 0.7 exports a plain target, 0.8 a namespaced one.
 if(NOT TARGET yaml-cpp::yaml-cpp)

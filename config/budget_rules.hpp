@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/names.hpp"
+#include "config/secret.hpp"
 #include "config/time_zone.hpp"
 #include "config/units.hpp"
 
@@ -42,6 +43,7 @@ struct Budget {
   /// What an attempt at a target without prices counts for. Absent: nothing is known of it, so a hard budget does not
   /// allow it and a soft one counts nothing.
   std::optional<Usd> unpriced{};
+  bool shared = true;  ///< with the other gateways, if the configuration has a `shared` section
 };
 inline constexpr std::size_t budgets_max = 256;
 
@@ -54,7 +56,36 @@ struct RateLimit {
   std::int64_t requests_per_minute = 0;  ///< 0: not limited; so the next two
   std::int64_t tokens_per_minute = 0;
   std::int64_t concurrent = 0;
+  bool shared = true;  ///< as a budget's
 };
 inline constexpr std::size_t rate_limits_max = 64;
+
+/// What a gateway does about shared budgets while it cannot reach the store.
+enum class OnLoss : std::uint8_t {
+  refuse,  ///< spends what it has leased, then refuses
+  local    ///< goes on with what was left when it last looked, as if it were alone
+};
+
+/// `shared`: the Redis or Valkey through which several gateways hold the same budgets and limits (docs/money/shared.md).
+struct SharedConfig {
+  std::string where;  ///< for messages: without user and password
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string socket_path;  ///< a Unix socket instead of host and port
+  bool tls = false;
+  std::string ca_file;  ///< absent: the system's certificates
+  unsigned database = 0;
+  std::string user;
+  Secret password;
+  std::string key_prefix = "tollgate:";
+  std::string gateway;  ///< this gateway's name in the store; absent: one made beside the ledger
+  std::chrono::milliseconds timeout{1'000};     ///< to connect; to be answered
+  std::chrono::milliseconds report{250};        ///< how often spend is reported and leases are renewed
+  std::chrono::milliseconds grant_wait{3'000};  ///< how long a request waits for a lease
+  std::chrono::milliseconds grace{2'000};       ///< after the store has lost anything: time to report before it grants
+  unsigned gateways_min = 1;                    ///< so many must have reported before a new store grants anything
+  OnLoss on_loss = OnLoss::refuse;
+  friend bool operator==(const SharedConfig&, const SharedConfig&) = default;
+};
 
 }  // namespace tollgate

@@ -44,6 +44,17 @@ void resolve_among(const Draft::Among& among, const std::vector<std::string>& id
   }
 }
 
+/// A hedge needs somewhere to go, and must not undo what else the route says.
+void check_hedge(const Route& route, const Config& config, const Cursor& place) {
+  if (!route.hedge.is_on) return;
+  if (route.among.size() < 2) place.report("hedge asks a second target when the first one is slow, but the route has only one; add another");
+  if (config.attempts_max < 2) place.report("hedge makes a second attempt, but attempts_max is 1; raise it");
+  if (route.cascade) {
+    place.report("hedge and cascade cannot be together: a cascade asks the better target only when an answer fails its check, a hedge would ask it "
+                 "whenever the first is slow; remove one of the two");
+  }
+}
+
 /// What a route's choice asks of the targets it has: there must be one that can be chosen.
 void check_choice(const Route& route, const Config& config, const Cursor& place) {
   if (route.among.empty()) return;  // reported when the names were looked up
@@ -62,6 +73,7 @@ void check_choice(const Route& route, const Config& config, const Cursor& place)
   if (route.cascade && route.among.size() < 2) {
     place.report("cascade asks a second target when the first one's answer fails its check, but the route has only one; add another");
   }
+  check_hedge(route, config, place);
 }
 
 void collect_virtual_models(Draft& draft) {
@@ -139,6 +151,7 @@ void check(Draft& draft) {
     check_choice(draft.config.routes[i], draft.config, draft.route_places[i]);
   }
   Config& config = draft.config;
+  config.hedges = std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) { return route.hedge.is_on; });
   config.knows_conversations = config.sticky_ttl.count() > 0 && std::any_of(config.routes.begin(), config.routes.end(), [](const Route& route) {
                                  return route.sticky && route.among.size() > 1;
                                });

@@ -75,6 +75,8 @@ struct LedgerConfig {
 
 /// How complexity is learned from the traffic (docs/routing/learning.md).
 struct ComplexityConfig {
+  std::string model;                                 ///< a file like router/model.json, used instead of the one in the program; "": that one
+  std::size_t model_line = 0, model_column = 0;      ///< where it is named
   std::string correction;                            ///< the file `tollgate train` installs; "": scores are the base model's own
 };
 
@@ -334,6 +336,21 @@ struct Constraint {
   bool restore = false;                              ///< mask: the answer gets the values back before the client sees it
 };
 
+/// The response cache, for all routes that use it (docs/cache.md).
+inline constexpr std::size_t cache_parts = 16;       ///< an answer takes at most so small a part of it
+struct CacheConfig {
+  std::size_t bytes_max = std::size_t{64} * 1024 * 1024;   ///< of all answers kept, with what is kept beside them
+  std::size_t answer_bytes_max = 1024 * 1024;        ///< a longer answer is not kept; at most bytes_max / cache_parts
+};
+
+/// What a route may answer from the response cache.
+struct RouteCache {
+  enum class Scope : std::uint8_t { team, key };
+  milliseconds max_age{0};                           ///< an older answer is asked for again
+  Scope scope = Scope::team;                         ///< who may get an answer that somebody else was given
+  bool sampled = true;                               ///< false: only requests with temperature 0, and embeddings
+};
+
 enum class Choose : std::uint8_t { cheapest, first, fastest, weighted };
 enum class CostBasis : std::uint8_t { marginal, loaded };
 
@@ -351,6 +368,8 @@ struct Route {
   bool autopilot = false;                            ///< follows the measured economics of its pools (router/autopilot.hpp)
   RetryOverride retry;
   OnFilter on_filter = OnFilter::refuse;
+  HedgeRules hedge;
+  std::optional<RouteCache> cache;                   ///< absent: every request goes to a target
 };
 
 /// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
@@ -390,17 +409,20 @@ struct Config {
   std::vector<Route> routes;
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
+  CacheConfig cache;
   ComplexityConfig complexity;
   FormatChecksConfig format_checks;
   ShadowConfig shadow;
   FeedbackConfig feedback;
   std::vector<Budget> budgets;
   std::vector<RateLimit> limits;
+  std::optional<SharedConfig> shared;                ///< absent: budgets and limits are this gateway's own
   TierBounds tiers;
   SpillOver spill_over;
   AutopilotRules autopilot;
   OutlierRules outliers;
   milliseconds sticky_ttl{300'000};                  ///< how long a conversation's prompt cache is reckoned with; 0: never
+  bool hedges = false;                               ///< some route does: the times of first answers are learned
   bool knows_conversations = false;                  ///< some route is sticky: requests are told apart by conversation
   unsigned attempts_max = 3;                         ///< per request, all targets together
   bool air_gap = false;                              ///< every backend was checked to have a private address

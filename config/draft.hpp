@@ -41,6 +41,7 @@ void check_credentials(MapReader& backend, const Backend& read);             ///
 /// Its dialect's API knows no other surface.
 [[nodiscard]] bool serves_chat_only(const Backend& backend) noexcept;
 void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
+void load_hedge(const Cursor& place, HedgeRules& hedge);                     ///< `hedge:` of a route
 void load_retry(const Cursor& place, RetryOverride& retry);                  ///< `retry:` of a backend or a route
 void load_breaker(const Cursor& place, BreakerRules& breaker);
 void load_outliers(const Cursor& place, OutlierRules& outliers);             ///< `outliers:`
@@ -48,6 +49,9 @@ void load_constraints(MapReader& root, Draft& draft);
 void load_routes(MapReader& root, Draft& draft);
 void load_baselines(MapReader& root, Draft& draft);
 void load_learning(MapReader& root, Draft& draft);  ///< complexity, format_checks, shadow, feedback
+/// `cache:` of all routes, and of one.
+void load_cache(const Cursor& place, CacheConfig& cache);
+void load_route_cache(const Cursor& place, Route& route);
 /// `spill_over`, `sticky` and `autopilot`.
 void load_choice(MapReader& root, Draft& draft);
 /// What a route says about choosing, besides `choose` and `cost_basis`.
@@ -57,11 +61,14 @@ void load_route_autopilot(MapReader& section, Route& route);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
+void load_shared(MapReader& root, Draft& draft);   ///< shared: the store of several gateways
 /// One `when:`; absent: matches everything.
 [[nodiscard]] Condition load_condition(const Cursor& when, const Draft& draft);
 /// Fills each route's targets and the virtual models, then the rules over the whole.
 void check(Draft& draft);
 
+/// The one line of a file that holds a credential; nullopt and a report if it cannot be used.
+[[nodiscard]] std::optional<std::string> read_credential_file(const Cursor& place);
 /// A name of a backend, route, team …: letters, digits, '.', '_', '-'. Reports and returns false otherwise, and for
 /// words that the gateway itself uses ("other", "direct").
 [[nodiscard]] bool is_legal_name(std::string_view name, const Cursor& place, std::string_view what);
@@ -72,6 +79,7 @@ void check(Draft& draft);
 struct Loaded {
   Result<ConfigPtr> config;
   std::set<std::string> accepted;
+  Noted noted;
 };
 [[nodiscard]] Loaded load_and_list_keys(std::string_view yaml, const std::string& source,
                                         const Environment& environment);

@@ -52,6 +52,7 @@ constexpr std::array table = {
     Row{Fault::upstream_broke_off,
         {"upstream_broke_off", Whose::upstream, Again::next_target, 502, server, "upstream_broke_off"}},
     Row{Fault::escalated, {"escalated", Whose::upstream, Again::next_target, 502, server, "escalated"}},
+    Row{Fault::hedge_lost, {"hedge_lost", Whose::ours, Again::no, 500, server, "hedge_lost"}},
     Row{Fault::client_gone, {"client_gone", Whose::client, Again::no, 0, "", "client_gone"}},
     Row{Fault::ledger_full, {"ledger_full", Whose::ours, Again::no, 503, server, "ledger_full"}},
     Row{Fault::draining, {"draining", Whose::ours, Again::no, 503, server, "shutting_down"}},
@@ -84,12 +85,14 @@ int http_status_of(const Error& error) noexcept {
 std::string_view type_of(const Error& error) noexcept {
   // A busy upstream is a rate limit only if it said 429; a 503 is its own trouble.
   if (error.fault == Fault::upstream_busy && error.http_status == service_unavailable) return server;
+  if (error.fault == Fault::over_budget && error.http_status == service_unavailable) return server;  // nobody could say
   return facts_of(error.fault).type;
 }
 
 std::string_view code_of(const Error& error) noexcept {
   if (!error.code.empty()) return error.code;
   if (error.fault == Fault::upstream_busy && error.http_status == service_unavailable) return "upstream_overloaded";
+  if (error.fault == Fault::over_budget && error.http_status == service_unavailable) return "budget_unavailable";
   return facts_of(error.fault).code;
 }
 

@@ -65,11 +65,13 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_backends(root, draft);
       load_constraints(root, draft);
       load_choice(root, draft);
+      load_cache(root.at("cache"), draft.config.cache);
       load_outliers(root.at("outliers"), draft.config.outliers);
       load_routes(root, draft);
       load_baselines(root, draft);
       load_learning(root, draft);
       load_budgets(root, draft);
+      load_shared(root, draft);
       check(draft);
     }
   }
@@ -112,9 +114,9 @@ bool is_legal_model(std::string_view name, const Cursor& place) {
 }
 
 Loaded load_and_list_keys(std::string_view yaml, const std::string& source, const Environment& environment) {
-  Reading reading{environment, {}, {}};
+  Reading reading{environment, {}, {}, {}};
   Result<ConfigPtr> config = load_into(reading, yaml, source);
-  return {std::move(config), std::move(reading.accepted)};
+  return {std::move(config), std::move(reading.accepted), std::move(reading.noted)};
 }
 
 Result<ConfigPtr> load_text(std::string_view yaml, const std::string& source, const Environment& environment) {

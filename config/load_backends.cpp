@@ -95,26 +95,6 @@ void load_address(MapReader& section, Backend& backend) {
   }
 }
 
-/// The one line of a file that holds a credential; nullopt and a report if it cannot be used.
-std::optional<std::string> read_key_file(const Cursor& place) {
-  constexpr std::size_t key_bytes_max = 16 * 1024;
-  const auto path = place.text();
-  if (!path) return std::nullopt;
-  std::ifstream in(*path, std::ios::binary);
-  if (!in) {
-    place.report("the file cannot be opened; check the path and its permissions");
-    return std::nullopt;
-  }
-  std::string key(key_bytes_max + 1, '\0');
-  in.read(key.data(), static_cast<std::streamsize>(key.size()));
-  key.resize(static_cast<std::size_t>(in.gcount()));
-  while (!key.empty() && (key.back() == '\n' || key.back() == '\r' || key.back() == ' ')) key.pop_back();
-  if (key.empty()) place.report("the file is empty; put the credential into it");
-  if (key.size() > key_bytes_max) place.report("the file is too large for a credential; is it the right one?");
-  if (key.empty() || key.size() > key_bytes_max) return std::nullopt;
-  return key;
-}
-
 /// It becomes a header: a line break in it would be another header.
 bool is_credential(const std::string& key, const Cursor& place) {
   const bool printable = std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c <= '~'; });
@@ -157,7 +137,7 @@ void load_api_key(MapReader& section, Backend& backend) {
   }
   const Cursor& place = inline_key.present() ? inline_key : key_file;
   if (!place.present()) return;
-  std::optional<std::string> key = inline_key.present() ? inline_key.secret() : read_key_file(key_file);
+  std::optional<std::string> key = inline_key.present() ? inline_key.secret() : read_credential_file(key_file);
   if (key && is_credential(*key, place)) backend.api_key = Secret(std::move(*key));
 }
 
@@ -213,6 +193,25 @@ void load_backend(const std::string& name, const Cursor& place, Draft& draft) {
 }
 
 }  // namespace
+
+std::optional<std::string> read_credential_file(const Cursor& place) {
+  constexpr std::size_t key_bytes_max = 16 * 1024;
+  const auto path = place.text();
+  if (!path) return std::nullopt;
+  std::ifstream in(*path, std::ios::binary);
+  if (!in) {
+    place.report("the file cannot be opened; check the path and its permissions");
+    return std::nullopt;
+  }
+  std::string key(key_bytes_max + 1, '\0');
+  in.read(key.data(), static_cast<std::streamsize>(key.size()));
+  key.resize(static_cast<std::size_t>(in.gcount()));
+  while (!key.empty() && (key.back() == '\n' || key.back() == '\r' || key.back() == ' ')) key.pop_back();
+  if (key.empty()) place.report("the file is empty; put the credential into it");
+  if (key.size() > key_bytes_max) place.report("the file is too large for a credential; is it the right one?");
+  if (key.empty() || key.size() > key_bytes_max) return std::nullopt;
+  return key;
+}
 
 void load_backends(MapReader& root, Draft& draft) {
   const Cursor backends = root.required("backends");

@@ -81,7 +81,7 @@ PayerScope load_scope(MapReader& section, const Config& config, WithTargets with
   std::vector<std::string> routes{"direct"}, targets;
   for (const Route& route : config.routes) routes.emplace_back(text(route.name));
   for (const Target& target : config.targets) targets.emplace_back(text(target.id));
-  if (with_targets == WithTargets::yes) routes.insert(routes.end(), {"(shadow)", "(judge)"});  // what evaluations are recorded as
+  if (with_targets == WithTargets::yes) routes.insert(routes.end(), {"(shadow)", "(judge)", "(warm-up)"});  // what the gateway's own calls are recorded as
   scope.routes = load_patterns(section.at("route"), routes, "route");
   if (with_targets == WithTargets::yes) scope.targets = load_patterns(section.at("target"), targets, "target");
   return scope;
@@ -161,6 +161,7 @@ void load_budget(const Cursor& place, Taken& taken, Config& config) {
   if (amount) budget.limit = Usd{static_cast<std::int64_t>(*amount)};
   load_window(section, place, budget);
   load_mode(section, budget);
+  section.flag("shared", budget.shared);
   if (!name) return;
   budget.name = *name;
   config.budgets.push_back(std::move(budget));
@@ -181,6 +182,7 @@ void load_limit(const Cursor& place, Taken& taken, Config& config) {
   section.integer("requests_per_minute", limit.requests_per_minute, 1, rate_max);
   section.integer("tokens_per_minute", limit.tokens_per_minute, 1, rate_max);
   section.integer("concurrent_requests", limit.concurrent, 1, rate_max);
+  section.flag("shared", limit.shared);
   if (limit.requests_per_minute == 0 && limit.tokens_per_minute == 0 && limit.concurrent == 0) {
     place.report("a limit has at least one of requests_per_minute, tokens_per_minute, concurrent_requests");
   }

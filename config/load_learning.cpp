@@ -68,6 +68,12 @@ void load_shadow(const Cursor& place, Config& config) {
 void load_learning(MapReader& root, Draft& draft) {
   {
     MapReader section(root.at("complexity"));
+    const Cursor model = section.at("model");
+    if (model.present()) {
+      draft.config.complexity.model = model.text().value_or("");
+      draft.config.complexity.model_line = model.place().line;
+      draft.config.complexity.model_column = model.place().column;
+    }
     section.text("correction", draft.config.complexity.correction);
   }
   {

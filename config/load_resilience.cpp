@@ -1,4 +1,4 @@
-// What backends and routes say about failures: `retry` and `breaker` (docs/resilience.md).
+// What backends and routes say about failures: `retry`, `breaker`, `hedge` (docs/resilience.md).
 
 #include <chrono>
 
@@ -51,12 +51,32 @@ void load_retry(const Cursor& place, RetryOverride& retry) {
 void load_breaker(const Cursor& place, BreakerRules& breaker) {
   MapReader section(place);
   section.integer("failures", breaker.failures, 1, 1'000);
+  section.integer("unreachable_failures", breaker.unreachable_failures, 1, 1'000);
   section.seconds("open_seconds", breaker.open, wait_least, hours(1));
   section.seconds("open_seconds_max", breaker.open_max, wait_least, hours(24));
   if (breaker.open_max < breaker.open) {
     if (section.at("open_seconds_max").present()) section.at("open_seconds_max").report("is shorter than open_seconds");
     breaker.open_max = breaker.open;
   }
+}
+
+// Seconds of 10 ms and more: a hedge that follows at once doubles the load for nothing.
+void load_hedge(const Cursor& place, HedgeRules& hedge) {
+  MapReader section(place);
+  hedge.is_on = place.present();
+  const Cursor most = section.at("after_seconds_max");
+  std::int64_t hundredths = 95;
+  section.integer("percentile", hundredths, 50, 99);
+  hedge.percentile = static_cast<double>(hundredths) / 100;
+  section.seconds("after_seconds_min", hedge.after_min, wait_least, hours(1));
+  section.seconds("after_seconds_max", hedge.after_max, wait_least, hours(1));
+  section.seconds("unlearned_after_seconds", hedge.unlearned_after, wait_least, hours(1));
+  section.integer("samples_min", hedge.samples_min, 1, 1'000);
+  section.share("share_max", hedge.share_max);
+  if (hedge.after_max < hedge.after_min) {
+    (most.present() ? most : place).report("after_seconds_max is shorter than after_seconds_min; no time would do");
+  }
+  if (place.present() && hedge.share_max <= 0) section.at("share_max").report("must be above 0; no hedge would ever be made: remove hedge instead");
 }
 
 void load_outliers(const Cursor& place, OutlierRules& outliers) {

@@ -200,6 +200,8 @@ void load_route(const Cursor& place, std::map<std::string, Place>& taken, Draft&
   load_route_choice(section, route, patterns);
   load_route_autopilot(section, route);
   load_retry(section.at("retry"), route.retry);
+  load_hedge(section.at("hedge"), route.hedge);
+  load_route_cache(section.at("cache"), route);
   section.choice("on_content_filter", route.on_filter, {{"refuse", OnFilter::refuse}, {"next_target", OnFilter::next_target}});
   draft.config.routes.push_back(std::move(route));
   draft.route_places.push_back(place);

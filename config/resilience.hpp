@@ -49,6 +49,7 @@ struct RetryOverride {
 /// When a target that fails is left alone, and for how long.
 struct BreakerRules {
   unsigned failures = 5;                             ///< in a row, then it opens
+  unsigned unreachable_failures = 1;                 ///< the same, of those of which nothing was sent
   std::chrono::milliseconds open{2'000};             ///< doubles while trials fail …
   std::chrono::milliseconds open_max{60'000};        ///< … up to this
 };
@@ -61,6 +62,16 @@ struct OutlierRules {
   double failed_share = 0.5;                         ///< of a target's attempts, from which it may be ejected
   std::chrono::milliseconds eject{30'000};           ///< how long
   double ejected_share_max = 0.5;                    ///< of a route's targets, ejected at once
+};
+
+/// When a second attempt is made beside one that is slow (a hedge), and how many of them there may be.
+struct HedgeRules {
+  bool is_on = false;
+  double percentile = 0.95;                          ///< of the target's time to its first token, or to its whole answer: what is slow
+  std::chrono::milliseconds after_min{200}, after_max{10'000};   ///< whatever was learned
+  std::chrono::milliseconds unlearned_after{2'000};  ///< until samples_min are known
+  unsigned samples_min = 20;
+  double share_max = 0.05;                           ///< hedges per request of the route
 };
 
 /// What a route does when a provider's filter refuses a request.

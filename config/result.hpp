@@ -43,6 +43,7 @@ enum class Fault : std::uint8_t {
   upstream_garbage,          ///< an answer that is not of the protocol
   upstream_broke_off,        ///< the answer ended in the middle
   escalated,                 ///< an answer that failed its check on a cascade route: the next target was asked
+  hedge_lost,                ///< of an attempt only: another one of the same request answered first, and this one was cut off
   client_gone,               ///< the client closed its connection
   ledger_full,               ///< nothing may be served unrecorded
   draining,                  ///< the gateway is stopping
@@ -74,6 +75,7 @@ struct Error {
   std::string message;                              ///< what, where, how to mend; never a secret, never prompt text
   std::string param;                                ///< the field at fault, "" if none
   std::string code;                                 ///< overrides the table's code when not empty
+  bool ours = false;                                ///< upstream_unreachable for want of something here: it says nothing of the upstream
   int http_status = 0;                              ///< overrides the table's status when not 0
   std::optional<std::chrono::milliseconds> retry_after{};
 };

@@ -84,6 +84,7 @@ std::vector<std::string> keys_at_next_start(const Config& old_config, const Conf
   differs(old_config.ledger.path != new_config.ledger.path, "ledger.url");
   differs(old_config.ledger.commit_interval != new_config.ledger.commit_interval, "ledger.commit_interval_ms");
   differs(old_config.ledger.open_requests_max != new_config.ledger.open_requests_max, "ledger.open_requests_max");
+  differs(old_config.shared != new_config.shared, "shared");
   return keys;
 }
 

@@ -69,9 +69,20 @@ std::string Cursor::quoted() const {
   return fmt::format("'{}…'", std::string_view(node_->text).substr(0, cut));
 }
 
-std::optional<std::string> Cursor::secret() const {
+std::optional<std::string> Cursor::value(bool is_secret) const {
   if (!report_unless(YamlNode::Kind::scalar, "a text")) return std::nullopt;
-  Result<std::string> value = interpolate(node_->text, reading_->environment);
+  Noted& noted = reading_->noted;
+  if (is_secret) noted.secrets.push_back({node_->place, node_->text});
+  const Environment environment = [&](std::string_view name) {
+    std::optional<std::string> found = reading_->environment(name);
+    if (is_secret) {
+      noted.secret_variables.emplace(name);
+    } else if (found) {
+      noted.variables.emplace(name, *found);
+    }
+    return found;
+  };
+  Result<std::string> value = interpolate(node_->text, environment);
   if (!value) {
     report(value.error().message);
     return std::nullopt;
@@ -90,7 +101,8 @@ std::optional<std::string> Cursor::secret() const {
   return std::move(value.value());
 }
 
-std::optional<std::string> Cursor::text() const { return secret(); }
+std::optional<std::string> Cursor::secret() const { return value(true); }
+std::optional<std::string> Cursor::text() const { return value(false); }
 
 std::optional<bool> Cursor::flag() const {
   const std::optional<std::string> word = text();

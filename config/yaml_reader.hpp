@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/as_written.hpp"
 #include "config/config.hpp"
 #include "config/yaml_tree.hpp"
 
@@ -36,6 +37,7 @@ struct Reading {
   const Environment& environment;
   std::vector<Finding> findings;
   std::set<std::string> accepted;  ///< every key asked for, as "backends.*.models.*.upstream", "auth.keys[].name"
+  Noted noted;                     ///< secrets and variables that were read
 
   void report(Place place, std::string message) { findings.push_back({place, std::move(message)}); }
 };
@@ -79,6 +81,7 @@ class Cursor {
   [[nodiscard]] std::vector<std::pair<YamlKey, Cursor>> unique_entries() const;
   [[nodiscard]] bool report_unless(YamlNode::Kind kind, std::string_view wanted) const;
   [[nodiscard]] std::string quoted() const;  ///< the value as written, for a message
+  [[nodiscard]] std::optional<std::string> value(bool is_secret) const;
 
   Reading* reading_;
   const YamlNode* node_;

@@ -60,6 +60,15 @@ Error budget_error(const BudgetRefusal& refusal, bool waited, std::int64_t now_u
   return error;
 }
 
+/// A shared budget of which nobody can say what is left.
+Error store_error(const BudgetRefusal& refusal) {
+  Error error = fail(Fault::over_budget, "what is left of the budget " + quoted(refusal.budget) +
+                                             " is not known: the store that the gateways share it in does not answer, and what this one had leased is used up");
+  error.http_status = 503;
+  error.retry_after = std::chrono::seconds{1};
+  return error;
+}
+
 Error rate_error(const RateRefusal& refusal) {
   const std::string limit = "the limit " + quoted(refusal.limit) + " allows " + std::to_string(refusal.allowed) + " ";
   if (!refusal.retry_after) {
@@ -72,6 +81,20 @@ Error rate_error(const RateRefusal& refusal) {
   Error error = fail(Fault::rate_limited, limit + what + "; try again in " + duration_text(*refusal.retry_after));
   error.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*refusal.retry_after);
   return error;
+}
+
+/// Whether a request goes on waiting for what others hold, or for a lease.
+bool is_worth_waiting(const BudgetRefusal& refusal, MonoTime begun, MonoTime now) {
+  if (refusal.for_lease) return now - begun < refusal.grant_wait;
+  if (refusal.unreachable) return false;
+  const bool store_has_said = !refusal.shared || refusal.asked_at > begun || now - begun >= refusal.grant_wait;
+  return now - begun < refusal.wait_max || !store_has_said;
+}
+
+// What is used up is 402; what nobody can tell, for the store does not answer, is not.
+Error refusal_error(const BudgetRefusal& refusal, MonoTime begun, bool waited, std::int64_t now_us) {
+  const bool unknown = refusal.for_lease || (refusal.shared && waited && (refusal.unreachable || refusal.asked_at < begun));
+  return unknown ? store_error(refusal) : budget_error(refusal, waited, now_us);
 }
 
 void append_rate(std::string& lines, std::string_view what, const RateState& state) {
@@ -96,22 +119,43 @@ Payer Exchange::payer() const { return {caller_.key, caller_.team, record_->row.
 Task<Result<void>> Exchange::admit() {
   Guards& guards = reactor_.guards();
   admitted_ = std::make_unique<Admitted>(guards);
-  const MonoTime now = std::chrono::steady_clock::now();
   if (guards.limits.any()) {
-    TOLLGATE_CO_TRY(take_rate(now));
+    TOLLGATE_CO_TRY(co_await take_rate());
   }
-  weigh_steps(now);
+  if (cache_ && cache_->answer) co_return success();   // it costs nothing, and gives its tokens back
+  weigh_steps(std::chrono::steady_clock::now());
   TOLLGATE_CO_TRY(heed_cost_max());
   if (guards.budgets.any()) co_return co_await take_hold();
   co_return success();
 }
 
-Result<void> Exchange::take_rate(MonoTime now) {
+/// A pause of a request that waits for others or for the store; each is longer than the one before.
+Task<Result<void>> Exchange::look_again_in(std::chrono::milliseconds& pause) {
+  client_.watch(&Exchange::client_left, this);
+  Timer timer(reactor_.context().get_executor(), pause);
+  co_await timer.async_wait(asio::as_tuple(use_task));
+  if (client_.gone()) co_return fail(Fault::client_gone, "");
+  pause = std::min(pause * 2, hold_wait_most);
+  co_return success();
+}
+
+// Of a limit that is shared this gateway may have leased too little; then the store is asked, and the request looks again.
+Task<Result<void>> Exchange::take_rate() {
   RateLimits& limits = reactor_.guards().limits;
-  const std::optional<RateRefusal> refused = admitted_->permit.admit(payer(), tokens_to_reserve(chat_), now);
-  admitted_->rates = limits.states_of(payer(), now);
-  if (refused) return rate_error(*refused);
-  return success();
+  const MonoTime begun = std::chrono::steady_clock::now();
+  std::chrono::milliseconds pause = hold_wait_first;
+  for (;;) {
+    const MonoTime now = std::chrono::steady_clock::now();
+    const std::optional<RateRefusal> refused = admitted_->permit.admit(payer(), tokens_to_reserve(chat_), now);
+    const bool waits = refused && refused->for_lease && now - begun < reactor_.guards().grant_wait;
+    if (waits) {
+      TOLLGATE_CO_TRY(co_await look_again_in(pause));
+      continue;
+    }
+    admitted_->rates = limits.states_of(payer(), now);
+    if (refused) co_return rate_error(*refused);
+    co_return success();
+  }
 }
 
 void Exchange::weigh_steps(MonoTime now) {
@@ -172,16 +216,24 @@ Task<Result<void>> Exchange::take_hold() {
       co_return success();
     }
     const bool waits = admission.outcome == Admission::Outcome::wait;
-    if (!waits || now.mono - begun >= admission.refusal->wait_max) {
+    if (!waits || !is_worth_waiting(*admission.refusal, begun, now.mono)) {
       budgets.note_refused(admission.refusal->budget);
       for (std::size_t i = plan_->steps.size(); i-- > 0;) rule_out(i, Why::budget, admitted_->needs[i].dropped_by);
-      co_return budget_error(*admission.refusal, waits, now.wall_us);
+      co_return refusal_error(*admission.refusal, begun, waits, now.wall_us);
     }
-    client_.watch(&Exchange::client_left, this);
-    Timer timer(reactor_.context().get_executor(), pause);
-    co_await timer.async_wait(asio::as_tuple(use_task));
-    if (client_.gone()) co_return fail(Fault::client_gone, "");
-    pause = std::min(pause * 2, hold_wait_most);
+    TOLLGATE_CO_TRY(co_await look_again_in(pause));
+  }
+}
+
+/// Before an attempt that needs more than is held, as after one that failed: the budget may have it where the lease has not.
+Task<Result<void>> Exchange::wait_for_lease(std::size_t step) {
+  const MonoTime begun = std::chrono::steady_clock::now();
+  std::chrono::milliseconds pause = hold_wait_first;
+  for (;;) {
+    const BudgetClock now = BudgetClock::now();
+    if (!admitted_->hold.must_lease(admitted_->needs[step], now)) co_return success();
+    if (now.mono - begun >= reactor_.guards().grant_wait) co_return success();   // afford() says what is the matter
+    TOLLGATE_CO_TRY(co_await look_again_in(pause));
   }
 }
 
@@ -195,15 +247,17 @@ void Exchange::heed_budgets(const Admission& admission) {
             {{"budget", std::string(text(admission.warning))}, {"request_id", std::string(id_text_.view())}});
 }
 
-/// Before every attempt: what came before it has taken its part.
-Result<void> Exchange::afford(std::size_t step) {
+/// Before every attempt: what came before it has taken its part, and what is under way (`beside`, a step) may still take its own.
+Result<void> Exchange::afford(std::size_t step, const std::size_t* beside) {
   const StepNeed& need = admitted_->needs[step];
-  if (admitted_->cost_max && UsdSum{record_->total()} + need.worst > UsdSum{*admitted_->cost_max}) {
+  const StepNeed* const other = beside == nullptr ? nullptr : &admitted_->needs[*beside];
+  const UsdSum under_way = other == nullptr ? UsdSum{} : UsdSum{other->worst};
+  if (admitted_->cost_max && UsdSum{record_->total()} + under_way + need.worst > UsdSum{*admitted_->cost_max}) {
     return fail(Fault::over_budget, "another attempt might pass what x-tollgate-max-cost-usd allows",
                 std::string(cost_max_header));
   }
-  if (const std::optional<NameId> budget = admitted_->hold.cover(need, BudgetClock::now())) {
-    reactor_.guards().budgets.note_refused(*budget);
+  if (const std::optional<NameId> budget = admitted_->hold.cover(need, BudgetClock::now(), other)) {
+    if (beside == nullptr) reactor_.guards().budgets.note_refused(*budget);
     return fail(Fault::over_budget, "the budget " + quoted(*budget) + " has not enough left for another attempt");
   }
   return success();
@@ -223,7 +277,7 @@ AttemptCost Exchange::cost_of(const AttemptRow& attempt) const {
 
 void Exchange::charge_budgets(bool is_last) {
   if (!admitted_) return;
-  admitted_->hold.charge(cost_of(record_->current()));
+  admitted_->hold.charge(cost_of(record_->attempts[number_ - 1U]));
   if (is_last) give_back();
 }
 

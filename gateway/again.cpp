@@ -100,7 +100,7 @@ std::pair<unsigned, RowResult> Exchange::earlier_attempts() const {
   RowResult result;
   if (record_ == nullptr) return {before, result};      // counting tokens has no row
   const OpenRequest& open = *record_;
-  for (unsigned i = 0; i + 1U < open.row.attempts; ++i) {
+  for (unsigned i = 0; i + 1U < number_; ++i) {
     if (open.attempts[i].target != plan_->steps[step_].target->id) continue;
     ++before;
     result = open.attempts[i].result;

@@ -123,12 +123,12 @@ std::string_view text_of(const Json* value) {
                                                 : std::string_view();
 }
 
-AnswerCheck check_calls(const Json& calls) {
+AnswerCheck check_calls(const Json& calls, bool cut_off) {
   for (const Json& call : calls) {
     const Json* const function = member(call, "function");
     const std::string_view arguments =
         function == nullptr ? std::string_view() : text_of(member(*function, "arguments"));
-    if (!arguments.empty() && !Json::accept(arguments)) return AnswerCheck::invalid_json;
+    if (!arguments.empty() && !Json::accept(arguments)) return cut_off ? AnswerCheck::truncated : AnswerCheck::invalid_json;
   }
   return AnswerCheck::ok;
 }
@@ -144,7 +144,7 @@ AnswerCheck check_choice(const Json& choice, const ChatView& request) {
   const Json* const calls = member(*message, "tool_calls");
   if (calls != nullptr && calls->is_array() && !calls->empty()) {
     if (finish == "length" && !request.output_tokens_max) return AnswerCheck::truncated;
-    return check_calls(*calls);
+    return check_calls(*calls, text.cut_off);
   }
   const Json* const content = member(*message, "content");
   if (content != nullptr && !content->is_string())

@@ -4,6 +4,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "backends/native.hpp"
+
 namespace tollgate {
 namespace {
 
@@ -87,6 +89,12 @@ std::string stitched_answer(std::string_view events) {
   Json answer{{"choices", Json::array()}};
   for (const auto& [index, choice] : choices) answer["choices"].push_back(choice.whole());
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string whole_answer(std::string_view bytes, ClientForm written_in, bool streamed) {
+  const bool native = written_in != ClientForm::openai;
+  if (!streamed) return native ? native_answer_as_chat(written_in, bytes) : std::string(bytes);
+  return stitched_answer(native ? std::string_view(native_stream_as_chat(written_in, bytes)) : bytes);
 }
 
 std::string first_text(std::string_view answer_json) {

@@ -3,10 +3,12 @@
 // whole answer it stands for. Pure.
 //
 //    copy.add(bytes);                                        // as they go out
-//    if (copy.complete()) whole_answer(copy.bytes(), streamed)
+//    if (copy.complete()) whole_answer(copy.bytes(), written_in, streamed)
 
 #include <string>
 #include <string_view>
+
+#include "backends/inbound.hpp"
 
 namespace tollgate {
 
@@ -33,6 +35,10 @@ class AnswerCopy {
 /// The events of a chat or completions stream as the answer that would have come without `stream`: choices with their
 /// texts, refusals, tool calls and finish reasons. What is no event or no JSON is passed over.
 [[nodiscard]] std::string stitched_answer(std::string_view events);
+
+/// What was kept, as a whole chat completion. `written_in`: a target that speaks the client's own protocol answered in that (backends/native.hpp).
+/// "" if it cannot be read.
+[[nodiscard]] std::string whole_answer(std::string_view bytes, ClientForm written_in, bool streamed);
 
 /// The text of the first choice of a whole answer; "": none, as when it calls a tool.
 [[nodiscard]] std::string first_text(std::string_view answer_json);

@@ -31,8 +31,8 @@ OutcomeVerdict review(const AnswerReview::Job& job) {
   asked.json_schema = job.json_schema;
   asked.output_tokens_max = job.output_tokens_max;
   asked.response_schema = job.response_schema;
-  if (!job.streamed) return verdict_of(check_answer(job.answer, asked));
-  return verdict_of(check_answer(stitched_answer(job.answer), asked));
+  if (!job.streamed && job.written_in == ClientForm::openai) return verdict_of(check_answer(job.answer, asked));
+  return verdict_of(check_answer(whole_answer(job.answer, job.written_in, job.streamed), asked));
 }
 
 AnswerReview::AnswerReview() : thread_([this] { run(); }) {}

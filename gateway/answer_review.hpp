@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "backends/inbound.hpp"
 #include "metrics/metrics.hpp"
 #include "router/chat_view.hpp"
 
@@ -27,7 +28,8 @@ class AnswerReview {
   struct Job {
     RequestId id{};
     Books* books = nullptr;  ///< what is recorded; outlives the review
-    std::string answer;      ///< as the client got it
+    std::string answer;      ///< as the client got it, or the chat completion it was translated from
+    ClientForm written_in = ClientForm::openai;  ///< `answer`, see whole_answer()
     bool streamed = false;
     // Of the request, what the check asks for.
     Surface surface = Surface::chat;

@@ -84,6 +84,41 @@ void collect_events(const std::vector<BudgetStatus>& all, Families& families) {
        &BudgetStatus::expired);
 }
 
+void collect_leases(const std::vector<BudgetStatus>& all, Families& families) {
+  Series leased(families, "tollgate_budget_leased_usd", MetricType::Gauge, "budget",
+                "Of a shared budget: what this gateway may use without asking the store.");
+  for (const BudgetStatus& status : all) {
+    if (status.shared) leased.add(usd(status.shared->leased), {text(status.rule.name)});
+  }
+  Series own(families, "tollgate_budget_own_spent_usd", MetricType::Gauge, "budget",
+             "Of a shared budget: what was spent through this gateway in the window that runs.");
+  for (const BudgetStatus& status : all) {
+    if (status.shared) own.add(usd(status.shared->own_spent), {text(status.rule.name)});
+  }
+}
+
+void collect_sharing(const SharingStatus& status, Families& families) {
+  const auto one = [&](Series series, double value) { series.add(value, {}); };
+  one(Series(families, "tollgate_shared_up", MetricType::Gauge, "",
+             "1 if the store of shared budgets and limits answers this gateway."),
+      status.reached ? 1 : 0);
+  one(Series(families, "tollgate_shared_fenced", MetricType::Gauge, "",
+             "1 if another process reports to the store under this gateway's name: nothing is granted to this one."),
+      status.fenced ? 1 : 0);
+  one(Series(families, "tollgate_shared_exchanges_total", MetricType::Counter, "",
+             "Times this gateway reported to the store of shared budgets and limits."),
+      static_cast<double>(status.exchanges));
+  one(Series(families, "tollgate_shared_exchange_failures_total", MetricType::Counter, "",
+             "Of them, those that were not answered."),
+      static_cast<double>(status.failures));
+  one(Series(families, "tollgate_shared_exchange_seconds_total", MetricType::Counter, "",
+             "Time that the answered ones took; over their number it is the mean."),
+      status.exchange_seconds);
+  one(Series(families, "tollgate_shared_losses_total", MetricType::Counter, "",
+             "Times the store was found to have begun anew: every gateway said again what it had spent."),
+      static_cast<double>(status.losses));
+}
+
 void collect_limits(const std::vector<RateLimitStatus>& all, Families& families) {
   Series series(families, "tollgate_rate_limited_total", MetricType::Counter, "limit,kind",
                 "Requests that a limit refused, by what there was too much of.");
@@ -102,7 +137,9 @@ void collect_budgets(Guards& guards, Families& families) {
     const std::vector<BudgetStatus> all = guards.budgets.status(BudgetClock::now());
     collect_amounts(all, families);
     collect_events(all, families);
+    if (guards.sharing) collect_leases(all, families);
   }
+  if (guards.sharing) collect_sharing(guards.sharing->status(), families);
   if (guards.limits.any()) collect_limits(guards.limits.status(), families);
 }
 

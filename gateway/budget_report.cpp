@@ -60,6 +60,15 @@ Json one(const BudgetStatus& status, KnownOfBudgets known) {
   budget["used_percent"] = percent_of(status.spent, rule.limit);
   budget["scope"] = scope_of(rule.scope);
   if (!live) return budget;
+  if (status.shared) {
+    budget["shared"] = {{"gateways", status.shared->gateways},
+                        {"granting", status.shared->granting},
+                        {"own_spent_usd", decimal_text(status.shared->own_spent)},
+                        {"own_reserved_usd", decimal_text(status.shared->own_held)},
+                        {"leased_usd", decimal_text(status.shared->leased)}};
+  } else {
+    budget["shared"] = nullptr;
+  }
   budget["refused"] = status.refused;
   budget["warned"] = status.warned;
   budget["diverted"] = status.diverted;

@@ -30,7 +30,7 @@ bool Exchange::escalates(std::string_view answer) {
   if (plan_->rule == nullptr || !plan_->rule->cascade || chat_.stream || answer.size() > checked_bytes_max ||
       !has_escalation())
     return false;
-  const bool native = inbound_ && native_dialect(form_, serving_->config->backend_of(*plan_->steps[step_].target)) != nullptr;
+  const bool native = answered_in() != ClientForm::openai;
   const std::string as_chat = native ? native_answer_as_chat(form_, answer) : std::string();
   const AnswerCheck check = check_answer(native ? std::string_view(as_chat) : answer, chat_);
   if (check == AnswerCheck::ok) return false;
@@ -60,7 +60,8 @@ Result<void> Exchange::reply_kept() {
 }
 
 std::string Exchange::reason() const {
-  std::string said = retried() + reason_text(*plan_, step_);
+  if (cache_ && cache_->served) return cached_reason();
+  std::string said = hedged() + retried() + reason_text(*plan_, step_);
   if (!kept_) return said;
   const std::string failed = std::string(name_of(kept_->check));
   if (kept_->sent) return "kept though its check failed (" + failed + "): no other target answered; " + said;

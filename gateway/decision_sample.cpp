@@ -45,7 +45,10 @@ void Exchange::sample_decision(const OpenRequest& seen, const Result<void>& outc
   if (closing.first_token.count() >= 0) {
     sample->first_token_us = std::chrono::duration_cast<microseconds>(closing.first_token).count();
   }
-  if (plan_ && step_ < plan_->steps.size()) {
+  if (cache_ && cache_->served) {
+    sample->request.target = cache_->answer->target;
+    sample->reason = cached_reason();
+  } else if (plan_ && step_ < plan_->steps.size()) {
     sample->request.target = closing.answered_by != NameId::none ? closing.answered_by : plan_->steps[step_].target->id;
     sample->reason = reason();
   }

@@ -45,6 +45,11 @@ void EngineWatch::sample(const PoolStatus& status, const Together& pool, MonoTim
   } else {
     state.view.foreign_requests.reset();
   }
+  for (EngineLoad* load : pool.loads) {
+    load->workers_booting.store(static_cast<std::int32_t>(status.workers_booting), std::memory_order_relaxed);
+    load->pool_in_flight.store(static_cast<std::int32_t>(status.in_flight), std::memory_order_relaxed);
+    load->workers_up.store(static_cast<std::int32_t>(status.workers_up), std::memory_order_relaxed);
+  }
   if (state.sampled != MonoTime{} && now - state.sampled < sample_interval) return;
   state.sampled = now;
   PoolSample sample{now,         status.billed, status.attributed, status.foreign,

@@ -13,6 +13,7 @@
 #include "gateway/attempt_policy.hpp"
 #include "gateway/answer_copy.hpp"
 #include "backends/billed_time.hpp"
+#include "gateway/cache_use.hpp"
 #include "gateway/guards.hpp"
 #include "gateway/inbound.hpp"
 #include "gateway/restore.hpp"
@@ -40,6 +41,7 @@ class Exchange {
   Exchange(Session& session, ServingPtr serving, RequestHead& head);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
   /// True: the connection may carry another request.
   Task<bool> serve();
 
@@ -72,6 +74,7 @@ class Exchange {
   Result<void> mask_inbound(PiiKinds kinds, Masked& masked, std::unique_ptr<InboundRequest>& made) const;
   Result<void> write_inbound(const Backend& backend, const Target& target, WireBody& wire);
   [[nodiscard]] const Dialect& dialect_for(const Backend& backend) const noexcept;
+  [[nodiscard]] ClientForm answered_in() const noexcept;
   void begin_writing();
   Result<void> say(Pieces& events, std::string& memory);
   Result<void> say_end(Pieces& events, const Usage& usage, std::string& memory);
@@ -98,13 +101,15 @@ class Exchange {
   // admit.cpp
   [[nodiscard]] bool needs_admission() const;
   Task<Result<void>> admit();
-  Result<void> take_rate(MonoTime now);
+  Task<Result<void>> take_rate();
+  Task<Result<void>> look_again_in(std::chrono::milliseconds& pause);
+  Task<Result<void>> wait_for_lease(std::size_t step);
   void weigh_steps(MonoTime now);
   void rule_out(std::size_t step, Why why, NameId by);
   Result<void> heed_cost_max();
   Task<Result<void>> take_hold();
   void heed_budgets(const Admission& admission);
-  Result<void> afford(std::size_t step);
+  Result<void> afford(std::size_t step, const std::size_t* beside = nullptr);
   [[nodiscard]] AttemptCost cost_of(const AttemptRow& attempt) const;
   void charge_budgets(bool is_last);
   void give_back();
@@ -118,11 +123,26 @@ class Exchange {
   Task<Result<void>> attempt(const Step& step);
   Result<bool> may_attempt(std::size_t step, Error& last);
   Result<void> prepare_mask(const MaskOrder& order);
+  void begin_attempt(const Target& target);
+  EngineLoad::Ticket note_begun(const Target& target);
+  void finish_attempt(const Target& target, const EngineLoad::Ticket& ticket, Result<void>& outcome, AttemptEnd& end);
   Task<Result<void>> answer_from(const Step& step, AttemptEnd& end);
   Task<Result<void>> begin_answer(const Step& step, AttemptEnd& end, bool& event_stream);
+  Task<Result<void>> rest_of_answer(const Step& step, bool event_stream, AttemptEnd& end);
   Task<Result<AnswerHead>> start_call(const Step& step);
+  /// What goes out, and what it is made of; must live until the answer's head has come.
+  struct Outgoing {
+    WireBody wire;
+    Call call;
+    std::string translated;
+  };
+  Result<void> write_call(const Step& step, Outgoing& out);
+  void open_call(const Step& step);
   void note_dropped(const WireBody& wire);
-  Task<Result<void>> read_refusal(const AnswerHead& head, const Dialect& dialect);
+  static Task<std::string> refusal_text(Transfer& transfer);
+  [[nodiscard]] Error refusal(const AnswerHead& head, const Dialect& dialect, const std::string& body) const;
+  [[nodiscard]] bool may_go_elsewhere(MonoTime now) const;
+  void learn_first_answer();
   void judge(const Target& target, const Result<void>& outcome);
   void count_outcome(TargetHealth& health, bool failed) const;
   void end_attempt(AttemptEnd& end);
@@ -138,6 +158,52 @@ class Exchange {
   [[nodiscard]] Usage estimated(std::uint64_t answer_bytes) const;
   static void client_left(void* self);
   static void out_of_time(void* self);
+
+  // hedge.cpp
+  struct Leg;
+  struct Race;
+  class Within;
+  [[nodiscard]] bool may_hedge() const;
+  Task<Result<void>> attempt_hedged();
+  void start_leg(Leg& leg);
+  void heed_legs();
+  bool begin_second();
+  [[nodiscard]] bool may_hedge_at(std::size_t step, MaskOrder& order);
+  void decide_for(std::uint8_t leg);
+  void comment_for(std::uint8_t leg);
+  [[nodiscard]] bool hedge_won() const;
+  Task<Result<void>> take_answer_of(std::uint8_t leg);
+  Result<void> end_race(std::uint8_t leg);
+  void remember_failure(const Leg& leg);
+  Result<void> cut_race_short(const Error& why);
+  void settle_leg(Leg& leg, const Error& why);
+  void note_leg_usage(Leg& leg, const Error& why);
+  void count_hedge(const Error* failed);
+  [[nodiscard]] std::chrono::milliseconds hedge_after(const Target& target) const;
+  [[nodiscard]] std::string hedged() const;
+  void abort_race(Fault why);
+  Task<void> race_over();
+  // hedge_leg.cpp
+  Task<void> run_leg(Leg& leg);
+  Task<Result<void>> first_answer(Leg& leg);
+  Task<Result<AnswerHead>> start_leg_call(Leg& leg);
+  Task<Result<void>> until_first_token(Leg& leg);
+  Task<Result<void>> until_whole(Leg& leg);
+  Result<void> take_chunk(Leg& leg, std::string_view bytes);
+  Result<void> check_whole(Leg& leg);
+  // cached.cpp
+  void consult_cache();
+  [[nodiscard]] const AttemptRow* answering_attempt() const;
+  [[nodiscard]] bool may_give(const CachedAnswer& answer) const;
+  Result<void> reply_cached();
+  [[nodiscard]] std::string cost_member() const;
+  bool take_cost_out();
+  void store_answer();
+  void note_cached(RequestClosing& closing) const;
+  void count_cache();
+  [[nodiscard]] std::string cached_reason() const;
+  [[nodiscard]] std::chrono::seconds cached_age() const;
+  void append_cache_headers(std::string& lines) const;
 
   // again.cpp
   [[nodiscard]] RetryRules retry_rules(const Step& step) const;
@@ -174,6 +240,7 @@ class Exchange {
   void note_timings(const EngineTimings& timings) const;
   Result<void> restore(Pieces& events, bool at_end, std::string& memory);
   bool send_events(std::span<const std::string_view> events, bool last);
+  bool write_events(std::span<const std::string_view> events, bool last);
   void send_stream_error(const Error& error);
   void append_tollgate_headers(std::string& lines, bool with_cost) const;
   static void silence(void* self);
@@ -211,12 +278,14 @@ class Exchange {
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;
+  std::unique_ptr<CacheUse> cache_;          // absent: the route does not use the response cache
   std::unique_ptr<Admitted> admitted_;       // absent: neither budgets nor limits concern it
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last
   std::uint64_t conversation_ = 0;           // 0: none that could be known again
   RequestFacts::Conversation last_turn_;
   std::unique_ptr<KeptAnswer> kept_;         // failed its check; sent if no other target answers
   std::unique_ptr<AttemptPolicy> policy_;    // once an attempt has failed
+  std::unique_ptr<Race> race_;               // of a first attempt on a route that hedges
   Timer* pause_ = nullptr;                   // between two attempts
   std::unique_ptr<Transfer> transfer_;
   Deadline total_;                           // over all attempts
@@ -228,6 +297,8 @@ class Exchange {
   bool streaming_ = false;                   // that byte was a stream's head
   bool error_passed_on_ = false;             // the upstream's own error event went to the client
   bool attempt_open_ = false;
+  std::uint8_t number_ = 0;                  // of the attempt under way or the last: its row
+  TargetHealth::Pass pass_ = TargetHealth::Pass::usual;   // with which it was admitted
   bool keep_ = true;
   MonoTime progress_at_{};
   std::unique_ptr<AnswerCopy> copy_;         // of the answer, if it will be looked at

@@ -25,11 +25,13 @@ Task<Result<void>> Exchange::forward() {
   client_.watch(&Exchange::client_left, this);
   total_.set(config.backend_of(*plan_->steps.front().target).timeouts.total);
   Error last = no_attempt();
-  unsigned attempts = 0;
   AttemptPolicy::Move move;
-  for (move.step = 0; move.step < plan_->steps.size() && attempts < config.attempts_max;) {
+  for (move.step = 0; move.step < plan_->steps.size() && record_->row.attempts < config.attempts_max;) {
     if (move.wait.count() > 0) co_await pause(move.wait);
     if (client_.gone() || !total_.is_set()) break;
+    if (record_->row.attempts > 0 && admitted_ && reactor_.guards().sharing) {
+      TOLLGATE_CO_TRY(co_await wait_for_lease(move.step));
+    }
     const Result<bool> may = may_attempt(move.step, last);
     if (!may) last = may.error();
     if (!may) break;
@@ -38,12 +40,16 @@ Task<Result<void>> Exchange::forward() {
       continue;
     }
     step_ = move.step;
-    ++attempts;
-    const Result<void> outcome = co_await attempt(plan_->steps[step_]);
+    Result<void> outcome = success();
+    if (may_hedge()) {
+      outcome = co_await attempt_hedged();
+    } else {
+      outcome = co_await attempt(plan_->steps[step_]);
+    }
     if (outcome) co_return success();
     last = outcome.error();
     const bool over = replied_ || client_.gone() || !total_.is_set();
-    if (over || attempts >= config.attempts_max) break;
+    if (over || record_->row.attempts >= config.attempts_max) break;
     if (facts_of(last.fault).again == Again::no && !may_fit_elsewhere(step_, last)) break;
     move = after_failure(step_, last);
   }
@@ -73,7 +79,8 @@ Result<bool> Exchange::may_attempt(std::size_t next, Error& last) {
     return false;
   }
   TOLLGATE_TRY(prepare_mask(permission.mask));
-  return serving_->health_of(*step.target).admit(std::chrono::steady_clock::now());   // last: it takes the place of a trial
+  pass_ = serving_->health_of(*step.target).admit(std::chrono::steady_clock::now());   // last: it takes the place of a trial
+  return pass_ != TargetHealth::Pass::none;
 }
 
 // What the next target may see of the request: all of it, or its masked form.
@@ -97,26 +104,38 @@ Result<void> Exchange::prepare_mask(const MaskOrder& order) {
 }
 
 Task<Result<void>> Exchange::attempt(const Step& step) {
-  const Target& target = *step.target;
-  TargetHealth& health = serving_->health_of(target);
-  health.in_flight.fetch_add(1, std::memory_order_relaxed);
+  begin_attempt(*step.target);
+  const EngineLoad::Ticket ticket = note_begun(*step.target);
+  AttemptEnd end;
+  Result<void> outcome = co_await answer_from(step, end);
+  finish_attempt(*step.target, ticket, outcome, end);
+  co_return outcome;
+}
+
+void Exchange::begin_attempt(const Target& target) {
   if (masks_) reactor_.books().will_mask(*record_);
   reactor_.books().begin_attempt(*record_, target, serving_->config->backend_of(target), std::chrono::steady_clock::now(), chat_.service_tier);
+}
+
+/// What follows from its row: of a first attempt, and of one beside another.
+EngineLoad::Ticket Exchange::note_begun(const Target& target) {
+  serving_->health_of(target).in_flight.fetch_add(1, std::memory_order_relaxed);
   attempt_open_ = true;
+  number_ = record_->row.attempts;
   choose_key(target);
   reactor_.constraint_counts().attempted(*serving_->config, record_->row.covered);
-  AttemptEnd end;
-  const EngineLoad::Ticket ticket = enter_engine(target);
-  Result<void> outcome = co_await answer_from(step, end);
+  return enter_engine(target);
+}
+
+void Exchange::finish_attempt(const Target& target, const EngineLoad::Ticket& ticket, Result<void>& outcome, AttemptEnd& end) {
   transfer_.reset();                     // an unfinished call is cut off here: the upstream stops working for nobody
-  health.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  serving_->health_of(target).in_flight.fetch_sub(1, std::memory_order_relaxed);
   if (!outcome && client_.gone()) outcome = fail(Fault::client_gone, "");
   judge(target, outcome);
   if (!outcome) end.result = RowResult::of(outcome.error().fault);
   leave_engine(target, ticket, end);
   end_attempt(end);
   if (outcome) remember_turn(end);
-  co_return outcome;
 }
 
 // What the engine calls a request is one sequence: n of them for each prompt. Prompts given as token ids are not counted here.
@@ -138,27 +157,45 @@ void Exchange::judge(const Target& target, const Result<void>& outcome) {
   TargetHealth& health = serving_->health_of(target);
   const MonoTime now = std::chrono::steady_clock::now();
   other_key_ = false;
+  // What was under way when the breaker opened does not close it again: its answer is of an earlier time.
+  const auto answered = [&] {
+    if (pass_ == TargetHealth::Pass::trial || health.state(now) == BreakerState::closed) health.succeeded();
+  };
   if (outcome) {
     count_outcome(health, false);
-    return health.succeeded();
+    return answered();
   }
   other_key_ = blames_key(target, outcome.error());
   switch (outcome.error().fault) {
     case Fault::client_gone:
+    case Fault::hedge_lost:
     case Fault::unsupported:             // nothing was sent: nothing was learned
-      return health.abandoned();
+      return health.abandoned(pass_);
     case Fault::escalated:
     case Fault::upstream_busy:
     case Fault::upstream_refused:
       count_outcome(health, is_overload(outcome.error()));
-      return health.succeeded();         // it answers; that it refuses this request says nothing about the next
+      return answered();                 // it answers; that it refuses this request says nothing about the next
     default:
-      if (other_key_) return health.abandoned();
+      if (other_key_ || outcome.error().ours) return health.abandoned(pass_);
       count_outcome(health, true);
       // One request counts once, however often it is made again: else what no target can answer would close them all in two.
-      if (earlier_attempts().first > 0 && health.state(now) == BreakerState::closed) return health.abandoned();
-      return health.failed(now);
+      if (earlier_attempts().first > 0 && health.state(now) == BreakerState::closed) return health.abandoned(pass_);
+      TargetHealth::Failed how;
+      how.pass = pass_;
+      how.unreachable = outcome.error().fault == Fault::upstream_unreachable;
+      how.others = how.unreachable && may_go_elsewhere(now);
+      return health.failed(now, how);
   }
+}
+
+/// Whether another target of the plan than the current one is up.
+bool Exchange::may_go_elsewhere(MonoTime now) const {
+  const NameId here = plan_->steps[step_].target->id;
+  return std::any_of(plan_->steps.begin(), plan_->steps.end(), [&](const Step& step) {
+    const TargetHealth& health = serving_->health_of(*step.target);
+    return step.target->id != here && health.usable(now) && health.reachable() && !health.draining.load(std::memory_order_relaxed);
+  });
 }
 
 void Exchange::count_outcome(TargetHealth& health, bool failed) const {
@@ -172,7 +209,9 @@ void Exchange::end_attempt(AttemptEnd& end) {
   attempt_open_ = false;
   const Target& target = *plan_->steps[step_].target;
   if (target.prices) end.prices = &*target.prices;
+  end.number = number_;
   reactor_.books().end_attempt(*record_, end, std::chrono::steady_clock::now());
+  if (serving_->config->hedges && end.result.is_ok()) learn_first_answer();
   charge_budgets(end.result.is_ok());
   if (plan_->steering && plan_->steering->target == &target && end.result.is_ok()) note_service(target);
   bool known = true;
@@ -188,14 +227,18 @@ void Exchange::note_service(const Target& target) {
 }
 
 Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
-  const Dialect& dialect = dialect_for(serving_->config->backend_of(*step.target));
   bool event_stream = false;
   Result<void> outcome = co_await begin_answer(step, end, event_stream);
-  if (!outcome) co_return outcome;
+  if (outcome) outcome = co_await rest_of_answer(step, event_stream, end);
+  co_return outcome;
+}
+
+Task<Result<void>> Exchange::rest_of_answer(const Step& step, bool event_stream, AttemptEnd& end) {
+  const Dialect& dialect = dialect_for(serving_->config->backend_of(*step.target));
   if (!event_stream) co_return co_await whole(dialect, end);
   const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
   if (inbound_) begin_writing();
-  outcome = co_await relay(*reader, end);
+  const Result<void> outcome = co_await relay(*reader, end);
   co_return outcome;
 }
 
@@ -206,7 +249,10 @@ Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, boo
   end.http_status = head.status;
   note_billed_header(backend, head, end);
   note_limits(*step.target, head);
-  if (head.status / 100 != 2) co_return co_await read_refusal(head, dialect_for(backend));
+  if (head.status / 100 != 2) {
+    const std::string said = co_await refusal_text(*transfer_);
+    co_return refusal(head, dialect_for(backend), said);
+  }
   event_stream = head.event_stream;
   co_return success();
 }
@@ -217,27 +263,40 @@ void Exchange::note_billed_header(const Backend& backend, const AnswerHead& head
 
 // A function of its own so that what is only needed for sending is freed before a long stream begins.
 Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
+  Outgoing out;
+  TOLLGATE_CO_TRY(write_call(step, out));
+  if (reactor_.poll().in_batch()) co_await reactor_.poll().batch_end();
+  if (client_.gone()) co_return fail(Fault::client_gone, "");
+  open_call(step);
+  co_return co_await transfer_->start(out.call);
+}
+
+Result<void> Exchange::write_call(const Step& step, Outgoing& out) {
   const Backend& backend = serving_->config->backend_of(*step.target);
   const Endpoint& endpoint = serving_->endpoint(step.target->backend, key_);
   const Dialect& dialect = dialect_for(backend);
-  WireBody wire;
+  WireBody& wire = out.wire;
   body_map_.ask_metrics = backend.engine.per_request_metrics && surface_ != Surface::embeddings;
   if (masks_) masked_->map.ask_metrics = body_map_.ask_metrics;
   const Result<void> written = inbound_ ? write_inbound(backend, *step.target, wire) : dialect.write(masks_ ? masked_->map : body_map_, backend, *step.target, wire);
-  if (!written) co_return written.error();
+  if (!written) return written.error();
+  if (inbound_) out.translated = std::move(inbound_->wire);   // the pieces view it; another attempt may write its own meanwhile
   dialect.sign(endpoint, backend, std::chrono::system_clock::now(), wire);
   note_dropped(wire);
-  Call call;
+  Call& call = out.call;
   call.path = wire.path.empty() ? dialect.path(surface_) : std::string_view(wire.path);
   call.headers = wire.headers;
   call.body = std::span<const std::string_view>(wire.pieces.data(), wire.pieces.size());
   call.request_id = id_text_.view();
+  call.connects = &serving_->health_of(*step.target).connects;
   call.stream = body_map_.stream;
-  if (reactor_.poll().in_batch()) co_await reactor_.poll().batch_end();
-  if (client_.gone()) co_return fail(Fault::client_gone, "");
-  transfer_ = reactor_.transport_for(backend, endpoint).open(endpoint);
+  return success();
+}
+
+void Exchange::open_call(const Step& step) {
+  const Endpoint& endpoint = serving_->endpoint(step.target->backend, key_);
+  transfer_ = reactor_.transport_for(serving_->config->backend_of(*step.target), endpoint).open(endpoint);
   if (sent_at_ == MonoTime{}) sent_at_ = std::chrono::steady_clock::now();
-  co_return co_await transfer_->start(call);
 }
 
 void Exchange::note_dropped(const WireBody& wire) {
@@ -245,23 +304,29 @@ void Exchange::note_dropped(const WireBody& wire) {
   for (const std::string& member : wire.dropped) dropped_.append(dropped_.empty() ? "" : ", ").append(member);
 }
 
-Task<Result<void>> Exchange::read_refusal(const AnswerHead& head, const Dialect& dialect) {
+Task<std::string> Exchange::refusal_text(Transfer& transfer) {
   std::string body;
   while (body.size() < refusal_bytes_max) {
-    const Result<std::string_view> bytes = co_await transfer_->read();
+    const Result<std::string_view> bytes = co_await transfer.read();
     if (!bytes || bytes.value().empty()) break;      // what came is enough to say what is wrong
     body.append(bytes.value().substr(0, refusal_bytes_max - body.size()));
   }
   body.reserve(body.size() + ChatParser::padding);
+  co_return body;
+}
+
+/// `body` as refusal_text() made it.
+Error Exchange::refusal(const AnswerHead& head, const Dialect& dialect, const std::string& body) const {
   Error error = dialect.read_error(head.status, body);
   hide_credentials(error.message, serving_->endpoint(plan_->steps[step_].target->backend, key_).headers);
   error.retry_after = head.retry_after;
-  co_return error;
+  return error;
 }
 
 // The next turn's prompt begins with what this target has just read.
 void Exchange::remember_turn(const AttemptEnd& end) {
   if (conversation_ == 0 || end.usage_source == UsageSource::none) return;
+  if (hedge_won() && last_turn_.target != NameId::none) return;   // one slow answer does not move a conversation from where it is cached
   Conversations::Turn turn;
   turn.target = plan_->steps[step_].target->id;
   turn.input = end.usage.total_input();
@@ -286,12 +351,14 @@ Usage Exchange::estimated(std::uint64_t answer_bytes) const {
 
 void Exchange::client_left(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
+  if (exchange.race_) exchange.abort_race(Fault::client_gone);
   if (exchange.transfer_) exchange.transfer_->abort(Fault::client_gone);
   if (exchange.pause_ != nullptr) exchange.pause_->cancel();
 }
 
 void Exchange::out_of_time(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
+  if (exchange.race_) exchange.abort_race(Fault::upstream_timeout);
   if (exchange.transfer_) exchange.transfer_->abort(Fault::upstream_timeout);
 }
 

@@ -11,6 +11,8 @@
 #include <csignal>
 
 #include "config/prices/book.hpp"
+#include "config/sha256.hpp"
+#include "gateway/admin/advice_board.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/server.hpp"
 #include "gateway/answer_review.hpp"
@@ -18,6 +20,7 @@
 #include "gateway/log.hpp"
 #include "gateway/resilience_series.hpp"
 #include "gateway/shadow.hpp"
+#include "metrics/shared/redis_store.hpp"
 #include "router/model.hpp"
 
 namespace tollgate {
@@ -97,11 +100,14 @@ Gateway::~Gateway() {
     if (thread.joinable()) thread.join();
   }
   admin_.reset();
+  advice_.reset();
   live_.reset();
   scraper_.reset();
   prober_.reset();
   engine_watch_.reset();
   reactors_.clear();
+  waker_.store(nullptr);
+  guards_.sharing.reset();
   shadows_.reset();
   review_.reset();
   accounts_.reset();
@@ -119,8 +125,6 @@ Result<void> Gateway::start() {
 
   TOLLGATE_TRY(const ConfigPtr loaded, load_file(path_, process_environment()));
   configure_log(loaded->log);
-  static_cast<void>(base_model());         // read now, so that no request waits for it
-  static_cast<void>(base_model_id());
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
   TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
@@ -139,15 +143,21 @@ Result<void> Gateway::start() {
               {{"backend", backend}, {"why", why}});
   });
   holder_ = std::make_unique<ConfigHolder>(loaded, path_, process_environment());
+  if (loaded->shared) prepare_sharing(*loaded->shared);
   TOLLGATE_TRY(adopt(loaded));
+  if (loaded->shared) {
+    TOLLGATE_TRY(start_sharing(*loaded));
+  }
 
   ListenAddress address = loaded->server.listen;
   for (unsigned i = 0; i < count; ++i) {
-    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), guards_, serving_, conversations_));
+    reactors_.push_back(std::make_unique<Reactor>(i, accounts_->books(i), guards_, serving_, conversations_, response_cache_));
     TOLLGATE_TRY(address.port, reactors_.back()->listen(address));
   }
   data_port_ = address.port;
   live_ = std::make_unique<LiveView>(*this);
+  advice_ = std::make_unique<AdviceBoard>(*this);
+  accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { advice_->collect(families); });
   data_reachable_ = !address.loopback;
   admin_reachable_ = !loaded->admin.listen.loopback;
   admin_ = std::make_unique<AdminServer>(control_, *this);
@@ -155,6 +165,34 @@ Result<void> Gateway::start() {
   for (const auto& reactor : reactors_) reactor->set_peers(reactors_);
   for (const auto& reactor : reactors_) reactor->set_learning(*review_, *shadows_);
   for (const auto& reactor : reactors_) threads_.emplace_back([each = reactor.get()] { each->run(); });
+  return success();
+}
+
+// Before the configuration is adopted, so that no budget is ever used as if it were this gateway's own. What is woken is there only
+// after it; until then every request waits.
+void Gateway::prepare_sharing(const SharedConfig& shared) {
+  guards_.grant_wait = shared.grant_wait;
+  const auto wake = [this] {
+    if (Sharing* const sharing = waker_.load(std::memory_order_acquire)) sharing->wake();
+  };
+  guards_.budgets.share_with(shared, wake);
+  guards_.limits.share_with(wake);
+}
+
+Result<void> Gateway::start_sharing(const Config& config) {
+  TOLLGATE_TRY(std::string name, sharing_name(config));
+  const auto report = [where = config.shared->where](const SharingStatus& status) {
+    const std::vector<LogField> fields{{"store", where}, {"gateway", status.gateway}, {"why", status.error}};
+    if (status.reached) {
+      log_event(LogLevel::info, "shared budgets: the store answers", {{"store", where}, {"gateway", status.gateway}});
+      if (!status.remark.empty()) log_event(LogLevel::warn, "shared budgets: the store may forget", {{"why", status.remark}});
+    } else {
+      log_event(LogLevel::error, status.fenced ? "shared budgets: another process has taken this gateway's name" : "shared budgets: the store does not answer", fields);
+    }
+  };
+  guards_.sharing = std::make_unique<Sharing>(std::make_unique<RedisStore>(*config.shared), *config.shared,
+                                              Sharing::Shared{guards_.budgets, guards_.limits}, std::move(name), report);
+  waker_.store(guards_.sharing.get(), std::memory_order_release);
   return success();
 }
 
@@ -192,18 +230,28 @@ Result<void> Gateway::still_guarded(const Config& config) const {
 Result<void> Gateway::adopt(const ConfigPtr& loaded) {
   if (const Result<void> guarded = still_guarded(*loaded); !guarded) return guarded.error();
   TOLLGATE_TRY(const ConfigPtr filled, with_simulators(loaded));
-  TOLLGATE_TRY(CorrectionPtr correction, read_correction(*filled));
-  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, keys_, std::move(correction)));
+  TOLLGATE_TRY(Scoring scoring, read_scoring(*filled));
+  TOLLGATE_TRY(ServingPtr serving, Serving::make(filled, board_, engines_, keys_, std::move(scoring)));
   TOLLGATE_TRY(accounts_->adopt(filled));
   TOLLGATE_TRY(guards_.budgets.adopt(*filled, [this] { accounts_->flush(); }, BudgetClock::now()));
   guards_.limits.adopt(*filled, std::chrono::steady_clock::now());
+  const auto& routes = filled->routes;
+  const bool caches = std::any_of(routes.begin(), routes.end(), [](const Route& route) { return route.cache.has_value(); });
+  response_cache_.set_limit(caches ? filled->cache.bytes_max : 0);
   serving_ = std::move(serving);
+  note_text(*loaded);
   apply_drains();
   prober_->watch(filled);
   scraper_->watch(filled);
   for (const auto& reactor : reactors_) reactor->adopt(serving_);
   steer();
   return success();
+}
+
+void Gateway::note_text(const Config& loaded) {
+  const Result<std::string> text = read_config_text(path_);
+  const bool same = text && sha256_hex(text.value()) == loaded.sha256;
+  as_written_ = std::make_shared<const AsWritten>(same ? read_as_written(text.value(), process_environment()) : AsWritten{});
 }
 
 // Before the first reactor is there nothing is to be steered.
@@ -221,14 +269,21 @@ AutopilotCounts::Totals Gateway::autopilot_totals() const {
   return totals;
 }
 
-// A start must not fail for it: after an upgrade the file may belong to the base model of before. A reload may: what is in force
-// stays.
-Result<CorrectionPtr> Gateway::read_correction(const Config& config) const {
-  if (config.complexity.correction.empty()) return CorrectionPtr();
-  Result<CorrectionPtr> read = load_correction(config.complexity.correction);
-  if (read || serving_) return read;
+// A start must not fail for a correction: after an upgrade the file may belong to the base model of before. A reload may, unless it
+// brings another model, for which no correction can have been fitted yet: what is in force stays. A model is the operator's choice,
+// and one that cannot be used is an error at any time.
+Result<Scoring> Gateway::read_scoring(const Config& config) const {
+  Scoring scoring;
+  TOLLGATE_TRY(scoring.model, model_of(config));
+  if (config.complexity.correction.empty()) return scoring;
+  Result<CorrectionPtr> read = load_correction(config.complexity.correction, scoring.model->id());
+  if (read) {
+    scoring.correction = std::move(read).value();
+    return scoring;
+  }
+  if (serving_ && serving_->scoring.model->id() == scoring.model->id()) return read.error();
   log_event(LogLevel::error, "the installed correction is not used; complexity is the base model's own", {{"why", read.error().message}});
-  return CorrectionPtr();
+  return scoring;
 }
 
 Result<void> Gateway::reload(ReloadCause cause) {
@@ -260,6 +315,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
+  asio::co_spawn(control_, advice_->keep(), ended);
   asio::co_spawn(control_, watch_economics(), ended);
   sigset_t handled;
   sigemptyset(&handled);
@@ -268,6 +324,7 @@ int Gateway::wait() {
   control_.run();
   for (std::thread& thread : threads_) thread.join();
   review_->stop();
+  if (guards_.sharing) guards_.sharing->stop();   // what is leased goes back, once nothing can be spent any more
   accounts_->flush();
   log_event(LogLevel::info, "stopped");
   return 0;
@@ -424,7 +481,7 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
     gauge("tollgate_price_book_stale", "1 if the figures of the price book are older than prices.stale_after_days.",
           age > static_cast<double>(prices.stale_after_days) * seconds_per_day ? 1 : 0);
   }
-  gauge("tollgate_complexity_corrected", "1 if complexity scores are corrected by what `tollgate train` installed.", serving_->correction ? 1 : 0);
+  gauge("tollgate_complexity_corrected", "1 if complexity scores are corrected by what `tollgate train` installed.", serving_->scoring.correction ? 1 : 0);
   families.push_back(family("tollgate_format_checks_left_out_total", "Answers that were to be checked for their form and were not, for too many waited.", MetricType::Counter));
   add(families.back(), static_cast<double>(review_->left_out()));
   families.push_back(family("tollgate_config_reloads_total", "Times the configuration was read again, by result.", MetricType::Counter));
@@ -450,6 +507,12 @@ void Gateway::collect(std::vector<prometheus::MetricFamily>& families) const {
   ResilienceCounts::Totals helped;
   for (const auto& reactor : reactors_) reactor->resilience_counts().add_to(helped);
   collect_resilience(helped, families);
+  Hedges::Totals hedges;
+  for (const auto& reactor : reactors_) reactor->hedges().add_to(hedges);
+  collect_hedges(hedges, families);
+  CacheCounts::Totals cached;
+  for (const auto& reactor : reactors_) reactor->cache_counts().add_to(cached);
+  collect_cache(cached, response_cache_.status(), families);
   autopilot_.collect(autopilot_totals(), families);
 }
 

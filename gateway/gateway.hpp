@@ -22,6 +22,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/simulator/simulator.hpp"
+#include "config/as_written.hpp"
 #include "config/file_watch.hpp"
 #include "config/snapshot.hpp"
 #include "gateway/autopilot.hpp"
@@ -30,11 +31,13 @@
 #include "gateway/guards.hpp"
 #include "gateway/outliers.hpp"
 #include "gateway/reactor.hpp"
+#include "gateway/warm_up.hpp"
 #include "metrics/metrics.hpp"
 
 namespace tollgate {
 
 class AdminServer;
+class AdviceBoard;
 class LiveView;
 class AnswerReview;
 class Shadows;
@@ -61,11 +64,16 @@ class Gateway {
   // -- for the admin server, on the control thread --
   [[nodiscard]] ConfigPtr config() const { return serving_->config; }
   [[nodiscard]] ServingPtr serving() const { return serving_; }
+  /// The text that config() was read from, as it can be shown; without one if the file was changed in between.
+  [[nodiscard]] std::shared_ptr<const AsWritten> as_written() const { return as_written_; }
   [[nodiscard]] Accounts& accounts() noexcept { return *accounts_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }
+  [[nodiscard]] WarmUps& warm_ups() noexcept { return warm_ups_; }
   [[nodiscard]] const EngineWatch& engine_watch() const noexcept { return *engine_watch_; }
+  [[nodiscard]] ResponseCache& response_cache() noexcept { return response_cache_; }
   [[nodiscard]] const Autopilot& autopilot() const noexcept { return autopilot_; }
   [[nodiscard]] LiveView& live() noexcept { return *live_; }
+  [[nodiscard]] AdviceBoard& advice() noexcept { return *advice_; }
   [[nodiscard]] Executor control_executor() noexcept { return control_.get_executor(); }
   /// Where this machine itself reaches the data port.
   [[nodiscard]] asio::ip::tcp::endpoint data_endpoint() const;
@@ -83,8 +91,11 @@ class Gateway {
 
  private:
   Result<void> adopt(const ConfigPtr& loaded);
+  void note_text(const Config& loaded);
+  void prepare_sharing(const SharedConfig& shared);
+  Result<void> start_sharing(const Config& config);
   [[nodiscard]] Result<void> still_guarded(const Config& config) const;
-  Result<CorrectionPtr> read_correction(const Config& config) const;
+  Result<Scoring> read_scoring(const Config& config) const;
   Result<ConfigPtr> with_simulators(const ConfigPtr& loaded);
   Task<void> handle_signals();
   Task<void> watch_file();
@@ -107,14 +118,17 @@ class Gateway {
   std::set<std::string> drained_;        // backends, by name
   Outliers outliers_;
   Conversations conversations_;
+  ResponseCache response_cache_;
   EngineBoard engines_;
   std::map<std::string, std::unique_ptr<simulator::Simulator>> simulators_;
   std::map<std::string, SimulatedConfig> simulated_with_;
   std::unique_ptr<Accounts> accounts_;
   std::unique_ptr<AnswerReview> review_;
   std::unique_ptr<Shadows> shadows_;
+  std::atomic<Sharing*> waker_{nullptr};   // of guards_, once it is there
   Guards guards_;
   ServingPtr serving_;
+  std::shared_ptr<const AsWritten> as_written_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<EngineScraper> scraper_;
   std::unique_ptr<EngineWatch> engine_watch_;
@@ -126,9 +140,11 @@ class Gateway {
   asio::io_context control_{1};
   asio::basic_signal_set<Executor> signals_{control_.get_executor()};
   std::unique_ptr<LiveView> live_;
+  std::unique_ptr<AdviceBoard> advice_;
   std::unique_ptr<AdminServer> admin_;
   std::uint16_t data_port_ = 0, admin_port_ = 0;
   bool data_reachable_ = false, admin_reachable_ = false;   // from other machines: where the sockets were bound
+  WarmUps warm_ups_;
 };
 
 }  // namespace tollgate

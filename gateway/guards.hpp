@@ -4,12 +4,15 @@
 
 #include "metrics/budgets.hpp"
 #include "metrics/rate_limits.hpp"
+#include "metrics/shared/sharing.hpp"
 
 namespace tollgate {
 
 struct Guards {
   Budgets budgets;
   RateLimits limits;
+  std::unique_ptr<Sharing> sharing{};            ///< absent: this gateway shares nothing; set before the first request
+  std::chrono::milliseconds grant_wait{0};       ///< how long a request waits for the store
 };
 
 /// Of one request. Its end gives back what is still held.

@@ -85,20 +85,25 @@ Result<void> Exchange::write_inbound(const Backend& backend, const Target& targe
   return success();
 }
 
+/// What the target of the attempt under way, or the last, speaks with this client.
+ClientForm Exchange::answered_in() const noexcept {
+  const bool native = inbound_ && native_dialect(form_, serving_->config->backend_of(*plan_->steps[step_].target)) != nullptr;
+  return native ? form_ : ClientForm::openai;
+}
+
 void Exchange::begin_writing() {
   inbound_->writer.reset();
-  const Step& step = plan_->steps[step_];
-  if (native_dialect(form_, serving_->config->backend_of(*step.target)) != nullptr) return;
+  if (answered_in() != ClientForm::openai) return;
   inbound_->writer = make_answer_writer(*inbound_->request);
   inbound_->writer->expect_input(estimated(0).input);
 }
 
 /// Events of OpenAI's form become the client's; `memory` holds them. What is in the client's form already stays.
 Result<void> Exchange::say(Pieces& events, std::string& memory) {
-  if (!inbound_->writer) return success();
-  if (copy_) {   // what is looked at afterwards is the chat completion
+  if (copy_) {   // what is looked at afterwards: the chat completion where there is one
     for (const std::string_view event : events) copy_->add(event);
   }
+  if (!inbound_->writer) return success();
   TOLLGATE_TRY(inbound_->writer->feed(events, memory));
   events.clear();
   if (!memory.empty()) events.push_back(memory);
@@ -106,8 +111,8 @@ Result<void> Exchange::say(Pieces& events, std::string& memory) {
 }
 
 Result<void> Exchange::say_end(Pieces& events, const Usage& usage, std::string& memory) {
-  if (!inbound_->writer) return success();
   TOLLGATE_TRY(say(events, memory));
+  if (!inbound_->writer) return success();
   inbound_->writer->finish(usage, memory);
   events.clear();
   events.push_back(memory);
@@ -115,9 +120,8 @@ Result<void> Exchange::say_end(Pieces& events, const Usage& usage, std::string& 
 }
 
 Result<void> Exchange::send_inbound(std::string_view body, const Usage& usage) {
-  const bool native = native_dialect(form_, serving_->config->backend_of(*plan_->steps[step_].target)) != nullptr;
-  if (copy_) copy_->add(native ? std::string_view(native_answer_as_chat(form_, body)) : body);
-  if (native) return send_whole(Answer{}, body);
+  if (copy_) copy_->add(body);
+  if (answered_in() != ClientForm::openai) return send_whole(Answer{}, body);
   TOLLGATE_TRY(const std::string written, make_answer_writer(*inbound_->request)->whole(body, usage));
   return send_whole(Answer{}, written);
 }

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "gateway/answer_copy.hpp"
 
 namespace tollgate {
 namespace {
@@ -140,14 +139,14 @@ std::string answer_text(std::string_view answer_json) {
   return text;
 }
 
-std::optional<ShadowTexts> shadow_texts(std::string_view body, std::string_view answer, bool streamed) {
+std::optional<ShadowTexts> shadow_texts(std::string_view body, std::string_view answer) {
   const Json request = Json::parse(body, nullptr, false);
   if (!request.is_object()) return std::nullopt;
   std::optional<std::string> question = conversation(request);
   if (!question) return std::nullopt;
   ShadowTexts texts;
   texts.question = shortened(std::move(*question), judged_question_bytes_max);
-  texts.answer = shortened(answer_text(streamed ? stitched_answer(answer) : answer), judged_answer_bytes_max);
+  texts.answer = shortened(answer_text(answer), judged_answer_bytes_max);
   if (texts.answer.empty()) return std::nullopt;
   Json kept = Json::object();
   for (const char* const name : kept_members) {

@@ -2,7 +2,7 @@
 // The texts of a shadow evaluation: what is asked of the strong target, what of the judge, and what the judge's answer
 // says. Pure; parses whole bodies, so it is for a background thread.
 //
-//    std::optional<ShadowTexts> texts = shadow_texts(body, answer, streamed);   // of a request that was served
+//    std::optional<ShadowTexts> texts = shadow_texts(body, answer);   // of a request that was served
 //    std::string again = shadow_request(texts->request, "cloud/large", dialect);
 //    std::string grading = judge_request(pair, question, mark, output_tokens, dialect);
 //    std::optional<std::int32_t> ppm = score_in(answer_text(judges_answer));
@@ -27,8 +27,9 @@ struct ShadowTexts {
   std::string question;  ///< the conversation in words
   std::string answer;    ///< of the target that served it
 };
-/// nullopt: it cannot be judged by its text, for it holds pictures, sound or files, or one of the texts is empty.
-[[nodiscard]] std::optional<ShadowTexts> shadow_texts(std::string_view body, std::string_view answer, bool streamed);
+/// Of a chat completion's body and its whole answer. nullopt: it cannot be judged by its text, for it holds pictures, sound
+/// or files, or one of the texts is empty.
+[[nodiscard]] std::optional<ShadowTexts> shadow_texts(std::string_view body, std::string_view answer);
 
 /// The same request for another target: one answer, no stream, nothing that one provider alone knows.
 [[nodiscard]] std::string shadow_request(std::string_view request, std::string_view model, DialectName dialect);

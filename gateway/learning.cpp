@@ -63,6 +63,7 @@ void Exchange::check_form(std::string answer) {
   AnswerReview::Job job;
   job.id = id_;
   job.books = &reactor_.books();
+  job.written_in = answered_in();
   job.streamed = streaming_;
   job.surface = surface_;
   job.json_output = chat_.json_output;
@@ -81,8 +82,8 @@ bool Exchange::is_to_be_judged() const {
 
 void Exchange::have_it_judged() {
   ShadowRuns& runs = reactor_.shadow_runs();
-  if (inbound_ || chat_.images > 0 || chat_.audio > 0 || body_.size() > ShadowJob::body_bytes_max)
-    return runs.count(ShadowEnd::unsuitable);
+  const std::size_t bytes = std::max(body_.size(), inbound_ ? inbound_->text.size() : 0);
+  if (chat_.images > 0 || chat_.audio > 0 || bytes > ShadowJob::body_bytes_max) return runs.count(ShadowEnd::unsuitable);
   auto job = std::make_unique<ShadowJob>();
   job->serving = serving_;
   job->id = id_;
@@ -94,6 +95,9 @@ void Exchange::have_it_judged() {
   for (const HeaderField& field : head_.fields()) job->headers.emplace_back(field.name, field.value);
   job->streamed = streaming_;
   job->answer = std::move(copy_->bytes());
+  job->answered_in = answered_in();
+  job->form = form_;
+  if (inbound_) job->own_words = std::move(inbound_->text);
   job->body = std::move(body_);
   runs.submit(std::move(job));
 }

@@ -13,6 +13,11 @@
 
 namespace tollgate::cli {
 
+int print_version(bool json) {
+  std::printf(json ? "{\n  \"name\": \"tollgate\",\n  \"version\": \"%s\"\n}\n" : "tollgate %s\n", TOLLGATE_VERSION);
+  return ok;
+}
+
 void print_error(const std::string& message) { std::fprintf(stderr, "tollgate: %s\n", message.c_str()); }
 
 namespace {
@@ -107,17 +112,24 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->add_option("--requests-per-day", options.requests_per_day, "Requests of the assumed traffic (default: of 1,000 tokens each)")->needs("--tokens-per-day");
   command->add_option("--input-share", options.input_share, "Share of the assumed tokens that are input")->check(CLI::Range(0.0, 1.0))->capture_default_str();
   command->add_option("--busy-hours", options.busy_hours, "Hours of the day into which all of the assumed traffic falls")->check(CLI::Range(0.1, 24.0))->capture_default_str();
-  command->add_option("--gpu", options.gpu, "The GPUs that hold the model once, such as h100x2")->capture_default_str();
+  command->add_option("--gpu", options.gpu, "The GPUs that hold the model once, such as h100x2 (default: the pool's of the configuration, else h100)");
   command->add_option("--usd-per-gpu-hour", options.usd_per_gpu_hour, "Your rent (default: list prices, cheapest to dearest)");
   command->add_option("--usd-per-serverless-gpu-hour", options.usd_per_serverless_gpu_hour, "Your serverless price (default: list prices)");
   command->add_option("--purchase-usd-per-gpu", options.purchase_usd_per_gpu, "What a GPU with its share of the machine costs to buy (default: 35000 for an H100)");
   command->add_option("--life-years", options.life_years, "Over how many years a purchase is written off")->check(CLI::Range(0.5, 10.0))->capture_default_str();
+  command->add_option("--kw-per-gpu", options.kw_per_gpu, "What a bought GPU with its share of the machine draws")->check(CLI::Range(0.0, 100.0))->capture_default_str();
+  command->add_option("--pue", options.pue, "Power of the whole room over that of the machines")->check(CLI::Range(1.0, 10.0))->capture_default_str();
+  command->add_option("--usd-per-kwh", options.usd_per_kwh, "Price of a kWh")->check(CLI::Range(0.0, 100.0))->capture_default_str();
+  command->add_option("--colocation-usd-per-kw-month", options.colocation_usd_per_kw_month, "Room for a kW, by the month")->check(CLI::Range(0.0, 100'000.0))->capture_default_str();
   command->add_option("--cold-start-seconds", options.cold_start_seconds, "How long a serverless worker boots")->check(CLI::Range(0.0, 3600.0))->capture_default_str();
   command->add_option("--idle-timeout-seconds", options.idle_timeout_seconds, "How long it waits for more before it stops")->check(CLI::Range(0.0, 86400.0))->capture_default_str();
   command->add_option("--prefill-tokens-per-second", options.prefill_per_second, "Prompt tokens a replica reads per second when it is full (default: assumed for an H100)");
   command->add_option("--decode-tokens-per-second", options.decode_per_second, "Answer tokens it writes per second, all requests together");
   command->add_option("--decode-alone-tokens-per-second", options.decode_alone_per_second, "Answer tokens per second of one request");
   command->add_option("--engineering-hours", options.engineering_hours, "Hours a month it takes to run GPUs (default: 10 to 20)");
+  command->add_option("--usd-per-engineering-hour", options.usd_per_engineering_hour, "What such an hour costs (default: 75 to 150)");
+  command->add_option("--observability-usd-per-month", options.observability_usd_per_month, "Metrics, alerts, autoscaling (default: 200 to 500)");
+  command->add_option("--ops-usd-per-month", options.ops_usd_per_month, "All operations together, instead of hours and observability (default: the pool's of the configuration)");
   command->add_flag("--no-team", options.no_team, "Nobody is there to run GPUs");
   command->add_flag("--needs-own-weights", options.needs_own_weights, "No managed model does the task");
   command->add_option("--html", options.html, "Write a report to this file as well: one self-contained page with charts, for a screen or paper");
@@ -139,7 +151,9 @@ void add_simulate(CLI::App& app, SimulateOptions& options, int& code) {
   command->add_option("--sweep", options.sweep, "Cost and risk over a setting's values: complexity.threshold=0.3..0.9, capability.TARGET=…, tiers.medium=…; :25 behind it for so many steps")
       ->excludes("--against");
   command->add_option("--seed", options.seed, "Of everything that is drawn: the same seed, the same report")->capture_default_str();
+  command->add_option("--requests-max", options.requests_max, "Only the last so many requests of the period; those before are counted as left out (default: all)")->check(CLI::PositiveNumber);
   command->add_flag("--json", options.json, "Print as JSON");
+  command->add_flag("--progress", options.progress, "Say how far it is on standard error, as JSON lines");
   command->callback([&options, &code] { code = simulate_traffic(options); });
 }
 
@@ -196,6 +210,9 @@ void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
   add_ledger(*command, options.config, options.ledger);
   command->add_option("--url", options.url, "Ask the running gateway at this admin port, such as http://127.0.0.1:9090, which also knows what is reserved")->excludes("--ledger");
   command->add_flag("--json", options.json, "Print as JSON");
+  command->add_option("--free", options.free,
+                      "A gateway that does not run and will not come back: what it had leased of shared budgets and not spent goes to the others")
+      ->type_name("GATEWAY");
   command->callback([&options, &code] { code = budgets(options); });
 }
 
@@ -207,7 +224,8 @@ void add_healthcheck(CLI::App& app, HealthcheckOptions& options, int& code) {
       ->check(CLI::Range(0.01, 300.0))
       ->capture_default_str();
   command->add_flag("--live", options.live, "Ask only whether the process is alive (/healthz), not whether it can serve (/readyz)");
-  command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
+  CLI::Option* quiet = command->add_flag("-q,--quiet", options.quiet, "Say nothing if all is well");
+  command->add_flag("--json", options.json, "Print what was answered as JSON")->excludes(quiet);
   command->callback([&options, &code] { code = healthcheck(options); });
 }
 
@@ -224,7 +242,7 @@ void add_train(CLI::App& app, TrainOptions& options, int& code) {
   command->callback([&options, &code] { code = train(options); });
 }
 
-void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
+void add_pools(CLI::App& app, PoolsOptions& options, WarmOptions& warm, int& code) {
   CLI::App* command = app.add_subcommand("pools", "Ask the running gateway what its pools cost, how full they are, and what their engines say");
   add_config(*command, options.config);
   command->add_option("--url", options.url, "Its admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
@@ -232,7 +250,15 @@ void add_pools(CLI::App& app, PoolsOptions& options, int& code) {
       ->check(CLI::Range(0.01, 300.0))
       ->capture_default_str();
   command->add_flag("--json", options.json, "Print all that is known, as JSON");
-  command->callback([&options, &code] { code = pools(options); });
+  CLI::App* wake = command->add_subcommand("warm", "Wake a pool that scales to zero, before it is needed; exit code 1 if it cannot be brought up");
+  add_config(*wake, warm.config);
+  wake->add_option("--url", warm.url, "The admin port, such as http://127.0.0.1:9090, instead of asking the configuration");
+  wake->add_option("backend", warm.backend, "The backend whose pool it is")->required();
+  wake->add_option("--model", warm.model, "The model to be asked; the backend's first if not given");
+  CLI::Option* wait = wake->add_flag("--wait", warm.wait, "Until it is up");
+  wake->add_option("--timeout-seconds", warm.timeout_seconds, "How long to wait")->check(CLI::Range(0.01, 86'400.0))->capture_default_str()->needs(wait);
+  wake->add_flag("--json", warm.json, "Print as JSON");
+  command->callback([=, &options, &warm, &code] { code = wake->parsed() ? warm_pool(warm) : pools(options); });
 }
 
 /// What is made of the commands themselves, when all of them are there.
@@ -278,7 +304,8 @@ int run(int argc, char** argv) {
   add_healthcheck(app, healthcheck_options, code);
 
   PoolsOptions pools_options;
-  add_pools(app, pools_options, code);
+  WarmOptions warm_options;
+  add_pools(app, pools_options, warm_options, code);
 
   NewKeyOptions key_options;
   CLI::App* keys_command = app.add_subcommand("keys", "API keys of the gateway's clients");
@@ -308,7 +335,7 @@ int run(int argc, char** argv) {
   explain_command->add_option("--at", explain_options.at, "When the request arrives, for conditions on time: a moment in UTC such as 2026-11-21T22:30")
       ->capture_default_str();
   explain_command->add_option("--state", explain_options.states,
-                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle")->allow_extra_args(false);
+                              "The state a target is in, such as 'gpu/llama: in_flight=12, waiting=3' or 'gpu/llama: down'; others are up and idle, serverless pools have no worker up")->allow_extra_args(false);
   explain_command->add_option("--draw", explain_options.draw, "Of weighted routes: another number, another draw")->capture_default_str();
   explain_command->add_flag("--json", explain_options.json, "Print as JSON");
   explain_command->callback([&] {
@@ -358,7 +385,10 @@ int run(int argc, char** argv) {
 
   simulator::CommandLineDraft draft;   // for the documents only: main() hands `sim` over before this parser sees it
   simulator::declare_command_line(*app.add_subcommand("sim", "Run a simulated engine on its own"), draft);
-  app.add_subcommand("version", "Print the version")->callback([] { std::printf("tollgate %s\n", TOLLGATE_VERSION); });
+  bool version_json = false;
+  CLI::App* version_command = app.add_subcommand("version", "Print the version");
+  version_command->add_flag("--json", version_json, "Print as JSON");
+  version_command->callback([&] { code = print_version(version_json); });
   std::string shell;
   add_documents(app, shell, code);
 

@@ -14,7 +14,9 @@
 #include "gateway/reply.hpp"
 #include "gateway/session.hpp"
 #include "gateway/shadow_run.hpp"
+#include "gateway/warm_up.hpp"
 #include "router/forecast.hpp"
+#include "router/serverless.hpp"
 
 namespace tollgate {
 
@@ -28,7 +30,7 @@ constexpr std::chrono::milliseconds accept_pause{50};           // after a failu
 constexpr int socket_send_bytes = 256 * 1024;                   // a stalled reader must not hold megabytes of kernel memory
 }  // namespace
 
-Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations)
+Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations, ResponseCache& cache)
     : index_(index),
       scratch_(scratch_bytes),
       parser_(std::make_unique<ChatParser>(serving->config->server.nesting_max)),
@@ -37,12 +39,14 @@ Reactor::Reactor(unsigned index, Books& books, Guards& guards, ServingPtr servin
       jobs_(make_job_transport(context_, poll_, wheel_, *native_, *curl_)),
       books_(books),
       conversations_(conversations),
+      cache_(cache),
       guards_(guards),
       serving_(std::move(serving)),
       sessions_(std::make_unique<SessionList>()),
       grace_(wheel_, [](void* self) {
         for (Session& session : *static_cast<Reactor*>(self)->sessions_) session.connection().close();
-      }, this) {}
+      }, this),
+      warm_up_runs_(std::make_unique<WarmUpRuns>(*this)) {}
 
 Reactor::~Reactor() = default;
 
@@ -167,12 +171,13 @@ void Reactor::drain(std::chrono::milliseconds grace) {
     }
     grace_.set(grace);
     shadow_runs_->stop();
+    warm_up_runs_->stop();
     stop_if_drained();
   });
 }
 
 void Reactor::stop_if_drained() {
-  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle()) return;
+  if (!draining_ || !sessions_->empty() || !shadow_runs_->idle() || !warm_up_runs_->idle()) return;
   native_->close_idle();
   curl_->close_idle();
   wheel_.stop();
@@ -195,6 +200,7 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
                          : !health.reachable()                           ? Availability::unreachable
                          : !health.usable(now)                           ? Availability::breaker_open
                          : health.ejected(now)                           ? Availability::ejected
+                         : health.connects.stuck(now)                    ? Availability::connecting
                                                                          : Availability::up;
     note_limits(serving, i, now, state);
     const EngineLoad& engine = serving.engines[targets[i].backend]->load;
@@ -202,6 +208,11 @@ std::span<const TargetState> Reactor::target_states(const Serving& serving, Mono
     state.engine_waiting = engine.waiting.load(std::memory_order_relaxed);
     state.kv_cache_usage = engine.kv_cache_usage.load(std::memory_order_relaxed);
     note_saturation(targets[i], serving, health, state);
+    if (const std::optional<Pool>& pool = serving.config->backend_of(targets[i]).pool; pool && pool->billing == Billing::serverless) {
+      const WorkersNow workers{engine.workers_up.load(std::memory_order_relaxed), engine.workers_booting.load(std::memory_order_relaxed),
+                               engine.pool_in_flight.load(std::memory_order_relaxed)};
+      if (workers.up >= 0) note_workers(*pool, workers, state);
+    }
     if (!refresh) continue;
     const bool steered = stances_ && stances_->generation == serving.generation;
     state.stance = steered ? stances_->by_backend[targets[i].backend] : std::nullopt;

@@ -15,12 +15,15 @@
 #include "backends/job_transport.hpp"
 #include "backends/jobs.hpp"
 #include "backends/socket_poll.hpp"
+#include "gateway/cache_counts.hpp"
 #include "gateway/autopilot.hpp"
 #include "gateway/constraint_counts.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/decision_feed.hpp"
+#include "gateway/hedges.hpp"
 #include "gateway/parse_chat.hpp"
 #include "gateway/resilience_counts.hpp"
+#include "gateway/response_cache.hpp"
 #include "gateway/routing_counts.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
@@ -32,6 +35,7 @@ class AnswerReview;
 class Session;
 class ShadowRuns;
 class Shadows;
+class WarmUpRuns;
 struct Guards;
 
 /// What the control thread wants to know of a reactor at any time.
@@ -44,8 +48,8 @@ struct ReactorCounts {
 
 class Reactor {
  public:
-  /// `conversations` is shared by all reactors and outlives them.
-  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations);
+  /// `conversations` and `cache` are shared by all reactors and outlive them.
+  Reactor(unsigned index, Books& books, Guards& guards, ServingPtr serving, Conversations& conversations, ResponseCache& cache);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -67,6 +71,8 @@ class Reactor {
   void count_client_retry() noexcept { counts_.client_retries.fetch_add(1, std::memory_order_relaxed); }
   [[nodiscard]] const RoutingCounts& routing_counts() const noexcept { return routing_counts_; }
   [[nodiscard]] const ResilienceCounts& resilience_counts() const noexcept { return resilience_counts_; }
+  [[nodiscard]] const Hedges& hedges() const noexcept { return hedges_; }
+  [[nodiscard]] const CacheCounts& cache_counts() const noexcept { return cache_counts_; }
   [[nodiscard]] const AutopilotCounts& autopilot_counts() const noexcept { return autopilot_counts_; }
   [[nodiscard]] DecisionFeed& decisions() noexcept { return decisions_; }
   [[nodiscard]] const ConstraintCounts& constraint_counts() const noexcept { return constraint_counts_; }
@@ -76,11 +82,16 @@ class Reactor {
   [[nodiscard]] Books& books() noexcept { return books_; }
   [[nodiscard]] AnswerReview& review() noexcept { return *review_; }
   [[nodiscard]] ShadowRuns& shadow_runs() noexcept { return *shadow_runs_; }
-  void evaluation_ended() { stop_if_drained(); }
+  [[nodiscard]] WarmUpRuns& warm_up_runs() noexcept { return *warm_up_runs_; }
+  /// Of shadow evaluations and warm-ups.
+  void own_work_ended() { stop_if_drained(); }
   [[nodiscard]] RoutingCounts& routing_counts() noexcept { return routing_counts_; }
   [[nodiscard]] ResilienceCounts& resilience_counts() noexcept { return resilience_counts_; }
+  [[nodiscard]] Hedges& hedges() noexcept { return hedges_; }
   [[nodiscard]] AutopilotCounts& autopilot_counts() noexcept { return autopilot_counts_; }
   [[nodiscard]] ConstraintCounts& constraint_counts() noexcept { return constraint_counts_; }
+  [[nodiscard]] CacheCounts& cache_counts() noexcept { return cache_counts_; }
+  [[nodiscard]] ResponseCache& response_cache() noexcept { return cache_; }   ///< of all reactors
   [[nodiscard]] Conversations& conversations() noexcept { return conversations_; }
   [[nodiscard]] Guards& guards() noexcept { return guards_; }   ///< of all reactors
   [[nodiscard]] DeadlineWheel& wheel() noexcept { return wheel_; }
@@ -121,8 +132,11 @@ class Reactor {
   std::unique_ptr<Transport> native_, curl_, jobs_;   // the last over the others
   Books& books_;
   Conversations& conversations_;
+  ResponseCache& cache_;
+  CacheCounts cache_counts_;
   RoutingCounts routing_counts_;
   ResilienceCounts resilience_counts_;
+  Hedges hedges_;
   AutopilotCounts autopilot_counts_;
   DecisionFeed decisions_;
   ConstraintCounts constraint_counts_;
@@ -142,6 +156,7 @@ class Reactor {
   MonoTime states_refreshed_{};
   std::int64_t date_second_ = -1;
   std::string date_;
+  std::unique_ptr<WarmUpRuns> warm_up_runs_;
 };
 
 }  // namespace tollgate

@@ -83,7 +83,7 @@ Result<void> Exchange::send_as_stream(std::string_view body, const Usage& usage)
 
 Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
   std::string cost;
-  if (body_map_.wants_cost && answer.usage_close != 0) cost = ",\"cost\":" + (cost_text_ == "unknown" ? "null" : cost_text_);
+  if (body_map_.wants_cost && answer.usage_close != 0) cost = cost_member();
   std::string lines;
   append_tollgate_headers(lines, true);
   // Two places where the body is not passed on as it came: the cost goes in, timings that the client did not ask for go out.
@@ -110,6 +110,11 @@ Result<void> Exchange::send_whole(const Answer& answer, std::string_view body) {
   replied_ = true;
   status_ = 200;
   if (copy_ && !inbound_) copy_->add(body);
+  if (cache_ && cache_->stores) {
+    cache_->fill(body.substr(0, cut));
+    cache_->fill(body.substr(cut_end));
+    cache_->cost_at = answer.usage_close <= cut ? answer.usage_close : answer.usage_close - (cut_end - cut);
+  }
   const bool sent = client_.send_soon(buffers);
   first_byte_at_ = std::chrono::steady_clock::now();
   if (!sent) return fail(Fault::client_gone, "");
@@ -132,14 +137,18 @@ void Exchange::append_tollgate_headers(std::string& lines, bool with_cost) const
   append_admission_headers(lines);
   if (!plan_) return;
   append_header(lines, "x-tollgate-route", text(plan_->route));
-  if (step_ >= plan_->steps.size()) return;    // every target was ruled out
-  append_header(lines, "x-tollgate-target", text(plan_->steps[step_].target->id));
+  if (cache_) append_cache_headers(lines);
+  const CachedAnswer* const given = cache_ && cache_->served ? cache_->answer.get() : nullptr;
+  if (given == nullptr && step_ >= plan_->steps.size()) return;    // every target was ruled out
+  append_header(lines, "x-tollgate-target", text(given != nullptr ? given->target : plan_->steps[step_].target->id));
   const auto thousandths = static_cast<std::int64_t>(complexity_.score * 1000 + 0.5F);
   append_header(lines, "x-tollgate-complexity", decimal_text(thousandths, 3) + " " + std::string(name_of(complexity_.tier)));
   append_header(lines, "x-tollgate-reason", reason());
-  if (!dropped_.empty()) append_header(lines, "x-tollgate-dropped", dropped_);
-  if (masks_) append_header(lines, "x-tollgate-masked", std::to_string(masked_->masked.swaps.size()));
-  if (with_cost) append_header(lines, "x-tollgate-cost-usd", cost_text_);
+  const std::string& dropped = given != nullptr ? given->dropped : dropped_;
+  const bool masked = given != nullptr ? given->masked.any() : masks_;
+  if (!dropped.empty()) append_header(lines, "x-tollgate-dropped", dropped);
+  if (masked) append_header(lines, "x-tollgate-masked", std::to_string(given != nullptr ? given->swaps : masked_->masked.swaps.size()));
+  if (with_cost || given != nullptr) append_header(lines, "x-tollgate-cost-usd", cost_text_);
 }
 
 // The frames of these two live as long as the stream: what is done between two waits has its locals elsewhere.
@@ -179,7 +188,8 @@ bool Exchange::pass_on(StreamReader& reader, const Result<std::string_view>& rea
   Result<void> fed = at_end ? reader.finish(out) : reader.feed(bytes, out);
   if (first_token_us_ == 0 && reader.content_seen()) {
     first_token_us_ = unix_micros();
-    reactor_.books().first_token(*record_, std::chrono::steady_clock::now());
+    reactor_.books().first_token(*record_, std::chrono::steady_clock::now(), number_);
+    if (pass_ == TargetHealth::Pass::trial) serving_->health_of(*plan_->steps[step_].target).succeeded();   // others need not wait for the stream's end
   }
   std::string restored, said;
   outcome = restore(out, false, restored);
@@ -236,7 +246,7 @@ void Exchange::note_progress(StreamReader& reader) {
   if (source == UsageSource::none) return;    // the first count is noted at once
   if (source == UsageSource::estimated) usage.output = estimated(reader.content_bytes()).output;
   progress_at_ = now;
-  reactor_.books().progress(*record_, usage, source);
+  reactor_.books().progress(*record_, usage, source, number_);
 }
 
 /// An error or garbage in place of an answer: as little is known as of such a whole answer.
@@ -262,8 +272,18 @@ void Exchange::take_usage(StreamReader& reader, bool finished, const Result<void
   }
 }
 
-// One write: the stream's head before the first events, the end mark of the chunked body behind the last.
 bool Exchange::send_events(std::span<const std::string_view> events, bool last) {
+  if (copy_ && !inbound_) {
+    for (const std::string_view event : events) copy_->add(event);
+  }
+  if (cache_) {
+    for (const std::string_view event : events) cache_->fill(event);
+  }
+  return write_events(events, last);
+}
+
+// One write: the stream's head before the first events, the end mark of the chunked body behind the last.
+bool Exchange::write_events(std::span<const std::string_view> events, bool last) {
   boost::container::small_vector<asio::const_buffer, 12> buffers;
   std::string head_text;
   if (!replied_) {
@@ -279,19 +299,17 @@ bool Exchange::send_events(std::span<const std::string_view> events, bool last) 
     append_head(head_text, head, reactor_.date(arrived_us_ / 1'000'000));
     buffers.push_back(asio::buffer(head_text));
     first_byte_at_ = std::chrono::steady_clock::now();
-    if (!copy_) body_ = std::string();   // no other target can be asked any more: the request's text has done its work
+    // No other target can be asked any more: the request's text has done its work, unless the answer is judged by it.
+    if (!copy_ && !race_) body_ = std::string();
     chat_.texts.clear();
     chat_.texts.shrink_to_fit();
     if (screening_) screening_->forget_text();
     if (masked_) masked_->masked.body = std::string();
     if (masked_) masked_->inbound.reset();
-    if (inbound_) inbound_->forget_text();
+    if (inbound_ && !copy_ && !race_) inbound_->forget_text();
   }
   std::size_t bytes = 0;
   for (const std::string_view event : events) bytes += event.size();
-  if (copy_ && !inbound_) {
-    for (const std::string_view event : events) copy_->add(event);
-  }
   char size_line[20];
   if (bytes > 0) {
     buffers.emplace_back(size_line, chunk_head(bytes, size_line));
@@ -313,7 +331,7 @@ void Exchange::silence(void* self) {
   Exchange& exchange = *static_cast<Exchange*>(self);
   if (!exchange.client_.has_backlog()) {
     const std::string_view events[] = {exchange.form_ == ClientForm::openai ? comment : keep_alive_of(exchange.form_)};
-    exchange.send_events(events, false);
+    exchange.write_events(events, false);
   }
   exchange.silence_.set(exchange.serving_->config->server.keepalive_comment);
 }

@@ -12,6 +12,22 @@ namespace {
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
+void collect_first_answers(const Serving& serving, std::vector<MetricFamily>& families) {
+  constexpr double shown = 0.95;
+  MetricFamily& times = series_of(families, "tollgate_first_answer_seconds", MetricType::Gauge, "target,answers",
+                                  "The 95th percentile of what a target takes to the first token (answers=stream) or to a whole answer (answers=whole), as "
+                                  "hedges know it; at most an eighth too high. Only where a route hedges.");
+  const std::vector<Target>& targets = serving.config->targets;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const auto add = [&](const FirstAnswerTimes& known, const char* answers) {
+      const auto time = known.percentile(shown, 1);
+      if (time) add_sample(times, std::chrono::duration<double>(*time).count(), {{"target", std::string(text(targets[i].id))}, {"answers", answers}});
+    };
+    add(serving.health[i]->first_tokens, "stream");
+    add(serving.health[i]->whole_answers, "whole");
+  }
+}
+
 }  // namespace
 
 bool is_usable(const TargetHealth& health, std::chrono::steady_clock::time_point now) {
@@ -25,6 +41,7 @@ std::string_view state_name(const Serving& serving, std::size_t target, std::chr
   if (health.state(now) == BreakerState::open) return "breaker_open";
   if (health.state(now) == BreakerState::half_open) return "half_open";
   if (health.ejected(now)) return "ejected";
+  if (health.connects.stuck(now)) return "connecting";
   TargetState state;
   note_limits(serving, target, now, state);
   return state.limited_for.count() > 0 || state.tokens_left == 0 ? "rate_limited" : "up";
@@ -48,6 +65,7 @@ void collect_targets(const Serving& serving, std::vector<MetricFamily>& families
          note_limits(serving, i, now, state);
          return std::chrono::duration<double>(state.limited_for).count();
        });
+  if (serving.config->hedges) collect_first_answers(serving, families);
   MetricFamily& refusals = series_of(families, "tollgate_upstream_key_refusals_total", MetricType::Counter, "backend,key",
                                      "How often a provider refused one of its keys (401, 402, 403, no quota), by the key's place in api_keys.");
   for (std::size_t i = 0; i < serving.upstream_keys.size(); ++i) {

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
-#include "gateway/exchange.hpp"
+#include "gateway/hedge_legs.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
-#include "router/correction.hpp"
+#include "router/scoring.hpp"
 
 namespace tollgate {
 
@@ -47,9 +47,11 @@ Task<bool> Exchange::serve() {
   give_back();
   if (!outcome) co_await refuse(outcome.error());
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
+  if (cache_ && outcome) store_answer();
   settle(outcome);
   if (outcome) review_answer();
   if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
+  if (race_) co_await race_over();
   co_return keep_ && keeps_alive() && !client_.gone();
 }
 
@@ -97,9 +99,11 @@ Task<Result<void>> Exchange::infer() {
   if (!outcome) co_return outcome;
   if (!take_slot()) outcome = co_await wait_for_slot();
   if (outcome) outcome = decide_route();
+  if (outcome && plan_->rule != nullptr && plan_->rule->cache) consult_cache();
   if (outcome && needs_admission()) outcome = co_await admit();
   note_decision();
   keep_for_sample();
+  if (outcome && cache_ && cache_->answer) co_return reply_cached();
   if (outcome) outcome = co_await forward();
   co_return outcome;
 }
@@ -115,7 +119,7 @@ Result<void> Exchange::read_request() {
 
 Result<void> Exchange::decide_route() {
   screening_.emplace(chat_, inbound_ ? inbound_->screened_text() : std::string_view(body_));
-  const Classified seen = classify(chat_, serving_->config->tiers, serving_->correction.get());
+  const Classified seen = classify(chat_, serving_->config->tiers, serving_->scoring);
   complexity_ = seen.complexity;
   if (record_ != nullptr) {                   // else tokens are counted, and nothing is recorded
     note_features(seen.features);
@@ -295,7 +299,10 @@ void Exchange::settle(const Result<void>& outcome) {
     closing.overhead = sent_at_ - read_at_;
     if (answered_at_ != MonoTime{}) closing.overhead += now - answered_at_;
   }
+  if (replied_ && number_ < record_->row.attempts) closing.answered_by = plan_->steps[step_].target->id;   // not the last that was begun: it was hedged
   if (kept_ && kept_->sent) closing.answered_by = plan_->steps[kept_->step].target->id;
+  if (cache_ && cache_->served) note_cached(closing);
+  if (cache_) count_cache();
   charge_unheld();
   std::unique_ptr<const OpenRequest> seen;
   if (sampled_body_) seen = std::make_unique<const OpenRequest>(*record_);
@@ -315,7 +322,12 @@ void Exchange::log_access(const Result<void>& outcome) {
   if (plan_) {
     fields.push_back({"route", std::string(text(plan_->route))});
     fields.push_back({"tier", std::string(name_of(complexity_.tier))});
-    if (step_ < plan_->steps.size()) fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    if (cache_) fields.push_back({"cache", std::string(name_of(cache_->result))});
+    if (cache_ && cache_->served) {
+      fields.push_back({"cached_from", std::string(text(cache_->answer->target))});
+    } else if (step_ < plan_->steps.size()) {
+      fields.push_back({"target", std::string(text(plan_->steps[step_].target->id))});
+    }
   }
   if (record_ != nullptr) fields.push_back({"cost_usd", cost_text_});
   if (!outcome) {

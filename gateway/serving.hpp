@@ -9,17 +9,17 @@
 #include "config/config.hpp"
 #include "gateway/authenticate.hpp"
 #include "router/asked_facts.hpp"
-#include "router/correction.hpp"
+#include "router/scoring.hpp"
 
 namespace tollgate {
 
 struct Serving {
   /// `config` with the urls of simulated backends filled in. Errors: an endpoint that cannot be.
-  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, CorrectionPtr correction = {});
+  static Result<std::shared_ptr<const Serving>> make(ConfigPtr config, HealthBoard& board, EngineBoard& engines, KeyBoard& keys, Scoring scoring = {});
 
   explicit Serving(ConfigPtr from);
   ConfigPtr config;
-  CorrectionPtr correction;                        ///< of the complexity score; nullptr: none is installed
+  Scoring scoring;                                 ///< by what complexity is judged
   std::uint64_t generation;                        ///< rises with every Serving of the process; never 0
   KeyTable keys;
   AskedFacts asked;                                ///< what the rules ask of requests, for the ledger
@@ -33,6 +33,7 @@ struct Serving {
   std::vector<std::vector<RateGate*>> gates;       ///< per target, of each of its backend's keys; owned by the board
   std::vector<TargetHealth*> health;               ///< per target; owned by the board
   std::vector<EngineState*> engines;               ///< per backend; likewise
+  std::vector<std::uint64_t> meaning;              ///< per target: changes when its name comes to mean another endpoint or model
   std::vector<TimingsSeen*> timings;               ///< per target; likewise
   struct VirtualModel {
     std::string_view name;                         ///< of the config

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/inbound.hpp"
 #include "gateway/serving.hpp"
 #include "metrics/metrics.hpp"
 #include "router/router.hpp"
@@ -58,11 +59,14 @@ struct ShadowJob {
   NameId model, team{}, key{};
   Complexity complexity;
   std::vector<std::pair<std::string, std::string>> headers;  ///< constraints ask for them
-  std::string body;                                          ///< as the client sent it; capacity as ChatParser wants it
-  std::string answer;                                        ///< as the client got it
+  std::string body;                         ///< a chat completion; capacity as ChatParser wants it
+  ClientForm form = ClientForm::openai;     ///< what the client speaks …
+  std::string own_words;                    ///< … and said; "" if that is `body`
+  std::string answer;                       ///< see whole_answer() for this and the next two
+  ClientForm answered_in = ClientForm::openai;
   bool streamed = false;
 
-  [[nodiscard]] std::size_t bytes() const noexcept { return body.size() + answer.size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return body.size() + own_words.size() + answer.size(); }
 };
 
 /// Whether evaluation is about this target's answers: it runs on hardware of one's own, and is not the strong one

@@ -10,12 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "backends/backends.hpp"
-#include "backends/deadline_wheel.hpp"
-#include "gateway/guards.hpp"
 #include "gateway/judge.hpp"
+#include "gateway/own_call.hpp"
 #include "gateway/shadow.hpp"
-#include "metrics/budgets.hpp"
 #include "router/screening.hpp"
 
 namespace tollgate {
@@ -28,46 +25,18 @@ class ShadowRun : public std::enable_shared_from_this<ShadowRun> {
 
   Task<ShadowEnd> evaluate();
   /// What is under way is cut off, and charged for what is known of it.
-  void stop();
+  void stop() { calls_.stop(); }
 
  private:
-  /// One call: of the strong target or of the judge.
-  struct Question {
-    Question(Purpose why, const Target& whom, Guards& guards);
-    Purpose purpose;
-    const Target* target;
-    NameId route;
-    RequestId id{};
-    RequestIdText id_text;
-    std::string body;  // in OpenAI's form; as read below
-    ChatView chat;
-    ClientBody map;
-    BudgetHold hold;
-    OpenRequest* record = nullptr;
-    MonoTime began{};
-    AttemptEnd end;
-    std::string answer;  // in OpenAI's form
-    std::string owned_tier;
-  };
-
   Task<Result<void>> judge();
   Task<void> on_worker(std::function<void()> work);
   [[nodiscard]] Result<void> read_request();
   void take_apart();
+  [[nodiscard]] std::string said_for(const Target& target) const;
   [[nodiscard]] Result<void> may_leave_for(const Target& target) const;
   [[nodiscard]] Result<void> has_room(const Target& target);
-  [[nodiscard]] Payer payer(const Question& question) const;
-  Task<Result<void>> ask(Question& question);
-  Result<void> open(Question& question);
-  Result<void> take_hold(Question& question);
-  Task<Result<void>> send(Question& question);
-  Task<Result<void>> read_answer(Question& question);
-  void note_answer(Question& question, const Answer& answer);
-  [[nodiscard]] Usage estimated(const Question& question, std::uint64_t answer_bytes) const;
-  void close(Question& question, const Result<void>& outcome);
-  void charge(Question& question);
+  Task<Result<void>> ask(OwnCall& call);
   void record_score(std::int32_t ppm);
-  static void out_of_time(void* self);
 
   Reactor& reactor_;
   Shadows& shadows_;
@@ -81,9 +50,7 @@ class ShadowRun : public std::enable_shared_from_this<ShadowRun> {
   std::optional<ShadowTexts> texts_;
   std::string strong_text_, judge_body_;
   std::optional<std::int32_t> score_;
-  std::unique_ptr<Transfer> transfer_;
-  Deadline total_;
-  bool stopped_ = false;
+  OwnCalls calls_;
 };
 
 /// Of one reactor, on its thread.

@@ -7,10 +7,10 @@ namespace {
 
 std::uint32_t bit_of(Surface surface) noexcept { return 1U << static_cast<unsigned>(surface); }
 
-/// The attempt whose tokens count; nullptr if no usage is known.
+/// The attempt whose tokens count; nullptr if no usage is known. What a hedge lost would not have been asked of one provider.
 const AttemptRow* answered_by(const OpenRequest& settled) noexcept {
   for (std::size_t i = settled.row.attempts; i-- > 0;) {
-    if (settled.attempts[i].usage_source != UsageSource::none) return &settled.attempts[i];
+    if (settled.attempts[i].usage_source != UsageSource::none && !settled.attempts[i].result.is_lost_hedge()) return &settled.attempts[i];
   }
   return nullptr;
 }

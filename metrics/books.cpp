@@ -70,7 +70,7 @@ GpuPool::Run run_of(const LedgerSlot& slot) noexcept {
 
 // While it is written, a crash would find what the run began with: a share that is a little off, which recovery makes
 // good on the line of rounding.
-void keep_run(LedgerSlot& slot, const GpuPool::Run& run) noexcept {
+void keep_run(LedgerSlot& slot, const AttemptRow& attempt, RequestId id, const GpuPool::Run& run) noexcept {
   slot.decode.prefill_us = run.prefill_us;
   ReweighedRun& now = slot.reweighed;
   now.check = 0;
@@ -78,7 +78,14 @@ void keep_run(LedgerSlot& slot, const GpuPool::Run& run) noexcept {
   put(run.began_at, now.pool_high, now.pool_low);
   now.gpu_began_at = run.gpu_began_at;
   now.weight = run.weight;
-  now.check = check_of(now, slot.request.row.id, slot.request.current().number);
+  now.check = check_of(now, id, attempt.number);
+}
+
+/// nullptr: there is none with this number, or it has ended. 0: the last begun.
+AttemptRow* running_attempt(OpenRequest& request, std::uint8_t number) noexcept {
+  if (request.row.attempts == 0 || number > request.row.attempts) return nullptr;
+  AttemptRow& attempt = number == 0 ? request.current() : request.attempts[number - 1U];
+  return attempt.ended ? nullptr : &attempt;
 }
 
 }  // namespace
@@ -119,6 +126,7 @@ OpenRequest* ReactorBooks::open(const RequestOpened& opened) noexcept {
   row.purpose = opened.purpose;
   slot->request.row = row;
   slot->running.pool_method = PoolMethod::none;
+  slot->beside = nullptr;
   slot->state.store(SlotState::open, std::memory_order_release);
   return &slot->request;
 }
@@ -144,34 +152,63 @@ void ReactorBooks::will_mask(OpenRequest& request) noexcept {
 // The attempt counts from the last store on; before that the row ends with the one before it.
 void ReactorBooks::begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
                                  std::string_view service_tier) noexcept {
-  RequestRow& row = request.row;
-  if (row.attempts > 0 && !request.current().ended) {
-    end_attempt(request, cut_short(), now);
-  }
-  assert(row.attempts < attempts_per_request_max);
-  if (row.attempts >= attempts_per_request_max) return;
+  end_open_attempts(request, now);
+  assert(request.row.attempts < attempts_per_request_max);
+  if (request.row.attempts >= attempts_per_request_max) return;
+  add_attempt(request, LedgerSlot::of(request), target, backend, now, service_tier);
+}
+
+bool ReactorBooks::begin_hedge(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                               std::string_view service_tier) noexcept {
   LedgerSlot& slot = LedgerSlot::of(request);
+  const RequestRow& row = request.row;
+  if (row.attempts >= attempts_per_request_max || running_attempt(request, 0) == nullptr || slot.beside != nullptr) return false;
+  LedgerSlot* const beside = slots_.take();
+  if (beside == nullptr) return false;
+  beside->request.row.id = row.id;
+  beside->running.check = 0;
+  beside->progress.check = 0;
+  beside->state.store(SlotState::beside, std::memory_order_release);
+  slot.beside_number = static_cast<std::uint8_t>(row.attempts + 1);
+  slot.beside = beside;
+  add_attempt(request, *beside, target, backend, now, service_tier);
+  return true;
+}
+
+// Of two at once the other is the one before: none begins while two are open.
+void ReactorBooks::end_open_attempts(OpenRequest& request, MonoTime now) noexcept {
+  const std::uint8_t last = request.row.attempts;
+  for (std::uint8_t number = last > 1 ? static_cast<std::uint8_t>(last - 1) : std::uint8_t{1}; number <= last; ++number) {
+    if (request.attempts[number - 1U].ended) continue;
+    AttemptEnd end = cut_short();
+    end.number = number;
+    end_attempt(request, end, now);
+  }
+}
+
+void ReactorBooks::add_attempt(OpenRequest& request, LedgerSlot& slot, const Target& target, const Backend& backend, MonoTime now,
+                               std::string_view service_tier) noexcept {
+  RequestRow& row = request.row;
   AttemptRow attempt;
   attempt.target = target.id;
   attempt.number = static_cast<std::uint8_t>(row.attempts + 1);
   attempt.started_us = wall_us(now);
   request.attempts[row.attempts] = attempt;
-  slot.attempt_checks[row.attempts] = 0;
+  LedgerSlot::of(request).attempt_checks[row.attempts] = 0;
 
   RunningAttempt& running = slot.running;
   running = RunningAttempt{};
   if (target.prices) set_rates(prices_at(*target.prices, attempt.started_us), service_tier, running);
   slot.reweighed.check = 0;
   slot.decode = DecodeSeen{};
-  if (backend.pool) join_pool(slot, target, *backend.pool, now);
+  if (backend.pool) join_pool(row, slot, target, *backend.pool, now);
   running.check = check_of(running, row.id, attempt.number);
   slot.progress.check = 0;
   then();
   ++row.attempts;
 }
 
-void ReactorBooks::join_pool(LedgerSlot& slot, const Target& target, const Pool& pool, MonoTime now) noexcept {
-  const RequestRow& row = slot.request.row;
+void ReactorBooks::join_pool(const RequestRow& row, LedgerSlot& slot, const Target& target, const Pool& pool, MonoTime now) noexcept {
   const Learned known = learned(target.id);
   ExpectedWork work;
   work.prompt_tokens = static_cast<std::int64_t>(row.input_bytes / std::max(known.input_bytes_per_token, 0.1));
@@ -191,33 +228,33 @@ void ReactorBooks::join_pool(LedgerSlot& slot, const Target& target, const Pool&
 }
 
 // Twice, one after the other: one of the two is whole whenever the process ends.
-void ReactorBooks::note_usage(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
-  LedgerSlot& slot = LedgerSlot::of(request);
-  AttemptRow& attempt = request.current();
+void ReactorBooks::note_usage(AttemptRow& attempt, LedgerSlot& slot, RequestId id, const Usage& usage, UsageSource source) noexcept {
   slot.progress.check = 0;
   then();
   slot.progress.usage = usage;
   slot.progress.source = source;
-  slot.progress.check = check_of(slot.progress, request.row.id, attempt.number);
+  slot.progress.check = check_of(slot.progress, id, attempt.number);
   then();
   attempt.usage = usage;
   attempt.usage_source = source;
 }
 
-void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept {
-  if (request.row.attempts == 0 || request.current().ended || !plausible(usage)) return;
-  note_usage(request, usage, source);
-  LedgerSlot& slot = LedgerSlot::of(request);
-  if (slot.running.pool_method != PoolMethod::none) progress_in_pool(slot, usage.output.count(), clock_());
+void ReactorBooks::progress(OpenRequest& request, const Usage& usage, UsageSource source, std::uint8_t number) noexcept {
+  AttemptRow* const attempt = running_attempt(request, number);
+  if (attempt == nullptr || !plausible(usage)) return;
+  LedgerSlot& slot = LedgerSlot::of(request).of_attempt(attempt->number);
+  note_usage(*attempt, slot, request.row.id, usage, source);
+  if (slot.running.pool_method != PoolMethod::none) progress_in_pool(slot, *attempt, request.row.id, usage.output.count(), clock_());
 }
 
-void ReactorBooks::first_token(OpenRequest& request, MonoTime now) noexcept {
-  if (request.row.attempts == 0 || request.current().ended) return;
-  LedgerSlot& slot = LedgerSlot::of(request);
-  if (slot.running.pool_method == PoolMethod::tokens && slot.decode.prefill_us != 0) progress_in_pool(slot, 1, now);
+void ReactorBooks::first_token(OpenRequest& request, MonoTime now, std::uint8_t number) noexcept {
+  const AttemptRow* const attempt = running_attempt(request, number);
+  if (attempt == nullptr) return;
+  LedgerSlot& slot = LedgerSlot::of(request).of_attempt(attempt->number);
+  if (slot.running.pool_method == PoolMethod::tokens && slot.decode.prefill_us != 0) progress_in_pool(slot, *attempt, request.row.id, 1, now);
 }
 
-void ReactorBooks::progress_in_pool(LedgerSlot& slot, std::int64_t output_tokens, MonoTime now) noexcept {
+void ReactorBooks::progress_in_pool(LedgerSlot& slot, const AttemptRow& attempt, RequestId id, std::int64_t output_tokens, MonoTime now) noexcept {
   GpuPool& pool = *pools_known_.find(slot.running.pool)->second;
   DecodeSeen& seen = slot.decode;
   GpuPool::Run run = run_of(slot);
@@ -232,7 +269,7 @@ void ReactorBooks::progress_in_pool(LedgerSlot& slot, std::int64_t output_tokens
     seen.at_ns = now_ns;
     seen.tokens = static_cast<std::uint32_t>(std::min<std::int64_t>(output_tokens, UINT32_MAX));
   }
-  if (reweighed) keep_run(slot, run);
+  if (reweighed) keep_run(slot, attempt, id, run);
   note_seen(slot, slot.running.pool, pool.touch(now));
 }
 
@@ -255,11 +292,13 @@ std::optional<Usd> ReactorBooks::leave_pool(LedgerSlot& slot, const AttemptEnd& 
 const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept {
   static const Charge nothing;
   if (request.row.attempts == 0) return nothing;
-  AttemptRow& attempt = request.current();
+  assert(end.number <= request.row.attempts);
+  AttemptRow& attempt = end.number == 0 ? request.current() : request.attempts[end.number - 1U];
   if (attempt.ended) return attempt.charge;
-  LedgerSlot& slot = LedgerSlot::of(request);
+  LedgerSlot& own = LedgerSlot::of(request);
+  LedgerSlot& slot = own.of_attempt(attempt.number);
   if (end.usage_source != UsageSource::none && plausible(end.usage)) {
-    note_usage(request, end.usage, end.usage_source);  // so that a crash between here and the end still knows it
+    note_usage(attempt, slot, request.row.id, end.usage, end.usage_source);  // so that a crash between here and the end still knows it
   }
   const std::optional<Usd> gpu = leave_pool(slot, end, now);
   attempt.result = end.result;
@@ -278,7 +317,11 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
   if (end.result.is_ok() && request.row.purpose == Purpose::client) learn_times(request.row, attempt, now);
   then();
   attempt.ended = true;
-  slot.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);
+  own.attempt_checks[attempt.number - 1U] = check_of(attempt, request.row.id);
+  if (&slot != &own) {
+    own.beside = nullptr;
+    slots_.put_back(slot);
+  }
   return attempt.charge;
 }
 
@@ -295,11 +338,15 @@ void ReactorBooks::learn_times(const RequestRow& row, const AttemptRow& attempt,
 void ReactorBooks::settle(OpenRequest& request, const RequestClosing& closing) noexcept {
   RequestRow& row = request.row;
   if (row.attempts > 0) {
-    if (!request.current().ended) {
-      end_attempt(request, cut_short(), clock_());
-    }
+    const bool last_two_ended = request.current().ended && (row.attempts == 1 || request.attempts[row.attempts - 2U].ended);
+    if (!last_two_ended) end_open_attempts(request, clock_());
     row.target = closing.answered_by != NameId::none ? closing.answered_by : request.current().target;
   }
+  row.cached_from = closing.cached.from;
+  row.cached_origin = closing.cached.origin;
+  row.cached_masked = closing.cached.masked;
+  row.saved_known = closing.cached.saved.has_value();
+  row.saved = closing.cached.saved.value_or(Usd{});
   row.result = closing.result;
   row.http_status = static_cast<std::int16_t>(closing.http_status);
   row.ended_us = row.arrived_us + micros(closing.duration);

@@ -22,8 +22,10 @@ class ReactorBooks final : public Books {
   void will_mask(OpenRequest& request) noexcept override;
   void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
                      std::string_view service_tier = {}) noexcept override;
-  void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept override;
-  void first_token(OpenRequest& request, MonoTime now) noexcept override;
+  bool begin_hedge(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                   std::string_view service_tier = {}) noexcept override;
+  void progress(OpenRequest& request, const Usage& usage, UsageSource source, std::uint8_t number = 0) noexcept override;
+  void first_token(OpenRequest& request, MonoTime now, std::uint8_t number = 0) noexcept override;
   const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept override;
   void settle(OpenRequest& request, const RequestClosing& closing) noexcept override;
   void refused(RowResult result) noexcept override { shard_.refused(result); }
@@ -38,12 +40,15 @@ class ReactorBooks final : public Books {
   [[nodiscard]] GpuPool& pool_of(const Pool& pool, MonoTime now);
   [[nodiscard]] std::int64_t wall_us(MonoTime now) noexcept;
   void learn_times(const RequestRow& row, const AttemptRow& attempt, MonoTime now) noexcept;
-  void join_pool(LedgerSlot& slot, const Target& target, const Pool& pool, MonoTime now) noexcept;
+  void add_attempt(OpenRequest& request, LedgerSlot& kept_in, const Target& target, const Backend& backend, MonoTime now,
+                   std::string_view service_tier) noexcept;
+  void end_open_attempts(OpenRequest& request, MonoTime now) noexcept;
+  void join_pool(const RequestRow& row, LedgerSlot& slot, const Target& target, const Pool& pool, MonoTime now) noexcept;
   /// Takes the attempt out of its pool: its share, nothing if it used nothing, nullopt if nobody knows.
   [[nodiscard]] std::optional<Usd> leave_pool(LedgerSlot& slot, const AttemptEnd& end, MonoTime now) noexcept;
-  void note_usage(OpenRequest& request, const Usage& usage, UsageSource source) noexcept;
+  void note_usage(AttemptRow& attempt, LedgerSlot& slot, RequestId id, const Usage& usage, UsageSource source) noexcept;
   /// What the running attempt's progress means for its weight in its pool.
-  void progress_in_pool(LedgerSlot& slot, std::int64_t output_tokens, MonoTime now) noexcept;
+  void progress_in_pool(LedgerSlot& slot, const AttemptRow& attempt, RequestId id, std::int64_t output_tokens, MonoTime now) noexcept;
 
   LedgerThread& ledger_;
   LedgerSlots& slots_;

@@ -112,6 +112,7 @@ Result<void> Budgets::adopt(const Config& config, const std::function<void()>& f
         account->counted_ids = under_way;
         fresh.push_back(account);
       }
+      share_or_not(*account, rule.shared);
       next.accounts.push_back(account);
     }
     tabulate(next, config);
@@ -142,7 +143,7 @@ Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fr
     }
   }
   for (const auto& [what, accounts] : alike) {
-    PastQuestion question{what.first, what.second, now.wall_us, {}};
+    PastQuestion question{what.first, what.second, now.wall_us, store_ != nullptr, {}};
     question.without = [this, &accounts = accounts] {
       const std::lock_guard lock(mutex_);
       std::vector<RequestId> ids;
@@ -192,8 +193,9 @@ std::vector<BudgetStatus> Budgets::status(const BudgetClock& now) {
     BudgetStatus status;
     status.rule = account->rule;
     status.window = account->windows.window();
-    status.spent = account->windows.spent(slot);
-    status.held = account->windows.held(slot);
+    status.spent = account->spent_by_all(slot);
+    status.held = account->held_by_all(slot);
+    status.shared = account->shared_status(slot);
     status.refused = account->refused;
     status.warned = account->warned;
     status.diverted = account->diverted;
@@ -244,6 +246,10 @@ Admission BudgetHold::admit(const Payer& payer, RequestId request, std::int64_t 
   });
   for (StepNeed& step : steps) step.dropped_by = NameId::none;
   heed_soft_ones(steps);
+  if (budgets_.store_ && lacks_lease(steps, admission)) {
+    entries_.clear();
+    return admission;
+  }
   if (!drop_what_does_not_fit(steps)) {
     explain_refusal(steps, admission);
     entries_.clear();
@@ -262,7 +268,8 @@ void BudgetHold::heed_soft_ones(std::span<StepNeed> steps) {
   for (Entry& entry : entries_) {
     Budgets::Account& account = *entry.account;
     if (account.is_hard()) continue;
-    if (account.used(entry.slot) + most_of(steps, account) <= UsdSum{account.rule.limit}) continue;
+    const UsdSum used = account.spent_by_all(entry.slot) + account.held_by_all(entry.slot);
+    if (used + most_of(steps, account) <= UsdSum{account.rule.limit}) continue;
     entry.warns = true;
     if (account.rule.when_over != WhenOver::cheaper) continue;
     std::optional<Usd> lowest;
@@ -322,22 +329,29 @@ void BudgetHold::explain_refusal(std::span<const StepNeed> steps, Admission& adm
     if (can_wait) admission.outcome = Admission::Outcome::wait;
   }
   if (obstacle == nullptr) return;
-  Budgets::Account& account = *obstacle->account;
-  const std::optional<Usd> need = account.need(*nearest);
+  admission.refusal = refusal_of(*obstacle, *nearest);
+  const bool waits = admission.outcome == Admission::Outcome::wait;
+  if (waits && obstacle->account->shared) obstacle->account->lacked(obstacle->slot, admission.refusal->needed);
+}
+
+BudgetRefusal BudgetHold::refusal_of(const Entry& entry, const StepNeed& step) const {
+  const Budgets::Account& account = *entry.account;
+  const std::optional<Usd> need = account.need(step);
   BudgetRefusal refusal;
   refusal.budget = account.rule.name;
-  refusal.target = nearest->target;
+  refusal.target = step.target;
   refusal.limit = account.rule.limit;
   refusal.needed = need.value_or(Usd{});
   refusal.needed_known = need.has_value();
-  refusal.spent = account.windows.spent(obstacle->slot);
-  refusal.held = account.windows.held(obstacle->slot);
+  refusal.spent = account.spent_by_all(entry.slot);
+  refusal.held = account.held_by_all(entry.slot);
   refusal.rolling = account.rule.period == BudgetPeriod::rolling;
   refusal.wait_max = account.rule.wait_max;
-  const UsdSum must_go = account.used(obstacle->slot) + refusal.needed - UsdSum{account.rule.limit};
+  const UsdSum must_go = refusal.spent + refusal.held + refusal.needed - UsdSum{account.rule.limit};
   const bool never = !need || *need > account.rule.limit;
   refusal.resets_us = never ? BudgetWindows::never : account.windows.frees(must_go);
-  admission.refusal = refusal;
+  if (account.shared) account.tell_of_store(entry.slot, arrived_us_, never, refusal);
+  return refusal;
 }
 
 /// The budget that has no room for a step, and whether waiting for the holds of others would help.
@@ -349,8 +363,7 @@ std::pair<const BudgetHold::Entry*, bool> BudgetHold::obstacle_of(const StepNeed
     const std::optional<Usd> need = account.need(step);
     if (!need) return {&entry, false};
     if (account.has_room(entry.slot, *need)) continue;
-    if (!account.rebuilding && account.windows.spent(entry.slot) + *need > UsdSum{account.rule.limit})
-      return {&entry, false};
+    if (account.is_spent_up(entry.slot, *need)) return {&entry, false};
     crowded = &entry;
   }
   return {crowded, crowded != nullptr};
@@ -371,6 +384,7 @@ void BudgetHold::take(std::span<const StepNeed> steps, Admission& admission) {
     Budgets::Account& account = *entry.account;
     entry.remaining = most_of(steps, account);
     account.windows.hold(entry.slot, entry.remaining);
+    if (account.shared) account.note_hold(entry.slot);
     if (account.rebuilding) account.counted_ids.push_back(id);
     if (entry.diverts) ++account.diverted;
     if (!entry.warns) continue;
@@ -385,12 +399,14 @@ void BudgetHold::take(std::span<const StepNeed> steps, Admission& admission) {
   }
 }
 
-std::optional<NameId> BudgetHold::cover(const StepNeed& step, const BudgetClock& now) {
+std::optional<NameId> BudgetHold::cover(const StepNeed& step, const BudgetClock& now, const StepNeed* beside) {
   const std::lock_guard lock(budgets_.mutex_);
   if (!held_) return std::nullopt;
   const auto lacks = [&](const Entry& entry) -> Usd {
-    const Usd need = entry.account->need(step).value_or(Usd{});
-    return entry.account->draws_on(step.target) && need > entry.remaining ? need - entry.remaining : Usd{};
+    if (!entry.account->draws_on(step.target)) return Usd{};
+    Usd need = entry.account->need(step).value_or(Usd{});
+    if (beside != nullptr && entry.account->draws_on(beside->target)) need += entry.account->need(*beside).value_or(Usd{});
+    return need > entry.remaining ? need - entry.remaining : Usd{};
   };
   for (const Entry& entry : entries_) {
     Budgets::Account& account = *entry.account;
@@ -405,6 +421,7 @@ std::optional<NameId> BudgetHold::cover(const StepNeed& step, const BudgetClock&
     const Usd more = lacks(entry);
     entry.account->windows.hold(entry.slot, more);
     entry.remaining += more;
+    if (entry.account->shared) entry.account->note_hold(entry.slot);
   }
   return std::nullopt;
 }

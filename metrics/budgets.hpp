@@ -11,6 +11,8 @@
 // Law: for every hard budget and every window, spent + held <= limit at every instant, as long as no attempt costs more
 // than was held for it (what is beyond is counted: overrun) and nobody lowers the limit.
 // A hold that nobody settles within `hold_expires` comes free by itself.
+// A budget that is shared with other gateways is used only up to what this one has leased of it (share_with(), and
+// metrics/shared/share.hpp for the law); metrics/budget_sharing.cpp is what the thread that talks to the store calls.
 // One lock around all budgets, held for a few comparisons: so a request holds of all its budgets or of none, on
 // whatever reactor. Amounts are exact integers.
 // Threads: any. Names of a request are matched by table; only adopt() and names it never saw compare text.
@@ -30,6 +32,7 @@
 #include "metrics/budget_window.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/payer.hpp"
+#include "metrics/shared/account_shares.hpp"
 
 namespace tollgate {
 
@@ -67,6 +70,12 @@ struct BudgetRefusal {
   std::int64_t resets_us = 0;  ///< when enough will have come free; BudgetWindows::never: not by time alone
   bool rolling = false;
   milliseconds wait_max{0};
+  // Of a shared budget:
+  bool for_lease = false;     ///< nothing says that it is used up; this gateway has only to lease more
+  bool unreachable = false;   ///< and cannot, for the store is away
+  bool shared = false;
+  milliseconds grant_wait{0};
+  MonoTime asked_at{};        ///< when the store was asked what it last said of the budget
 };
 
 struct Admission {
@@ -83,6 +92,15 @@ struct BudgetStatus {
   UsdSum spent, held;
   std::uint64_t refused = 0, warned = 0, diverted = 0, trimmed = 0, expired = 0, unpriced = 0;
   UsdSum overrun;
+  /// Of a shared budget; spent and held above are those of all gateways then.
+  struct Shared {
+    UsdSum own_spent, own_held;
+    UsdSum leased;           ///< this gateway may use so much more without asking
+    unsigned gateways = 1;   ///< that have used the window
+    bool known = false;      ///< the store has answered for it
+    bool granting = false;   ///< it is reachable, and not waiting for other gateways' reports
+  };
+  std::optional<Shared> shared{};
   [[nodiscard]] UsdSum left() const noexcept {
     const UsdSum used = spent + held;
     return used >= UsdSum{rule.limit} ? UsdSum{} : UsdSum{rule.limit} - used;
@@ -116,6 +134,19 @@ class Budgets {
   /// Holds that are not settled.
   [[nodiscard]] std::size_t holds() const;
 
+  // -- metrics/budget_sharing.cpp --
+  /// From the next adopt() on, budgets whose rule says so are shared. `wake`: a lease runs short; called with the lock held.
+  void share_with(const SharedConfig& config, std::function<void()> wake);
+  [[nodiscard]] bool shares() const noexcept { return store_ != nullptr; }
+  /// What is to be said to the store now; the answers to it go to take_answers(). One thread.
+  [[nodiscard]] std::vector<ShareReport> reports(const BudgetClock& now);
+  /// `asked_at`: when the reports were made. True: a request still lacks what it needs.
+  bool take_answers(const std::vector<ShareReply>& replies, MonoTime asked_at);
+  /// The store cannot be reached, or can again.
+  void set_store_lost(bool lost) noexcept;
+  /// Everything that is not used is given back with the next reports, and nothing is leased any more.
+  void stop_leasing() noexcept;
+
  private:
   friend class BudgetHold;
   using Mask = std::array<std::uint64_t, budgets_max / 64>;
@@ -134,8 +165,21 @@ class Budgets {
     /// What an attempt counts for here.
     [[nodiscard]] UsdSum counted(const AttemptCost& cost) const noexcept;
     [[nodiscard]] bool has_room(BudgetWindows::Slot slot, Usd for_amount) const noexcept {
+      if (shared) return has_leased(slot, for_amount);
       return !rebuilding && used(slot) + for_amount <= UsdSum{rule.limit};
     }
+    // Of a shared one: metrics/budget_sharing.cpp
+    [[nodiscard]] bool has_leased(BudgetWindows::Slot slot, Usd for_amount) const noexcept;
+    /// It has no room, and nothing says that a lease would not give it.
+    [[nodiscard]] bool may_lease(BudgetWindows::Slot slot, Usd for_amount) const noexcept;
+    /// Too much is spent, by whomever: waiting will not help.
+    [[nodiscard]] bool is_spent_up(BudgetWindows::Slot slot, Usd for_amount) const noexcept;
+    [[nodiscard]] UsdSum spent_by_all(BudgetWindows::Slot slot) const noexcept;
+    [[nodiscard]] UsdSum held_by_all(BudgetWindows::Slot slot) const noexcept;
+    [[nodiscard]] std::optional<BudgetStatus::Shared> shared_status(BudgetWindows::Slot slot) const;
+    void tell_of_store(BudgetWindows::Slot slot, std::int64_t arrived_us, bool never, BudgetRefusal& refusal) const;
+    void lacked(BudgetWindows::Slot slot, Usd amount);
+    void note_hold(BudgetWindows::Slot slot);
 
     Budget rule;
     BudgetWindows windows;
@@ -145,6 +189,8 @@ class Budgets {
     std::uint64_t refused = 0, warned = 0, diverted = 0, trimmed = 0, expired = 0, unpriced = 0;
     UsdSum overrun;
     std::optional<BudgetWindows::Slot> warned_in;  ///< the window in which somebody was told
+    std::uint64_t round = 0;                ///< of the last reports that it was in force for
+    std::unique_ptr<AccountShares> shared;  ///< absent: it is this gateway's own
   };
   using MaskOf = boost::unordered_flat_map<NameId, Mask>;
   /// The budgets in force and which of them a name draws on.
@@ -161,6 +207,8 @@ class Budgets {
   [[nodiscard]] Account* kept_for(const Budget& rule) const noexcept;
   [[nodiscard]] Result<void> rebuild(const Config& config, std::span<Account* const> fresh, const BudgetClock& now);
   void expire(MonoTime now) noexcept;
+  void share_or_not(Account& account, bool shared) const;
+  void report_on(Account& account, bool in_force, const BudgetClock& now, std::vector<ShareReport>& out);
 
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;  // guards all below
@@ -168,6 +216,9 @@ class Budgets {
   InForce in_force_;
   std::uint64_t generation_ = 0;  // rises when budgets come into force
   boost::intrusive::list<OpenHold, boost::intrusive::constant_time_size<true>> open_;  // the oldest first
+  std::unique_ptr<StoreState> store_;  // absent: nothing is shared
+  std::uint64_t round_ = 0;  // of reports
+  std::vector<std::pair<Account*, BudgetWindows::Slot>> reported_;  // by the reports that are under way
 };
 
 class BudgetHold : private OpenHold {
@@ -182,8 +233,8 @@ class BudgetHold : private OpenHold {
   [[nodiscard]] Admission admit(const Payer& payer, RequestId request, std::int64_t arrived_us,
                                 std::span<StepNeed> steps, const BudgetClock& now);
   /// Makes sure that so much is held for an attempt at this target, beyond what the request has spent; the budget that
-  /// has not enough left, if one has not.
-  [[nodiscard]] std::optional<NameId> cover(const StepNeed& step, const BudgetClock& now);
+  /// has not enough left, if one has not. `beside`: what an attempt already under way needs as well.
+  [[nodiscard]] std::optional<NameId> cover(const StepNeed& step, const BudgetClock& now, const StepNeed* beside = nullptr);
   /// An attempt's cost becomes spent.
   void charge(const AttemptCost& cost);
   /// Gives back the rest as soon as no other attempt will come, so that nobody waits for the end of the request.
@@ -192,6 +243,8 @@ class BudgetHold : private OpenHold {
   /// and doubles nothing. May be called again.
   void settle() noexcept;
   [[nodiscard]] bool is_held() const noexcept { return held_; }
+  /// A lease must be waited for before an attempt at this target can be covered.
+  [[nodiscard]] bool must_lease(const StepNeed& step, const BudgetClock& now);
 
  private:
   friend class Budgets;
@@ -203,6 +256,8 @@ class BudgetHold : private OpenHold {
   };
   void heed_soft_ones(std::span<StepNeed> steps);
   [[nodiscard]] bool drop_what_does_not_fit(std::span<StepNeed> steps);
+  [[nodiscard]] bool lacks_lease(std::span<const StepNeed> steps, Admission& admission);
+  [[nodiscard]] BudgetRefusal refusal_of(const Entry& entry, const StepNeed& step) const;
   void explain_refusal(std::span<const StepNeed> steps, Admission& admission) const;
   [[nodiscard]] std::pair<const Entry*, bool> obstacle_of(const StepNeed& step) const;
   [[nodiscard]] static Usd most_of(std::span<const StepNeed> steps, const Budgets::Account& account);

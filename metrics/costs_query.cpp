@@ -101,29 +101,6 @@ std::optional<Dimension> dimension_named(std::string_view name) noexcept {
 std::string high_half(const std::string& expression) { return "((" + expression + ")>>32)"; }
 std::string low_half(const std::string& expression) { return "((" + expression + ")&4294967295)"; }
 
-UsdSum CostsRow::known_usd() const noexcept {
-  UsdSum sum;
-  for (const UsdSum kind : spend) sum += kind;
-  return sum;
-}
-
-void CostsRow::add(const CostsRow& other) {
-  requests += other.requests;
-  attempts += other.attempts;
-  billed += other.billed;
-  inexact += other.inexact;
-  unpriced += other.unpriced;
-  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] += other.tokens[i];
-  for (std::size_t i = 0; i < spend.size(); ++i) spend[i] += other.spend[i];
-  for (const auto& [name, theirs] : other.baselines) {
-    BaselineSums& ours = baselines[name];
-    ours.compared += theirs.compared;
-    ours.unknown += theirs.unknown;
-    ours.baseline += theirs.baseline;
-    ours.actual += theirs.actual;
-  }
-}
-
 void LedgerReader::Closer::operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
 LedgerReader::~LedgerReader() = default;
 
@@ -293,6 +270,7 @@ Result<void> LedgerReader::learn_columns() {
     TOLLGATE_TRY(const bool more, tables.next());
     if (!more) break;
     has_daily_ = has_daily_ || tables.text(0) == "daily";
+    has_cached_ = has_cached_ || tables.text(0) == "cached";
     has_baselines_ = has_baselines_ || tables.text(0) == "baseline";
   }
   return success();
@@ -349,6 +327,27 @@ Result<void> LedgerReader::gather_attempts(Gathering& into) {
   }
 }
 
+// What was saved is saved where it was not spent: by target, at the one whose answer it was.
+Result<void> LedgerReader::gather_cached(Gathering& into) {
+  if (!has_cached_) return success();
+  std::string sql = "SELECT " + into.key_columns("c");
+  for (const auto& [measure, counted] : counted_cached) sql.append("sum(").append(counted).append("),");
+  sql += "sum(" + high_half("coalesce(c.saved_pusd,0)") + "),sum(" + low_half("coalesce(c.saved_pusd,0)") + ")";
+  sql += std::string(" FROM request r JOIN cached c ON c.request=r.id WHERE ") + in_period + into.group_by();
+  Statement statement(*this, sql);
+  into.bind_period(statement);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, statement.next());
+    if (!more) return success();
+    const int at = into.first_value();
+    if (statement.number(at) == 0) continue;
+    CostsRow& row = into.row_of(statement);
+    row.cached += statement.number(at);
+    row.cached_unknown += statement.number(at + 1);
+    row.saved += from_halves(statement.number(at + 2), statement.number(at + 3));
+  }
+}
+
 // A request is compared where its own cost and its baseline are both known.
 Result<void> LedgerReader::gather_baselines(Gathering& into) {
   if (!has_baselines_) return success();
@@ -381,36 +380,6 @@ Result<void> LedgerReader::gather_baselines(Gathering& into) {
   }
 }
 
-namespace {
-
-/// Adds one measure of the daily sums to a row.
-void add_measure(CostsRow& row, const std::vector<std::string>& token_classes, const std::vector<std::string>& kinds,
-                 const std::string& measure, UsdSum sum) {
-  const auto count = static_cast<std::int64_t>(sum.picodollars());
-  if (measure == daily_requests) row.requests += count;
-  if (measure == daily_attempts) row.attempts += count;
-  if (measure == daily_unpriced) row.unpriced += count;
-  if (measure == daily_billed) row.billed += count;
-  if (measure == daily_inexact) row.inexact += count;
-  for (std::size_t i = 0; i < token_classes.size(); ++i) {
-    if (measure == token_classes[i]) row.tokens[i] += count;
-  }
-  for (std::size_t i = 0; i < kinds.size(); ++i) {
-    if (measure == kinds[i] + std::string(money_ending)) row.spend[i] += sum;
-  }
-  constexpr std::string_view begin = daily_baseline_prefix;
-  const std::size_t end = measure.rfind(':');
-  if (!measure.starts_with(begin) || end < begin.size()) return;
-  BaselineSums& baseline = row.baselines[measure.substr(begin.size(), end - begin.size())];
-  const std::string_view what = std::string_view(measure).substr(end + 1);
-  if (what == "compared") baseline.compared += count;
-  if (what == "unknown") baseline.unknown += count;
-  if (what == "pusd") baseline.baseline += sum;
-  if (what == "actual_pusd") baseline.actual += sum;
-}
-
-}  // namespace
-
 Result<void> LedgerReader::gather_daily(Gathering& into) {
   if (!has_daily_) return success();
   const std::int64_t first = into.question.since_us / day_us;
@@ -432,8 +401,8 @@ Result<void> LedgerReader::gather_daily(Gathering& into) {
     if (day * day_us < into.question.since_us || (day + 1) * day_us > into.question.until_us) {
       into.cut_days.insert(day);
     }
-    add_measure(into.row_of(statement), token_classes_, kinds_, measure->second,
-                from_halves(statement.number(at + 2), statement.number(at + 3)));
+    into.row_of(statement).add_daily(measure->second, from_halves(statement.number(at + 2), statement.number(at + 3)),
+                                     token_classes_, kinds_);
   }
 }
 
@@ -469,6 +438,7 @@ Result<CostsReport> LedgerReader::costs(const CostsQuestion& question) {
     TOLLGATE_TRY(gather_requests(gathering));
     TOLLGATE_TRY(gather_attempts(gathering));
     TOLLGATE_TRY(gather_baselines(gathering));
+    TOLLGATE_TRY(gather_cached(gathering));
     return gather_daily(gathering);
   };
   const Result<void> gathered = gather();

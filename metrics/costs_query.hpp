@@ -58,8 +58,15 @@ struct CostsRow {
   std::vector<UsdSum> spend;         ///< one per CostsReport::kinds
   std::map<std::string, BaselineSums> baselines;
 
+  std::int64_t cached = 0;           ///< requests that the response cache answered; by target, whose answers they were
+  std::int64_t cached_unknown = 0;   ///< of those, without a known amount that was saved
+  UsdSum saved;                      ///< what the attempts were charged that the others got the answers of
+
   [[nodiscard]] UsdSum known_usd() const noexcept;
   void add(const CostsRow& other);
+  /// One measure of the table of daily sums; classes and kinds as in the report.
+  void add_daily(const std::string& measure, UsdSum sum, const std::vector<std::string>& token_classes,
+                 const std::vector<std::string>& kinds);
 };
 
 struct CostsReport {
@@ -93,6 +100,7 @@ class LedgerReader {
   [[nodiscard]] Result<void> gather_requests(Gathering& into);
   [[nodiscard]] Result<void> gather_attempts(Gathering& into);
   [[nodiscard]] Result<void> gather_baselines(Gathering& into);
+  [[nodiscard]] Result<void> gather_cached(Gathering& into);
   [[nodiscard]] Result<void> gather_daily(Gathering& into);
   [[nodiscard]] std::string label(Dimension dimension, std::int64_t value) const;
 
@@ -101,7 +109,7 @@ class LedgerReader {
     void operator()(sqlite3* connection) const noexcept;
   };
   std::unique_ptr<sqlite3, Closer> connection_;
-  bool has_daily_ = false, has_baselines_ = false;
+  bool has_daily_ = false, has_baselines_ = false, has_cached_ = false;
   std::vector<std::string> kinds_, token_classes_;
   std::map<std::int64_t, std::string> names_;
 };

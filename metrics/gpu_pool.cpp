@@ -297,6 +297,7 @@ PoolStatus GpuPool::status(MonoTime now) noexcept {
   status.down_gpu_time = lines.down_gpu_time;
   status.in_flight = in_flight_;
   status.workers_up = static_cast<std::int64_t>(workers_.up());
+  status.workers_booting = static_cast<std::int64_t>(workers_.booting(at_ns_));
   status.busy_ratio = window_.ratio(at_ns_);
   return status;
 }

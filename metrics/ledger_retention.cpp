@@ -22,6 +22,8 @@ constexpr const char* of_attempts =
     "temp.folding f CROSS JOIN request r ON r.id=f.id CROSS JOIN attempt a ON a.request=f.id";
 constexpr const char* of_baselines =
     "temp.folding f CROSS JOIN request r ON r.id=f.id CROSS JOIN baseline b ON b.request=f.id";
+constexpr const char* of_cached =
+    "temp.folding f CROSS JOIN request r ON r.id=f.id CROSS JOIN cached c ON c.request=f.id";
 
 }  // namespace
 
@@ -62,6 +64,14 @@ Result<void> SqliteLedger::fold_attempts() {
     TOLLGATE_TRY(fold_measure(column, of_attempts, "a.target", high_half("a." + column), low_half("a." + column)));
   }
   return success();
+}
+
+Result<void> SqliteLedger::fold_cached() {
+  for (const auto& [measure, counted] : counted_cached) {
+    TOLLGATE_TRY(fold_measure(std::string(measure), of_cached, "c.target", "0", "(" + std::string(counted) + ")"));
+  }
+  const std::string saved = "coalesce(c.saved_pusd,0)";
+  return fold_measure(std::string(daily_saved), of_cached, "c.target", high_half(saved), low_half(saved));
 }
 
 Result<void> SqliteLedger::fold_baselines() {
@@ -114,8 +124,10 @@ Result<std::size_t> SqliteLedger::fold(std::int64_t cutoff_us, std::size_t reque
     TOLLGATE_TRY(fold_measure(std::string(daily_requests), of_requests, "r.target", "0", "(((r.flags>>2)&3)=0)"));  // clients'
     TOLLGATE_TRY(fold_attempts());
     TOLLGATE_TRY(fold_baselines());
+    TOLLGATE_TRY(fold_cached());
     TOLLGATE_TRY(
-        run("DELETE FROM decision WHERE request IN (SELECT id FROM temp.folding);"
+        run("DELETE FROM cached WHERE request IN (SELECT id FROM temp.folding);"
+            "DELETE FROM decision WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM features WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM outcome WHERE request IN (SELECT id FROM temp.folding);"
             "DELETE FROM coverage WHERE request IN (SELECT id FROM temp.folding);"

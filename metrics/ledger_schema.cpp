@@ -133,7 +133,7 @@ CREATE TABLE pool_clock (
 )sql";
 
 constexpr const char* schema_6 = R"sql(
--- Bits 2 and 3 of request.flags may now say that it was made by the gateway itself: 1 shadow 2 judge.
+-- Bits 2 and 3 of request.flags may now say that it was made by the gateway itself: 1 shadow 2 judge 3 warm-up.
 -- What routing saw of a request, never its text.
 CREATE TABLE features (
   request INTEGER PRIMARY KEY,
@@ -162,6 +162,19 @@ CREATE TABLE decision (
   request INTEGER PRIMARY KEY,
   asked INTEGER NOT NULL,           -- a name: the questions that the facts answer, and the targets they speak of, as JSON
   facts BLOB NOT NULL               -- metrics/decision_facts.hpp
+) STRICT;
+)sql";
+
+constexpr const char* schema_8 = "";   // reserved for hedged attempts
+
+constexpr const char* schema_9 = R"sql(
+-- Requests that the response cache answered: they have no attempt, and cost nothing.
+CREATE TABLE cached (
+  request INTEGER PRIMARY KEY,
+  target INTEGER NOT NULL,          -- a name: whose answer it was
+  origin INTEGER NOT NULL,          -- the request it was made for; may be folded by now
+  saved_pusd INTEGER,               -- what the attempt was charged that made it; NULL: not known
+  masked INTEGER NOT NULL           -- 1: the target was sent masked text
 ) STRICT;
 )sql";
 
@@ -214,7 +227,7 @@ std::string requests_view() {
          "CASE r.tier WHEN 0 THEN 'SIMPLE' WHEN 1 THEN 'MEDIUM' WHEN 2 THEN 'COMPLEX' ELSE 'REASONING' END AS tier, "
          "CASE r.surface WHEN 0 THEN 'chat' WHEN 1 THEN 'completions' ELSE 'embeddings' END AS surface, "
          "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, "
-         "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' ELSE 'client' END AS purpose, " +
+         "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' WHEN 3 THEN 'warm-up' ELSE 'client' END AS purpose, " +
          name("r.result") + " AS result, r.http_status, r.attempts, r.input_bytes, " +
          of_attempts("coalesce(sum(a.input+a.cached_input+a.cache_write+a.cache_write_1h+a.input_audio+a.cached_input_audio+"
                      "a.input_image+a.cached_input_image),0)") + " AS input_tokens, " +
@@ -222,7 +235,9 @@ std::string requests_view() {
          // A sum that lacks an unknown part is not the cost of the request: NULL, with what is known beside it.
          "CASE WHEN EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1) THEN NULL ELSE " +
          usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " END AS usd, " +
-         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, r.id FROM request r;";
+         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, "
+         "(SELECT n.text FROM cached c JOIN name n ON n.id=c.target WHERE c.request=r.id) AS cached_from, " +
+         "(SELECT iif(c.saved_pusd IS NULL,NULL," + usd("c.saved_pusd") + ") FROM cached c WHERE c.request=r.id) AS usd_saved, r.id FROM request r;";
 }
 
 std::string attempts_view() {
@@ -293,7 +308,7 @@ std::string facts_view() {
 }  // namespace
 
 const char* migration_from(int version) noexcept {
-  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6, schema_7};
+  static constexpr const char* scripts[] = {schema_1, schema_2, schema_3, schema_4, schema_5, schema_6, schema_7, schema_8, schema_9};
   static_assert(std::size(scripts) == ledger_schema_version);
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }

@@ -12,19 +12,24 @@
 
 namespace tollgate {
 
-inline constexpr int ledger_schema_version = 7;           ///< PRAGMA user_version
+inline constexpr int ledger_schema_version = 9;           ///< PRAGMA user_version
 inline constexpr int ledger_application_id = 0x546F6C6C;  ///< PRAGMA application_id: "Toll"
 
 // Names of measures in the table `daily`, beside the names of the columns of `attempt` that are summed there. For a
 // baseline NAME: "baseline:NAME:compared", ":unknown", ":pusd", ":actual_pusd".
 inline constexpr std::string_view daily_requests = "requests", daily_attempts = "attempts", daily_unpriced = "unpriced",
                                   daily_billed = "billed", daily_inexact = "inexact",
-                                  daily_baseline_prefix = "baseline:";
+                                  daily_baseline_prefix = "baseline:", daily_cached = "cached", daily_cached_unknown = "cached_unknown",
+                                  daily_saved = "cached_saved_pusd";
 /// Attempts that are counted apart, each with its condition on a row `a` of the table `attempt`.
 inline constexpr std::pair<std::string_view, std::string_view> counted_attempts[] = {
     {daily_unpriced, "a.pricing=1"},
     {daily_billed, "a.pricing<>2"},
     {daily_inexact, "a.pricing<>2 AND a.usage_source<>3"}};
+
+/// Requests that the response cache answered, each with its condition on a row `c` of the table `cached`.
+inline constexpr std::pair<std::string_view, std::string_view> counted_cached[] = {
+    {daily_cached, "1"}, {daily_cached_unknown, "c.saved_pusd IS NULL"}};
 
 /// Of a request `r` and its row `b` of the table `baseline`: what it cost and what it would have cost are both known.
 inline constexpr std::string_view baseline_comparable =

@@ -15,7 +15,7 @@ namespace {
 
 __extension__ typedef unsigned __int128 UInt128;  // NOLINT(modernize-use-using): -Wpedantic knows no other way
 
-constexpr std::uint64_t layout_version = 6;
+constexpr std::uint64_t layout_version = 8;
 
 /// 64 bits over bytes, 16 at a time, by 64 x 64 -> 128 bit products folded together.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
@@ -146,6 +146,11 @@ LedgerSlot* LedgerSlots::take() noexcept {
     return slot;
   }
   return never_used_ < count_ ? &slots_[never_used_++] : nullptr;
+}
+
+void LedgerSlots::put_back(LedgerSlot& slot) noexcept {
+  slot.state.store(SlotState::free, std::memory_order_release);
+  free_.push_back(number_of(slot));  // as large as the file from the start: never grows
 }
 
 void LedgerSlots::settle(LedgerSlot& slot) noexcept {

@@ -8,7 +8,9 @@
 //    …write, in an order that makes sense at every point…
 //    slots.settle(*slot);                  // checks, marks, hands it to the ledger thread
 //
-// A slot goes free → open → settled → free. The reactor takes and settles; the ledger thread frees what it has
+// A slot goes free → open → settled → free. While two attempts of a request are under way (a hedge) the second has a slot of
+// its own, free → beside → free, of which only `request.row.id`, `running` and what belongs to it count.
+// The reactor takes and settles; the ledger thread frees what it has
 // committed. Between them two single-producer rings of slot numbers, each large enough for all slots: no call waits or
 // fails. Free slots are handed out last in, first out, so that only as many pages are touched as were ever in use at
 // once. Disk space for the whole file is reserved at start: a full disk then fails the start, not a store to memory.
@@ -29,7 +31,8 @@
 
 namespace tollgate {
 
-enum class SlotState : std::uint32_t { free, open, settled };
+/// beside: of a second attempt of a request that has a slot of its own; holds what is under way of it, no rows.
+enum class SlotState : std::uint32_t { free, open, settled, beside };
 
 /// V of a pool as two plain words, with the check that makes it believable after a crash.
 struct PoolValueSeen {
@@ -81,7 +84,13 @@ struct alignas(2048) LedgerSlot {
   std::array<std::uint32_t, attempts_per_request_max> attempt_checks;  ///< of attempts that have ended
   std::uint64_t check;                                                 ///< of a settled request
   std::atomic<SlotState> state;
+  LedgerSlot* beside;           ///< where the second of two attempts at once is kept; of no use after a crash
+  std::uint8_t beside_number;   ///< that attempt's
 
+  /// Where the attempt under way with this number is kept: here, or beside.
+  [[nodiscard]] LedgerSlot& of_attempt(std::uint8_t number) noexcept {
+    return beside != nullptr && beside_number == number ? *beside : *this;
+  }
   /// The slot a request lives in: it is the slot's first member.
   [[nodiscard]] static LedgerSlot& of(OpenRequest& request) noexcept { return reinterpret_cast<LedgerSlot&>(request); }
 };
@@ -126,6 +135,8 @@ class LedgerSlots {
   LedgerSlots& operator=(const LedgerSlots&) = delete;
 
   [[nodiscard]] LedgerSlot* take() noexcept;
+  /// A slot that nothing was settled in: free at once. The reactor's thread.
+  void put_back(LedgerSlot& slot) noexcept;
   /// The last store of a request: from here on the slot belongs to the ledger thread.
   void settle(LedgerSlot& slot) noexcept;
   /// Settled and not yet taken up by the ledger thread. Either thread; sequentially consistent, see

@@ -166,6 +166,7 @@ Result<void> SqliteLedger::prepare() {
       {&insert_run_name_, "INSERT OR REPLACE INTO run_name VALUES(?,?)"},
       {&insert_baseline_, "INSERT OR IGNORE INTO baseline VALUES(?,?,?)"},
       {&insert_coverage_, "INSERT OR IGNORE INTO coverage VALUES(?,?,?,?)"},
+      {&insert_cached_, "INSERT OR IGNORE INTO cached VALUES(?,?,?,?,?)"},
       {&insert_decision_, "INSERT OR IGNORE INTO decision VALUES(?,?,?)"}};
   for (const auto& [statement, sql] : wanted) {
     if (sqlite3_prepare_v3(connection_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, nullptr) !=
@@ -304,6 +305,13 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
     bind(insert_coverage_.handle,
          {static_cast<std::int64_t>(row.id), rules, static_cast<std::int64_t>(row.covered), row.masked});
     TOLLGATE_TRY(step(insert_coverage_, "write"));
+  }
+  if (row.cached_from != NameId::none) {
+    TOLLGATE_TRY(const std::int64_t from, ledger_id(row.cached_from));
+    bind(insert_cached_.handle, {static_cast<std::int64_t>(row.id), from, static_cast<std::int64_t>(row.cached_origin),
+                                 row.saved.count(), row.cached_masked ? 1 : 0});
+    if (!row.saved_known) sqlite3_bind_null(insert_cached_.handle, 4);
+    TOLLGATE_TRY(step(insert_cached_, "write"));
   }
   TOLLGATE_TRY(insert_notes(settled));
   TOLLGATE_TRY(insert_decision(settled));

@@ -116,6 +116,7 @@ class SqliteLedger {
                                           const std::string& target, const std::string& high, const std::string& low);
   [[nodiscard]] Result<void> fold_attempts();
   [[nodiscard]] Result<void> fold_baselines();
+  [[nodiscard]] Result<void> fold_cached();
   [[nodiscard]] Result<std::vector<std::string>> texts(const char* sql);
   [[nodiscard]] Result<void> insert_decision(const OpenRequest& settled);
   [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
@@ -134,7 +135,7 @@ class SqliteLedger {
   };
   std::unique_ptr<sqlite3, Closer> connection_;
   Statement insert_request_, insert_attempt_, insert_rare_attempt_, insert_name_, find_name_, insert_run_name_, insert_baseline_,
-      insert_coverage_, insert_decision_;
+      insert_coverage_, insert_decision_, insert_cached_;
   Statement insert_features_, find_request_, insert_outcome_;
   std::vector<std::int64_t> ids_;                // process NameId → ledger id
   std::size_t ids_durable_ = 0;                  // of which a rollback cannot take any more

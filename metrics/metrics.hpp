@@ -45,6 +45,7 @@ struct RequestOpened {
 };
 
 struct AttemptEnd {
+  std::uint8_t number = 0;               ///< which attempt; 0: the last that was begun
   RowResult result;
   int http_status = 0;
   Usage usage;
@@ -63,6 +64,13 @@ struct RequestClosing {
   std::chrono::nanoseconds overhead{0};      ///< what the gateway added, upstream time left out
   std::chrono::nanoseconds first_token{-1};  ///< arrival to first byte of the answer to the client; negative: none
   std::chrono::nanoseconds duration{0};
+  /// An answer of the response cache. No attempt was made, nothing is charged.
+  struct Cached {
+    NameId from{};                           ///< the target that gave it, to another request; none: it is not one
+    RequestId origin{};                      ///< that request
+    std::optional<Usd> saved;                ///< what its attempt was charged; absent: not known
+    bool masked = false;                     ///< the target was sent masked text
+  } cached;
   NameId answered_by{};                      ///< whose answer the client got, if not that of the last attempt
 };
 
@@ -85,14 +93,18 @@ class Books {
   /// Its prices are those of now, in the service tier that the request asks for ("": the standard one).
   virtual void begin_attempt(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
                              std::string_view service_tier = {}) noexcept = 0;
-  /// The running count of the current attempt, kept where a crash cannot lose it. It replaces the last one.
-  virtual void progress(OpenRequest& request, const Usage& usage, UsageSource source) noexcept = 0;
-  /// The current attempt's first token has come: its prompt is computed. Once; later ones are ignored.
-  virtual void first_token(OpenRequest& request, MonoTime now) noexcept = 0;
-  /// Ends the current attempt, stops the pool's clock, prices it. A second end of the same attempt is ignored. An end that knows no
+  /// Starts another attempt beside the one under way: two are then open, until the first of them is ended. False: there is no slot to keep
+  /// it in, or no row, or nothing to be beside; then nothing has begun.
+  [[nodiscard]] virtual bool begin_hedge(OpenRequest& request, const Target& target, const Backend& backend, MonoTime now,
+                                         std::string_view service_tier = {}) noexcept = 0;
+  /// The running count of an attempt (`number`; 0: the last begun), kept where a crash cannot lose it. It replaces the last one.
+  virtual void progress(OpenRequest& request, const Usage& usage, UsageSource source, std::uint8_t number = 0) noexcept = 0;
+  /// The attempt's first token has come: its prompt is computed. Once; later ones are ignored.
+  virtual void first_token(OpenRequest& request, MonoTime now, std::uint8_t number = 0) noexcept = 0;
+  /// Ends an attempt (end.number), stops the pool's clock, prices it. A second end of the same attempt is ignored. An end that knows no
   /// usage (UsageSource::none) keeps what progress() said last. What each case costs: metrics/pricing.hpp.
   virtual const Charge& end_attempt(OpenRequest& request, const AttemptEnd& end, MonoTime now) noexcept = 0;
-  /// Ends the request and hands its slot to the ledger thread. An attempt still running is ended as Fault::internal.
+  /// Ends the request and hands its slot to the ledger thread. Attempts still running are ended as Fault::internal.
   virtual void settle(OpenRequest& request, const RequestClosing& closing) noexcept = 0;
   /// Requests that never got a slot (bad key, bad body …): counted, not recorded.
   virtual void refused(RowResult result) noexcept = 0;
@@ -127,6 +139,7 @@ struct PoolStatus {
   GpuTime busy_gpu_time, idle_gpu_time, foreign_gpu_time, cold_start_gpu_time, minimum_gpu_time, down_gpu_time;
   std::int64_t in_flight = 0;
   std::int64_t workers_up = 0;             ///< of a serverless pool, booting ones included
+  std::int64_t workers_booting = 0;        ///< of those
   double busy_ratio = 0;                   ///< share of the last five minutes with work in flight (BusyWindow)
 };
 

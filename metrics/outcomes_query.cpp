@@ -107,7 +107,7 @@ Result<std::vector<JudgedRequest>> judged_requests(const std::string& path, std:
       "SELECT o.request,n.text,f.version,f.blob,max(iif(o.source=0,o.verdict,NULL)),"
       "max(iif(o.source=1,o.verdict,NULL)),max(iif(o.source=2,o.verdict,NULL)) "
       "FROM outcome o JOIN request r ON r.id=o.request JOIN features f ON f.request=o.request "
-      "LEFT JOIN name n ON n.id=r.target WHERE o.request>=? AND r.arrived_us>=? "
+      "LEFT JOIN name n ON n.id=r.target WHERE r.attempts>0 AND o.request>=? AND r.arrived_us>=? "
       "GROUP BY o.request ORDER BY o.request DESC LIMIT ?";
   TOLLGATE_TRY(const Query query, prepared(connection.get(), sql, path));
   sqlite3_bind_int64(query.get(), 1, static_cast<std::int64_t>(lowest_request_id_at(since_us)));
@@ -124,7 +124,7 @@ Result<std::vector<JudgedRequest>> judged_requests(const std::string& path, std:
 Result<std::vector<OutcomeSum>> outcome_sums(const std::string& path, const OutcomePeriod& period) {
   TOLLGATE_TRY(const Connection connection, opened(path));
   constexpr const char* sql =
-      "SELECT coalesce(r.target,''),o.source,o.verdict,count(*),"
+      "SELECT iif(q.attempts=0 AND r.result='ok','(cache)',coalesce(r.target,'')),o.source,o.verdict,count(*),"
       "CASE WHEN count(t.score_ppm)=0 THEN NULL ELSE (2*sum(t.score_ppm)+count(t.score_ppm))/(2*count(t.score_ppm)) "
       "END "
       "FROM outcomes o JOIN requests r ON r.id=o.request_id JOIN request q ON q.id=o.request_id "
@@ -149,7 +149,7 @@ Result<std::vector<ListedOutcome>> list_outcomes(const std::string& path, const 
                                                  std::size_t rows_max) {
   TOLLGATE_TRY(const Connection connection, opened(path));
   constexpr const char* sql =
-      "SELECT o.request,o.at,r.arrived,r.target,r.team,r.tier,o.source,o.verdict,o.comment,o.score FROM outcomes o "
+      "SELECT o.request,o.at,r.arrived,iif(q.attempts=0 AND r.result='ok','(cache)',r.target),r.team,r.tier,o.source,o.verdict,o.comment,o.score FROM outcomes o "
       "JOIN requests r ON r.id=o.request_id JOIN request q ON q.id=o.request_id "
       "WHERE q.id>=? AND q.arrived_us>=? AND q.arrived_us<? ORDER BY o.request_id DESC,o.source LIMIT ?";
   TOLLGATE_TRY(const Query query, prepared(connection.get(), sql, path));

@@ -111,6 +111,7 @@ class Prover {
     if (!has_id || application.number(0) != ledger_application_id)
       return fail(Fault::io_failed, path_ + " is not a tollgate ledger");
     TOLLGATE_TRY(has_coverage_, has_table("coverage"));
+    TOLLGATE_TRY(has_cached_, has_table("cached"));
     TOLLGATE_TRY(has_daily_, has_table("daily"));
     return success();
   }
@@ -122,8 +123,9 @@ class Prover {
 
   Result<void> walk() {
     const std::string columns = has_coverage_ ? "c.rules,c.covered,c.masked" : "NULL,NULL,NULL";
+    const std::string from_cache = has_cached_ ? "(SELECT k.target FROM cached k WHERE k.request=r.id)" : "NULL";
     const std::string join = has_coverage_ ? " LEFT JOIN coverage c ON c.request=r.id" : "";
-    Statement requests(*this, "SELECT r.id,r.arrived_us,r.flags,r.attempts," + columns + " FROM request r" + join +
+    Statement requests(*this, "SELECT r.id,r.arrived_us,r.flags,r.attempts," + columns + "," + from_cache + " FROM request r" + join +
                                   " WHERE r.id>=?3 AND r.arrived_us>=?1 AND r.arrived_us<?2 ORDER BY r.id");
     requests.bind(1, question_.since_us);
     requests.bind(2, question_.until_us);
@@ -131,6 +133,8 @@ class Prover {
     Statement attempts(*this,
                        "SELECT a.number,a.started_after_us,t.text,n.text FROM attempt a JOIN name t ON t.id=a.target "
                        "JOIN name n ON n.id=a.result WHERE a.request=?1 ORDER BY a.number");
+    // An answer of the cache was an answer of its target: the constraint was asked again before it was given.
+    Statement cached(*this, has_cached_ ? "SELECT 0,0,t.text,'ok',k.masked FROM cached k JOIN name t ON t.id=k.target WHERE k.request=?1" : "SELECT 1 WHERE ?1=0");
     for (;;) {
       TOLLGATE_TRY(const bool more, requests.next());
       if (!more) return success();
@@ -147,7 +151,7 @@ class Prover {
         continue;
       } else {
         ++proof_.requests;
-        if (requests.number(3) == 0) ++proof_.refused;
+        if (requests.number(3) == 0 && requests.is_null(7)) ++proof_.refused;
         if ((requests.number(2) & recovered_flag) != 0) ++proof_.recovered;
       }
       attempts.reset(requests.number(0));
@@ -156,6 +160,10 @@ class Prover {
         if (!another) break;
         judge(requests, attempts, recorded ? known : nullptr);
       }
+      if (requests.is_null(7)) continue;
+      cached.reset(requests.number(0));
+      TOLLGATE_TRY(const bool answered, cached.next());
+      if (answered) judge(requests, cached, recorded ? known : nullptr);
     }
   }
 
@@ -174,6 +182,7 @@ class Prover {
     attempt.target = row.text(2);
     attempt.result = row.text(3);
     attempt.recovered = (request.number(2) & recovered_flag) != 0;
+    attempt.cached = attempt.number == 0;
     attempt.verdict = Verdict::not_recorded;
     if (known != nullptr) {
       attempt.wanted = known->wanted;
@@ -182,7 +191,8 @@ class Prover {
       attempt.stood = stands ? backend->second.words() : "unknown";
       const bool satisfied = stands && known->rule->action != ConstraintAction::reject &&
                              RecordedRules::satisfies(backend->second, *known->rule);
-      const bool was_masked = ((request.number(6) >> (attempt.number - 1)) & 1) != 0;
+      const bool was_masked = attempt.cached ? row.number(4) != 0 : ((request.number(6) >> (attempt.number - 1)) & 1) != 0;
+      if (attempt.cached) ++proof_.cached;
       const bool mask_allowed = known->rule->action == ConstraintAction::mask && was_masked;
       attempt.verdict = satisfied ? Verdict::inside : mask_allowed ? Verdict::masked : Verdict::outside;
       ++(attempt.verdict == Verdict::inside   ? proof_.inside
@@ -230,7 +240,7 @@ class Prover {
   const ProofQuestion& question_;
   const OnProved& on_attempt_;
   std::unique_ptr<sqlite3, Closer> connection_;
-  bool has_coverage_ = false, has_daily_ = false;
+  bool has_coverage_ = false, has_daily_ = false, has_cached_ = false;
   std::map<std::int64_t, Known> known_;
   Proof proof_;
 };

@@ -31,7 +31,8 @@ struct ProofQuestion {
 struct ProvedAttempt {
   std::string request;
   std::int64_t started_us = 0;
-  int number = 0;
+  int number = 0;          ///< 0: no attempt, the response cache gave what the target had answered before
+  bool cached = false;     ///< so
   std::string target;
   std::string stood;   ///< "internal, region=eu", as it was then; "": not recorded
   std::string wanted;  ///< "trust=internal", "reject", "mask unless trust=internal", as it was then
@@ -45,6 +46,7 @@ struct Proof {
   std::int64_t refused = 0;                          ///< of those, without any attempt: nothing was sent
   std::int64_t recovered = 0;                        ///< of those, settled at a restart
   std::int64_t inside = 0, masked = 0, outside = 0;  ///< attempts of covered requests
+  std::int64_t cached = 0;                           ///< of those, answers of the response cache; not attempts
   std::int64_t not_covered = 0;                      ///< requests on which the constraint was asked and did not apply
   std::int64_t not_recorded_requests = 0, not_recorded_attempts = 0;
   std::int64_t not_recorded_first_us = 0, not_recorded_last_us = 0;

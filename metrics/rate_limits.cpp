@@ -60,6 +60,8 @@ void RateLimits::Bucket::fill(MonoTime now) noexcept {
   filled_at += std::chrono::microseconds{passed};
   requests.fill(passed);
   tokens.fill(passed);
+  if (!shared) return;
+  for (SharedBucket::Kind& kind : shared->kinds) kind.alone.fill(passed);
 }
 
 std::size_t RateLimits::counts_of(NameId limit) {
@@ -89,6 +91,7 @@ RateLimits::Bucket& RateLimits::bucket_of(const Rule& rule, const Payer& payer, 
   bucket.limit = rule.counts;
   bucket.filled_at = now;
   bucket.obey(rule.limit);
+  share_or_not(bucket, rule, name);
   return bucket;
 }
 
@@ -113,6 +116,7 @@ void RateLimits::adopt(const Config& config, MonoTime now) {
       if (std::get<0>(name) != rule.counts || std::get<1>(name) != limit.each) continue;
       bucket.fill(now);
       bucket.obey(limit);
+      share_or_not(bucket, rule, name);
     }
   }
   any_.store(!config.limits.empty(), std::memory_order_relaxed);
@@ -126,8 +130,8 @@ RateStates RateLimits::states_of(const Payer& payer, MonoTime now) {
   };
   for (Bucket* const bucket : buckets_of(payer, now)) {
     bucket->fill(now);
-    take_tighter(states.requests, bucket->requests.state());
-    take_tighter(states.tokens, bucket->tokens.state());
+    take_tighter(states.requests, state_of(*bucket, LimitKind::requests, now));
+    take_tighter(states.tokens, state_of(*bucket, LimitKind::tokens, now));
   }
   return states;
 }
@@ -165,6 +169,11 @@ std::optional<RateRefusal> RatePermit::admit(const Payer& payer, std::int64_t to
       if (things > level.per_minute) return std::nullopt;
       return divide_up(things * Level::unit - level.level, level.per_minute);
     };
+    if (bucket->shared) {
+      std::optional<RateRefusal> refused = limits_.refusal_of_shared(*bucket, tokens, now);
+      if (refused) return refused;
+      continue;
+    }
     if (bucket->concurrent_max > 0 && bucket->concurrent >= bucket->concurrent_max) {
       return refuse(LimitKind::concurrent, bucket->concurrent_max, bucket->concurrent + 1, 1'000'000);
     }
@@ -180,6 +189,11 @@ std::optional<RateRefusal> RatePermit::admit(const Payer& payer, std::int64_t to
   for (RateLimits::Bucket* const bucket : buckets_) {
     ++bucket->concurrent;
     ++limits_.counts_[bucket->limit].admitted;
+    if (bucket->shared) {
+      limits_.take_shared(*bucket, LimitKind::requests, 1);
+      limits_.take_shared(*bucket, LimitKind::tokens, tokens);
+      limits_.take_shared(*bucket, LimitKind::concurrent, 1);
+    }
     if (bucket->requests.per_minute > 0) bucket->requests.level -= Level::unit;
     if (bucket->tokens.per_minute > 0) bucket->tokens.level -= tokens * Level::unit;
   }
@@ -192,6 +206,10 @@ void RatePermit::settle(std::int64_t tokens, MonoTime now) noexcept {
   const std::int64_t back = reserved_ - std::clamp<std::int64_t>(tokens, 0, 1'000'000'000);
   for (RateLimits::Bucket* const bucket : buckets_) {
     --bucket->concurrent;
+    if (bucket->shared) {
+      limits_.take_shared(*bucket, LimitKind::tokens, -back);
+      limits_.take_shared(*bucket, LimitKind::concurrent, -1);
+    }
     if (now != MonoTime{}) bucket->fill(now);
     RateLimits::Level& level = bucket->tokens;
     if (level.per_minute > 0)

@@ -9,13 +9,17 @@
 // all of its buckets or from none. What a request takes of tokens is an estimate first, so a bucket may fall below
 // nothing when the answer was longer; it then has to fill up again. One lock for all reactors, so that no limit is ever
 // passed by two of them at once. Threads: any. Time: an argument.
+// A limit that several gateways share is one bucket in their store, of which this one leases a part (share_with(),
+// metrics/shared/rate.lua); while the store is away each gateway lets its even part through.
 
 #include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <tuple>
@@ -24,6 +28,7 @@
 #include "config/config.hpp"
 #include "metrics/metrics.hpp"
 #include "metrics/payer.hpp"
+#include "metrics/shared/rate_share.hpp"
 
 namespace tollgate {
 
@@ -37,6 +42,7 @@ struct RateRefusal {
   std::int64_t allowed = 0, asked = 0;
   /// When it is worth trying again; absent: never, for it asks for more than the limit ever holds.
   std::optional<std::chrono::microseconds> retry_after{};
+  bool for_lease = false;  ///< of a shared limit: the store may have enough; ask again in a moment
 };
 
 /// One pair of limit and rest for the headers: of several limits the one with the least left.
@@ -64,6 +70,13 @@ class RateLimits {
   [[nodiscard]] RateStates states_of(const Payer& payer, MonoTime now);
   [[nodiscard]] std::vector<RateLimitStatus> status() const;
 
+  // -- metrics/rate_sharing.cpp; as those of Budgets --
+  void share_with(std::function<void()> wake);
+  [[nodiscard]] std::vector<RateReport> reports(MonoTime now);
+  bool take_answers(const std::vector<RateReply>& replies, MonoTime asked_at);
+  void set_store_lost(bool lost, MonoTime now) noexcept;
+  void stop_leasing() noexcept;
+
  private:
   friend class RatePermit;
   /// Filled by `per_minute` units a microsecond up to a minute's worth; one thing costs `unit` of them.
@@ -74,13 +87,26 @@ class RateLimits {
     void fill(std::int64_t passed_us) noexcept;
     [[nodiscard]] RateState state() const noexcept;
   };
+  /// Of a bucket that several gateways share.
+  struct SharedBucket {
+    struct Kind {
+      LimitKind kind;
+      RateShare share;
+      Level alone{};  ///< this gateway's even part, while the store is away
+    };
+    std::string key;
+    std::array<Kind, limit_kind_count> kinds{Kind{LimitKind::requests, RateShare()}, Kind{LimitKind::tokens, RateShare()},
+                                             Kind{LimitKind::concurrent, RateShare(true)}};
+  };
   struct Bucket {
     std::size_t limit = 0;  ///< index into counts_
     Level requests, tokens;
     std::int64_t concurrent_max = 0, concurrent = 0;
     MonoTime filled_at{};
+    std::unique_ptr<SharedBucket> shared;
     void fill(MonoTime now) noexcept;
     void obey(const RateLimit& rule) noexcept;
+    [[nodiscard]] std::int64_t limit_of(LimitKind kind) const noexcept;
   };
   struct Counts {
     NameId limit;
@@ -98,6 +124,12 @@ class RateLimits {
   /// All that fit; with the lock held. Text is compared for a payer that was not here since the last adopt() only.
   const Buckets& buckets_of(const Payer& payer, MonoTime now);
   std::size_t counts_of(NameId limit);
+  void share_or_not(Bucket& bucket, const Rule& rule, const BucketName& name) const;
+  [[nodiscard]] std::optional<RateRefusal> refusal_of_shared(Bucket& bucket, std::int64_t tokens, MonoTime now);
+  [[nodiscard]] bool may_take_alone(const Bucket& bucket, const SharedBucket::Kind& kind, std::int64_t things) const noexcept;
+  void begin_alone(Bucket& bucket, LimitKind kind, std::int64_t with) const noexcept;
+  void take_shared(Bucket& bucket, LimitKind kind, std::int64_t things) const noexcept;
+  [[nodiscard]] RateState state_of(const Bucket& bucket, LimitKind kind, MonoTime now) const noexcept;
 
   std::atomic<bool> any_{false};
   mutable std::mutex mutex_;              // guards all below
@@ -105,6 +137,10 @@ class RateLimits {
   std::vector<Counts> counts_;
   std::vector<Rule> rules_;  // in force
   boost::unordered_flat_map<Payer, Buckets> of_payer_;
+  std::function<void()> wake_;  // absent: nothing is shared
+  bool store_lost_ = false, leases_ = true;
+  unsigned gateways_ = 1;       // that share, as far as the store has said
+  std::vector<std::pair<Bucket*, LimitKind>> reported_;  // by the reports that are under way
 };
 
 class RatePermit {

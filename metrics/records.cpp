@@ -26,6 +26,7 @@ std::string_view name_of(Purpose purpose) noexcept {
     case Purpose::client: break;
     case Purpose::shadow: return "shadow";
     case Purpose::judge: return "judge";
+    case Purpose::warm_up: return "warm-up";
   }
   return "client";
 }

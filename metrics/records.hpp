@@ -43,6 +43,8 @@ struct RowResult {
   static constexpr RowResult ok() noexcept { return {}; }
   static constexpr RowResult of(Fault fault) noexcept { return RowResult{static_cast<std::uint8_t>(fault)}; }
   [[nodiscard]] constexpr bool is_ok() const noexcept { return value == 255; }
+  /// An attempt that was cut off because another of its request answered first: neither an answer nor a failure.
+  [[nodiscard]] constexpr bool is_lost_hedge() const noexcept { return value == static_cast<std::uint8_t>(Fault::hedge_lost); }
   [[nodiscard]] std::string_view name() const noexcept { return is_ok() ? "ok" : facts_of(static_cast<Fault>(value)).name; }
 };
 
@@ -68,8 +70,8 @@ struct AttemptRow {
   Charge charge;
 };
 
-/// Whom a request serves: a client, or the gateway itself, after a client was served.
-enum class Purpose : std::uint8_t { client, shadow, judge };
+/// Whom a request serves: a client, or the gateway itself, after a client was served or to wake a pool. Two bits in the ledger.
+enum class Purpose : std::uint8_t { client, shadow, judge, warm_up };
 [[nodiscard]] std::string_view name_of(Purpose purpose) noexcept;
 
 struct RequestRow {
@@ -91,6 +93,11 @@ struct RequestRow {
   std::uint64_t covered = 0;             ///< which of them covered it, in their order
   std::uint8_t masked = 0;               ///< bit i: attempt i + 1 was sent masked text
   Purpose purpose = Purpose::client;
+  bool cached_masked = false;            ///< … and was sent masked text
+  bool saved_known = false;
+  NameId cached_from{};                  ///< whose answer it was, if the response cache gave it: no attempt was made
+  RequestId cached_origin{};             ///< the request that answer was made for
+  Usd saved;                             ///< what the attempt was charged that made it, if that is known
 };
 static_assert(std::is_trivially_copyable_v<AttemptRow> && std::is_trivially_copyable_v<RequestRow>);
 

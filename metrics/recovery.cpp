@@ -110,14 +110,40 @@ void take_progress(const LedgerSlot& slot, AttemptRow& attempt, RequestId id) no
 /// What the pools of recovered attempts are charged for; theirs, not those that had ended.
 using PoolCharges = std::map<NameId, UsdSum>;
 
-/// Its share of the pool up to the last moment that is known of it.
+/// Slots of second attempts, by the request that they belong to.
+using BesideSlots = std::multimap<RequestId, const LedgerSlot*>;
+
+BesideSlots beside_slots(const std::vector<SlotFile>& files) {
+  BesideSlots found;
+  for (const SlotFile& file : files) {
+    for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
+      const LedgerSlot& slot = file.slot(i);
+      if (slot.state.load(std::memory_order_relaxed) == SlotState::beside) found.emplace(slot.request.row.id, &slot);
+    }
+  }
+  return found;
+}
+
+/// Where what is under way of an attempt stands: in the request's own slot, or in one beside it.
+const LedgerSlot& kept_in(const LedgerSlot& own, const AttemptRow& attempt, RequestId id, const BesideSlots& beside) {
+  if (own.running.check == check_of(own.running, id, attempt.number)) return own;
+  const auto [first, last] = beside.equal_range(id);
+  for (auto each = first; each != last; ++each) {
+    if (each->second->running.check == check_of(each->second->running, id, attempt.number)) return *each->second;
+  }
+  return own;
+}
+
+/// Its share of the pool up to the last moment that is known of it; never before it began.
 Usd share_of(const LedgerSlot& slot, const AttemptRow& attempt, RequestId id, GpuPool::Value last) noexcept {
   const ReweighedRun& now = slot.reweighed;
   if (now.check != 0 && now.check == check_of(now, id, attempt.number)) {
-    return GpuPool::charge_between(value_of(now.pool_high, now.pool_low), last, now.weight);
+    const GpuPool::Value reweighed_at = value_of(now.pool_high, now.pool_low);
+    return GpuPool::charge_between(reweighed_at, std::max(last, reweighed_at), now.weight);
   }
   const RunningAttempt& began = slot.running;
-  return GpuPool::charge_between(value_of(began.pool_high, began.pool_low), last, began.weight);
+  const GpuPool::Value began_at = value_of(began.pool_high, began.pool_low);
+  return GpuPool::charge_between(began_at, std::max(last, began_at), began.weight);
 }
 
 void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, const PoolValues& values,
@@ -144,19 +170,19 @@ void end_running(const LedgerSlot& slot, AttemptRow& attempt, RequestId id, cons
 }
 
 /// False: the slot cannot be trusted.
-bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues& values, PoolCharges& charges) {
+bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues& values, const BesideSlots& beside, PoolCharges& charges) {
   RequestRow& row = request.row;
   std::int64_t last_us = row.arrived_us;
   for (std::size_t i = 0; i < row.attempts; ++i) {
     AttemptRow& attempt = request.attempts[i];
     if (attempt.number != i + 1) return false;
-    const bool last = i + 1U == row.attempts;
-    if (!attempt.ended && !last) return false;
+    const bool may_be_open = i + 2U >= row.attempts;  // the last one, and the one beside it
+    if (!attempt.ended && !may_be_open) return false;
     if (attempt.ended && slot.attempt_checks[i] != check_of(attempt, row.id)) {
-      if (!last) return false;  // an end that was cut off half-way is only possible in the last one
+      if (!may_be_open) return false;  // an end was cut off half-way
       attempt.ended = false;
     }
-    if (!attempt.ended) end_running(slot, attempt, row.id, values, charges);
+    if (!attempt.ended) end_running(kept_in(slot, attempt, row.id, beside), attempt, row.id, values, charges);
     if (!charge_is_sane(attempt.charge)) return false;
     last_us = std::max({last_us, attempt.started_us, attempt.first_token_us, attempt.ended_us});
     if (attempt.ended_us == 0) attempt.ended_us = last_us;
@@ -171,9 +197,9 @@ bool settle_open(const LedgerSlot& slot, OpenRequest& request, const PoolValues&
 
 enum class Found { nothing, settled, open, damaged };
 
-Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& request, PoolCharges& charges) {
+Found take(const LedgerSlot& slot, const PoolValues& values, const BesideSlots& beside, OpenRequest& request, PoolCharges& charges) {
   const SlotState state = slot.state.load(std::memory_order_relaxed);
-  if (state == SlotState::free) return Found::nothing;
+  if (state == SlotState::free || state == SlotState::beside) return Found::nothing;
   std::memcpy(static_cast<void*>(&request), &slot.request, sizeof request);
   const RequestRow& row = request.row;
   if (row.id == RequestId{} || row.attempts > attempts_per_request_max || !enums_known(row)) return Found::damaged;
@@ -185,7 +211,7 @@ Found take(const LedgerSlot& slot, const PoolValues& values, OpenRequest& reques
     return Found::settled;
   }
   if (state != SlotState::open || !names_possible(row)) return Found::damaged;
-  return settle_open(slot, request, values, charges) ? Found::open : Found::damaged;
+  return settle_open(slot, request, values, beside, charges) ? Found::open : Found::damaged;
 }
 
 }  // namespace
@@ -208,11 +234,12 @@ Result<std::vector<SlotFile>> read_slot_files(const std::string& ledger_path) {
 Leftovers settle_leftovers(std::vector<SlotFile>& files, const std::vector<PoolLeft>& pools) {
   Leftovers leftovers;
   const PoolValues values = last_values(files, pools);
+  const BesideSlots beside = beside_slots(files);
   for (SlotFile& file : files) {
     file.damaged = file.readable ? file.slots - file.whole_slots : 1;
     for (std::uint32_t i = 0; i < file.whole_slots; ++i) {
       OpenRequest request;
-      switch (take(file.slot(i), values, request, leftovers.pool_charges)) {
+      switch (take(file.slot(i), values, beside, request, leftovers.pool_charges)) {
         case Found::nothing:
           continue;
         case Found::damaged:

@@ -52,6 +52,9 @@ class ServerlessWorkers {
   /// Forgets all workers: the pool is billed another way from now on.
   void clear() noexcept { workers_.clear(); }
   [[nodiscard]] std::size_t up() const noexcept { return workers_.size(); }  ///< booting ones included
+  [[nodiscard]] std::size_t booting(std::int64_t at_ns) const noexcept {
+    return static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [at_ns](const Worker& worker) { return worker.ready > at_ns; }));
+  }
 
  private:
   struct Rules {

@@ -6,12 +6,6 @@ namespace tollgate {
 
 float score_of(const Features& features) noexcept { return base_model().score(terms_of(features), features.lexical); }
 
-std::array<Part, part_count> parts_of(const Features& features) noexcept {
-  return base_model().parts(terms_of(features), features.lexical);
-}
-
-float typical_logit() noexcept { return base_model().typical_logit(); }
-
 Tier tier_of(float score, const TierBounds& bounds) noexcept {
   // Bounds are compared as floats, so that a score that equals a bound as written reaches it.
   if (score >= static_cast<float>(bounds.reasoning)) return Tier::reasoning;

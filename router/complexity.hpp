@@ -1,8 +1,8 @@
 #pragma once
 // Features → a score in [0,1] by the trained model (router/model.hpp): how much a request needs a strong model.
 //
-//    float score = score_of(features);
-//    for (const Part& part : parts_of(features)) …     // what each term added
+//    float score = score_of(features);                 // by the model in the program
+//    for (const Part& part : scoring.model->parts(terms_of(features), features.lexical)) …     // what each term added
 //
 // 0.25, 0.5 and 0.75 are where the tiers of the labelled requests (docs/routing/complexity.md) meet. Pure, no heap, any
 // thread.
@@ -28,9 +28,5 @@ struct Part {
   [[nodiscard]] float adds() const noexcept { return weight; }
 };
 inline constexpr std::size_t part_count = term_count + 1;  ///< the last one: the words themselves
-/// All that is added to typical_logit() to give the score's logit.
-[[nodiscard]] std::array<Part, part_count> parts_of(const Features& features) noexcept;
-/// The logit of a request of which nothing is known.
-[[nodiscard]] float typical_logit() noexcept;
 
 }  // namespace tollgate

@@ -13,8 +13,6 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "router/complexity.hpp"
-
 namespace tollgate {
 namespace {
 
@@ -74,20 +72,12 @@ float Correction::apply(float base_score, const DenseFeatures& dense) const noex
   return 1 / (1 + std::exp(-logit));
 }
 
-Classified classify(const ChatView& chat, const TierBounds& bounds, const Correction* correction) noexcept {
-  const Features features = features_of(chat);
-  const float base = score_of(features);
-  const DenseFeatures dense = dense_of(features);
-  const float score = correction != nullptr ? correction->apply(base, dense) : base;
-  return {{score, tier_of(score, bounds)}, blob_of(dense, base)};
-}
-
 std::string correction_text(const Correction& correction, const CorrectionOrigin& origin) {
   nlohmann::ordered_json weights = nlohmann::ordered_json::object();
   for (std::size_t i = 0; i < dense_count; ++i) weights[std::string(dense_names[i])] = correction.weights[i];
   const nlohmann::ordered_json file{{"format", format_name},
                                     {"version", format_version},
-                                    {"base_model", base_model_text(base_model_id())},
+                                    {"base_model", base_model_text(origin.base_model)},
                                     {"feature_version", feature_version},
                                     {"made_at", origin.made_at},
                                     {"rows", origin.rows},
@@ -99,7 +89,7 @@ std::string correction_text(const Correction& correction, const CorrectionOrigin
   return file.dump(2) + "\n";
 }
 
-Result<CorrectionPtr> parse_correction(std::string_view json, const std::string& source) {
+Result<CorrectionPtr> parse_correction(std::string_view json, const std::string& source, std::uint32_t base_model) {
   const nlohmann::json file = nlohmann::json::parse(json, nullptr, false);
   const auto refuse = [&source](const std::string& why) { return fail(Fault::bad_config, source + ": " + why); };
   if (!file.is_object() || file.value("format", nlohmann::json()) != format_name) {
@@ -109,9 +99,13 @@ Result<CorrectionPtr> parse_correction(std::string_view json, const std::string&
     return refuse(
         fmt::format("this program reads version {} of the format; run `tollgate train` again", format_version));
   }
-  if (file.value("base_model", nlohmann::json()) != base_model_text(base_model_id()) ||
-      file.value("feature_version", nlohmann::json()) != feature_version) {
-    return refuse("it was fitted to another base model or other features; run `tollgate train` again");
+  if (file.value("base_model", nlohmann::json()) != base_model_text(base_model)) {
+    return refuse(fmt::format(
+        "it was fitted to another base model ({}) than the one in use ({}); run `tollgate train` again, or remove it",
+        file.value("base_model", nlohmann::json("none named")).dump(), base_model_text(base_model)));
+  }
+  if (file.value("feature_version", nlohmann::json()) != feature_version) {
+    return refuse("it was fitted to another version of the features; run `tollgate train` again, or remove it");
   }
   if (!file.contains("weights") || !file["weights"].is_object() || file["weights"].size() != dense_count) {
     return refuse(fmt::format("weights must hold the {} features of this version", dense_count));
@@ -132,7 +126,7 @@ Result<CorrectionPtr> parse_correction(std::string_view json, const std::string&
   return CorrectionPtr(std::move(correction));
 }
 
-Result<CorrectionPtr> load_correction(const std::string& path) {
+Result<CorrectionPtr> load_correction(const std::string& path, std::uint32_t base_model) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     std::error_code error;
@@ -143,7 +137,7 @@ Result<CorrectionPtr> load_correction(const std::string& path) {
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > file_bytes_max) return fail(Fault::bad_config, path + ": larger than any correction");
-  return parse_correction(text, path);
+  return parse_correction(text, path, base_model);
 }
 
 std::string previous_correction(const std::string& path) { return path + ".previous"; }

@@ -102,14 +102,14 @@ class Decision {
   void is_up() {
     keep([&](std::size_t index) {
       const Availability availability = state_of(states_, index).availability;
-      const bool up = availability == Availability::up || availability == Availability::ejected;
+      const bool up = availability == Availability::up || availability == Availability::ejected || availability == Availability::connecting;
       if (!up) rule_out(index, why_of(availability));
       return up;
     });
     spare_those_at_rest();
   }
 
-  /// Targets whose provider's rate limit is used up, and those ejected as outliers, get nothing while others can; if there are none,
+  /// Targets whose provider's rate limit is used up, those ejected as outliers, and those to which no connection comes about, get nothing while others can; if there are none,
   /// they are better than nothing.
   void spare_those_at_rest() {
     const auto rest_of = [&](std::size_t index) -> std::optional<RuledOut> {
@@ -123,8 +123,8 @@ class Decision {
           return out;
         }
       }
-      if (state.availability != Availability::ejected) return std::nullopt;
-      out.why = Why::ejected;
+      if (state.availability != Availability::ejected && state.availability != Availability::connecting) return std::nullopt;
+      out.why = state.availability == Availability::ejected ? Why::ejected : Why::connecting;
       return out;
     };
     if (!std::any_of(left_.begin(), left_.end(), [&](std::size_t index) { return !rest_of(index); })) return;

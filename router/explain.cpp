@@ -18,9 +18,9 @@ namespace {
 constexpr float part_matters_from = 0.05F;  // logits; smaller terms are left out of the text
 
 /// The terms that mattered, the weightiest first.
-std::vector<Part> parts_that_matter(const Features& features) {
+std::vector<Part> parts_that_matter(const Model& model, const Features& features) {
   std::vector<Part> parts;
-  for (const Part& part : parts_of(features)) {
+  for (const Part& part : model.parts(terms_of(features), features.lexical)) {
     if (std::abs(part.adds()) >= part_matters_from) parts.push_back(part);
   }
   std::stable_sort(parts.begin(), parts.end(),
@@ -72,10 +72,10 @@ std::string seen_text(const Part& part) {
   return buffer;
 }
 
-void add_complexity(std::string& out, const RequestFacts& facts, const Config& config) {
+void add_complexity(std::string& out, const RequestFacts& facts, const Config& config, const Model& model) {
   out += "complexity   " + score_text(facts.complexity.score) + " " + std::string(name_of(facts.complexity.tier)) +
          " (" + band_text(facts.complexity.tier, config.tiers) + ")\n";
-  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+  for (const Part& part : parts_that_matter(model, features_of(*facts.chat))) {
     out.append("             ").append(signed_number(part.adds())).append("  ").append(part.name);
     out.append(" (").append(seen_text(part)).append(")\n");
   }
@@ -106,6 +106,15 @@ std::string time_text(std::chrono::microseconds time) {
   return time.count() == 0 ? "unknown" : std::to_string((time.count() + 500) / 1000) + " ms";
 }
 
+/// When a second attempt would be made, and where.
+std::string hedge_text(const Plan& plan) {
+  const HedgeRules& hedge = plan.rule->hedge;
+  const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; };
+  if (plan.steps.size() < 2) return ", hedge (nobody else can take it)";
+  return ", hedge at " + std::string(text(plan.steps[1].target->id)) + " after the " + std::to_string(std::lround(hedge.percentile * 100)) +
+         "th percentile of " + std::string(text(plan.steps[0].target->id)) + " (" + ms(hedge.after_min) + " to " + ms(hedge.after_max) + ")";
+}
+
 /// What the route that took the request asks of its targets.
 void add_rule(std::string& out, const Plan& plan) {
   if (plan.rule == nullptr) return;
@@ -119,6 +128,7 @@ void add_rule(std::string& out, const Plan& plan) {
   if (rule.autopilot) out += ", autopilot";
   if (rule.sticky) out += ", sticky";
   if (rule.cascade) out += ", cascade";
+  if (rule.hedge.is_on) out += hedge_text(plan);
   if (rule.retry.retries) out += ", at most " + counted(*rule.retry.retries, "more attempt") + " at a target";
   if (rule.retry.same_first.value_or(false)) out += ", the same target first";
   if (rule.on_filter == OnFilter::next_target) out += ", past content filters";
@@ -197,10 +207,10 @@ void add_plan(std::string& out, const RequestFacts& facts, const Config& config,
   }
 }
 
-nlohmann::ordered_json complexity_json(const RequestFacts& facts) {
+nlohmann::ordered_json complexity_json(const RequestFacts& facts, const Model& model) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::array();
   const auto rounded = [](float value) { return std::round(static_cast<double>(value) * 1e4) / 1e4; };
-  for (const Part& part : parts_that_matter(features_of(*facts.chat))) {
+  for (const Part& part : parts_that_matter(model, features_of(*facts.chat))) {
     terms.push_back({{"name", part.name},
                      {"value", rounded(part.value)},
                      {"weight", rounded(part.weight)},
@@ -250,6 +260,13 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
       root["steps"].back()["masked"] = {{"kinds", text_of(order.kinds)}, {"restored", order.restore}};
     }
   }
+  if (plan.rule != nullptr && plan.rule->hedge.is_on && plan.steps.size() > 1) {
+    const HedgeRules& hedge = plan.rule->hedge;
+    root["hedge"] = {{"target", text(plan.steps[1].target->id)},
+                     {"percentile", std::lround(hedge.percentile * 100)},
+                     {"after_ms_min", hedge.after_min.count()},
+                     {"after_ms_max", hedge.after_max.count()}};
+  }
   root["ruled_out"] = nlohmann::ordered_json::array();
   for (const RuledOut& ruled : plan.ruled_out) {
     nlohmann::ordered_json entry = {{"target", text(ruled.target->id)}, {"why", name_of(ruled.why)}};
@@ -262,10 +279,11 @@ void add_plan_json(nlohmann::ordered_json& root, const RequestFacts& facts, cons
 
 }  // namespace
 
-std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+std::string explain_text(const RequestFacts& facts, const Config& config, const Result<Plan>& plan,
+                         const Model& model) {
   std::string out;
   add_request(out, facts);
-  add_complexity(out, facts, config);
+  add_complexity(out, facts, config, model);
   add_constraints(out, facts, config);
   if (plan) {
     add_plan(out, facts, config, plan.value());
@@ -275,10 +293,11 @@ std::string explain_text(const RequestFacts& facts, const Config& config, const 
   return out;
 }
 
-std::string explain_json(const RequestFacts& facts, const Config& config, const Result<Plan>& plan) {
+std::string explain_json(const RequestFacts& facts, const Config& config, const Result<Plan>& plan,
+                         const Model& model) {
   nlohmann::ordered_json root;
   root["request"] = request_json(*facts.chat);
-  root["complexity"] = complexity_json(facts);
+  root["complexity"] = complexity_json(facts, model);
   if (facts.screening != nullptr && screens(config)) {
     root["found"] = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < pii_kind_count; ++i) {

@@ -6,10 +6,6 @@
 
 namespace tollgate {
 
-namespace embedded {
-extern const std::string_view model_json;
-}  // namespace embedded
-
 namespace {
 
 constexpr std::size_t base_bytes = 6;
@@ -84,17 +80,23 @@ DenseFeatures dense_of(const Features& f) noexcept {
   return dense;
 }
 
-FeatureBlob blob_of(const DenseFeatures& dense, float base_score) noexcept {
+FeatureBlob blob_of(const DenseFeatures& dense, float base_score, std::uint32_t base) noexcept {
   FeatureBlob blob;
   blob.version = feature_version;
   blob.size = base_bytes + dense_count;
-  const std::uint32_t base = base_model_id();
   const auto score = static_cast<std::uint16_t>(base_score * score_steps + 0.5F);
   static_assert(std::endian::native == std::endian::little, "the blob's numbers are little endian");
   std::memcpy(blob.bytes.data(), &base, sizeof base);
   std::memcpy(blob.bytes.data() + sizeof base, &score, sizeof score);
   std::memcpy(blob.bytes.data() + base_bytes, dense.data(), dense_count);
   return blob;
+}
+
+std::optional<std::uint32_t> base_model_of(const FeatureBlob& blob) noexcept {
+  if (blob.version == 0 || blob.size < base_bytes) return std::nullopt;
+  std::uint32_t model = 0;
+  std::memcpy(&model, blob.bytes.data(), sizeof model);
+  return model;
 }
 
 std::optional<StoredFeatures> stored_features(const FeatureBlob& blob) noexcept {
@@ -106,15 +108,6 @@ std::optional<StoredFeatures> stored_features(const FeatureBlob& blob) noexcept 
   std::memcpy(stored.dense.data(), blob.bytes.data() + base_bytes, dense_count);
   stored.base_score = static_cast<float>(score) / score_steps;
   return stored;
-}
-
-std::uint32_t base_model_id() noexcept {
-  static const std::uint32_t id = [] {
-    std::uint32_t hash = 0x811C9DC5U;  // FNV-1a, of the model as it stands in the program
-    for (const char c : embedded::model_json) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193U;
-    return hash;
-  }();
-  return id;
 }
 
 }  // namespace tollgate

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "router/serverless.hpp"
+
 namespace tollgate {
 namespace {
 
@@ -72,6 +74,9 @@ Forecast forecast_of(const ChatView& chat, const Target& target, const Backend& 
   const TokenCount output{output_tokens_of(chat, state).count() * choices};
   cached = std::clamp(cached, TokenCount{0}, input);
   if (backend.pool) {
+    if (basis == CostBasis::marginal) {
+      if (const std::optional<Usd> charge = charge_of_work(chat, target, *backend.pool, state, saturated)) return {*charge};
+    }
     // Paid for already: one more request costs nothing until the pool is full. Past that it takes capacity from others,
     // so its share of the bill is what it costs.
     if (basis == CostBasis::marginal && !saturated) return {};
@@ -122,6 +127,8 @@ Waits waits_of(const ChatView& chat, const Target& target, const TargetState& st
     const double share = state.output_tokens_mean > 0 ? std::clamp(output / state.output_tokens_mean, least, 1.0) : 1.0;
     waits.whole = micros(static_cast<double>(state.duration_mean.count()) * share + queue);
   }
+  if (waits.first_token.count() > 0) waits.first_token += state.boot_wait;
+  if (waits.whole.count() > 0) waits.whole += state.boot_wait;
   return waits;
 }
 

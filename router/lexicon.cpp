@@ -56,7 +56,8 @@ std::string_view name_of(Mark mark) noexcept {
       "none",       "prove",  "reason",  "compare",    "design",     "debug",     "explain",
       "simple",     "create", "factual", "small_talk", "code",       "maths",     "expert",
       "constraint", "step",   "deep",    "brief",      "unit_words", "unit_pages", "quantity",   "condition",
-      "negation",   "person", "calculate", "science",   "culture",    "statement"};
+      "negation",   "person", "calculate", "science",   "culture",    "statement",
+      "certain",    "weigh"};
   return names[static_cast<std::size_t>(mark)];
 }
 

@@ -43,9 +43,11 @@ enum class Mark : std::uint8_t {
   calculate,   ///< find, value, area: a result is to be worked out
   science,     ///< physics and chemistry: quantities that obey laws
   culture,     ///< films, sport, history: known or not, nothing to be worked out
-  statement    ///< statements, arguments and claims to be judged
+  statement,   ///< statements, arguments and claims to be judged
+  certain,     ///< nothing may be left open: all cases, the only solution, a bound
+  weigh        ///< risks, assumptions, criteria: one thing is weighed against another
 };
-inline constexpr std::size_t mark_count = 28;
+inline constexpr std::size_t mark_count = 30;
 [[nodiscard]] std::string_view name_of(Mark mark) noexcept;
 
 /// The first sixteen bytes of a word, zero-filled.
@@ -124,7 +126,7 @@ class Lexicon {
 
   WordTable<2200, 8192> words;
   WordTable<300, 1024> stems;
-  WordTable<200, 1024> pairs;
+  WordTable<260, 1024> pairs;
   WordTable<400, 1024> characters;
   WordTable<120, 512> latex;
 };

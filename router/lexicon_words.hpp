@@ -224,6 +224,31 @@ inline constexpr WordList word_lists[] = {
      "morally action scenario scenarios evidence theory theories view according principle aussage aussagen "
      "wahr falsch enonce vrai faux afirmacion verdadero falso",
      "", "", ""},
+    {Mark::certain,
+     "unique uniquely uniqueness optimality impossible impossibility undecidable decidable necessary "
+     "sufficient suffices invariant invariants bound bounds tight correctness soundness completeness "
+     "linearizable linearizability adversarial adversary interleaving interleavings characterise "
+     "characterize characterisation characterization hold holds precisely "
+     "eindeutig eindeutigkeit unmoglich notwendig hinreichend schranke schranken fallunterscheidung "
+     "luckenlos unicite necessaire suffisante suffisant borne unicidad imposible necesaria suficiente cota",
+     "optima", "no+other no+others find+all for+every for+all only+if cannot+be lower+bound upper+bound "
+     "best+possible every+case all+cases by+cases beyond+doubt each+step every+step one+solution "
+     "keine+andere jeden+schritt jeder+schritt fur+jedes fur+alle chaque+etape pour+tout cada+paso "
+     "para+todo no+hay",
+     "唯一 最优 下界 上界 界限 必要 充分 每步 步骤 分情 逐一 任意 所有 一意 十分 各段 場合 すべ"},
+    {Mark::weigh,
+     "weigh weighs weighed weighing risk risks risky assumption assumptions uncertain uncertainty criteria "
+     "criterion objection objections rank ranked ranking feasible mitigation mitigations mitigate residual "
+     "sensitivity rationale decide decides decision decisions defend position stance priorities priority "
+     "sequence interplay interact interacts depends dependencies dependency "
+     "conflicting contradict contradicts contradictions contradicting plausible confounders bias robust "
+     "counterargument counterarguments stakeholders consequence timeline milestones rollback fallback "
+     "risiko risiken annahme annahmen szenario szenarien kriterien entscheide entscheidung widerspruche "
+     "widersprechen einwand einwande prioritat prioritaten reihenfolge gewichte risque risques hypothese "
+     "criteres priorite priorites riesgo riesgos supuesto supuestos escenario escenarios criterios "
+     "prioridades contradicciones",
+     "", "break+even take+a what+would which+first in+which",
+     "风险 風險 假设 標準 标准 决定 依据 不确 矛盾 取舍 优先 危険 リス 仮定 基準 判断 根拠 優先 順序"},
 };
 
 inline constexpr std::string_view latex_commands =

@@ -23,6 +23,12 @@ Error wrong(std::string_view source, std::string_view what) {
   return Error{Fault::bad_config, std::string(source) + ": " + std::string(what)};
 }
 
+std::uint32_t hash_of(std::string_view text) noexcept {
+  std::uint32_t hash = 0x811C9DC5U;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193U;
+  return hash;
+}
+
 /// Short and exact enough: six figures.
 void append_number(std::string& out, float value) {
   char buffer[32];
@@ -162,7 +168,9 @@ Result<Model> Model::parse(std::string_view json, std::string_view source) {
     const std::string fault = read_head(file["heads"][i], head_names[i], heads[i]);
     if (!fault.empty()) return wrong(source, fault);
   }
-  return Model(std::move(heads), std::move(words));
+  Model model(std::move(heads), std::move(words));
+  model.id_ = hash_of(json);
+  return model;
 }
 
 std::string Model::text() const {

@@ -1,6 +1,6 @@
 #pragma once
 // The complexity model: boosted regression trees over the terms, and weights of hashed words. It is data
-// (router/model.json, embedded in the program), made by tollgate-train (training/); docs/routing/complexity.md
+// (router/model.json, embedded in the program; complexity.model names another file), made by tollgate-train (training/); docs/routing/complexity.md
 // says how it was trained and what it reaches.
 //
 //    const Model& model = base_model();
@@ -59,6 +59,9 @@ class Model {
   [[nodiscard]] float score(const TermValues& values, const Lexical& words) const noexcept;
   [[nodiscard]] std::array<Part, part_count> parts(const TermValues& values, const Lexical& words) const noexcept;
   [[nodiscard]] float typical_logit() const noexcept;
+  /// Tells models apart: a hash of the file it was read from, 0 if it was made otherwise. A correction names the model
+  /// that it was fitted to by it, and so does every row of the ledger.
+  [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
   /// Trees and words, before levels: what the trainer works on.
   [[nodiscard]] float sum(const TermValues& values, const Lexical& words) const noexcept;
 
@@ -74,6 +77,7 @@ class Model {
   Heads heads_;
   std::array<std::vector<Split>, head_count> splits_;
   std::array<float, head_count> root_{};  ///< sums of the roots' values
+  std::uint32_t id_ = 0;
   std::vector<float> words_;              ///< by bucket of Lexical; empty: words count nothing
 };
 

@@ -167,11 +167,11 @@ std::string printable(std::string said) {
 }  // namespace
 
 std::string_view name_of(Why why) noexcept {
-  static constexpr std::array<std::string_view, 29> names = {
+  static constexpr std::array<std::string_view, 30> names = {
       "cheapest", "first_listed", "only_one", "asked_for", "fallback",     "constraint",  "capability", "context",
       "tools",    "images",       "schema",   "surface",   "breaker_open", "unreachable", "draining",   "saturated",
       "fastest",  "weighted",     "sticky",   "spill_over", "in_time",     "min_capability", "first_token", "deadline",
-      "max_cost", "budget", "rate_limited", "ejected", "autopilot"};
+      "max_cost", "budget", "rate_limited", "ejected", "connecting", "autopilot"};
   static_assert(static_cast<std::size_t>(Why::autopilot) + 1 == names.size());
   return names[static_cast<std::size_t>(why)];
 }

@@ -60,7 +60,7 @@ enum class Why : std::uint8_t {
   // more reasons for a step's place
   fastest, weighted, sticky, spill_over, in_time,
   // more reasons to be ruled out
-  min_capability, first_token, deadline, max_cost, budget, rate_limited, ejected,
+  min_capability, first_token, deadline, max_cost, budget, rate_limited, ejected, connecting,
   // a step's place on a route with autopilot
   autopilot
 };

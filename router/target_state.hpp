@@ -11,7 +11,7 @@
 
 namespace tollgate {
 
-enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining, ejected };
+enum class Availability : std::uint8_t { up, breaker_open, unreachable, draining, ejected, connecting };
 
 struct TargetState {
   Availability availability = Availability::up;
@@ -28,6 +28,11 @@ struct TargetState {
   // As the engine itself said when last asked, all its clients together; -1: not known.
   std::int32_t engine_running = -1, engine_waiting = -1;
   float kv_cache_usage = -1;                         ///< 0 to 1; not money
+  // Of a serverless pool, as router/serverless.hpp notes it.
+  enum class Worker : std::uint8_t { not_known, up, starts };
+  Worker worker = Worker::not_known;                 ///< starts: the next request would start one, and pay for its cold start
+  std::uint32_t worker_shared_with = 0;              ///< requests under way on the worker it would go to
+  std::chrono::microseconds boot_wait{0};            ///< until that worker is ready; 0: it is
   // What is known of the provider's rate limits, for the key that has the most room.
   std::chrono::microseconds limited_for{0};          ///< nothing may be sent for so long; 0: it may
   std::int64_t tokens_left = -1;                     ///< of its tokens per minute; -1: not known

@@ -240,6 +240,28 @@ constexpr Term terms[term_count] = {
     {"list items", 0, [](const View& v) noexcept { return several(v.now.list_items, 4); }},
     {"a bare question", 0, [](const View& v) noexcept { return is_bare_question(v.all) ? 1.0F : 0.0F; }},
     {"no task named", 0, [](const View& v) noexcept { return v.now.lead == Mark::none ? 1.0F : 0.0F; }},
+    // What kinds of work have in common: nothing may be left open, one thing is weighed against another, and how much is
+    // asked for at once.
+    {"asks for certainty", 1, [](const View& v) noexcept { return v.any(Mark::certain) * v.material; }},
+    {"more certainty", 1, [](const View& v) noexcept { return v.more(Mark::certain, 3) * v.material; }},
+    {"risks, assumptions and criteria", 1, [](const View& v) noexcept { return v.several_of(Mark::weigh, 3); }},
+    {"kinds of work", 1,
+     [](const View& v) noexcept {
+       float kinds = 0;
+       for (const Mark mark : {Mark::prove, Mark::reason, Mark::compare, Mark::design, Mark::debug, Mark::explain,
+                               Mark::certain, Mark::weigh})
+         kinds += v.any(mark);
+       return kinds / 6 * v.material;
+     }},
+    {"words that ask for work", 1,
+     [](const View& v) noexcept {
+       float words = 0;
+       for (const Mark mark : {Mark::prove, Mark::reason, Mark::compare, Mark::design, Mark::debug, Mark::explain,
+                               Mark::create, Mark::weigh})
+         words += v.count(mark);
+       return share(log2_of(words), 4) * v.material;
+     }},
+    {"question words", 0, [](const View& v) noexcept { return several(v.now.said_of(Mark::factual), 3); }},
     {"rules in the system prompt", 0,
      [](const View& v) noexcept { return several(v.all.system.said_of(Mark::constraint), 4); }},
 };

@@ -14,7 +14,7 @@
 
 namespace tollgate {
 
-inline constexpr std::size_t term_count = 88;
+inline constexpr std::size_t term_count = 94;
 using TermValues = std::array<float, term_count>;
 
 [[nodiscard]] TermValues terms_of(const Features& features) noexcept;

@@ -116,6 +116,8 @@ class ZoneFinder {
   void line_end(std::size_t at) noexcept {
     std::size_t next = at + 1;
     while (peek(next) == ' ') ++next;
+    if (first_line_end_ == 0 && at >= heading_paragraph_min && !is_list_item(next)) first_line_end_ = at;
+    if (next < size_ && peek(next) != '\n') last_line_ = next;
     if (peek(next) == '\n') {  // a paragraph ends
       if (first_break_ == 0 && at >= heading_paragraph_min) first_break_ = at;
       last_break_ = next;
@@ -123,15 +125,20 @@ class ZoneFinder {
     begin_line(next);
   }
 
+  [[nodiscard]] bool is_list_item(std::size_t at) const noexcept {
+    const char c = peek(at);
+    if (c == '-' || c == '*') return peek(at + 1) == ' ';
+    if (!is_digit(c)) return false;
+    while (is_digit(peek(at))) ++at;
+    return (peek(at) == '.' || peek(at) == ')') && peek(at + 1) == ' ';
+  }
+
   void begin_line(std::size_t at) noexcept {
     if (fenced_) return;
     const char c = peek(at);
-    if ((c == '-' || c == '*') && peek(at + 1) == ' ') {
+    if (is_list_item(at)) {
       count(turn_.list_items);
-    } else if (is_digit(c)) {
-      while (is_digit(peek(at))) ++at;
-      if ((peek(at) == '.' || peek(at) == ')') && peek(at + 1) == ' ') count(turn_.list_items);
-    } else {
+    } else if (!is_digit(c)) {
       if (c == '(') ++at;
       const char letter = peek(at);
       if (letter >= 'a' && letter <= 'j' && (peek(at + 1) == '.' || peek(at + 1) == ')') && peek(at + 2) == ' ') {
@@ -220,19 +227,27 @@ class ZoneFinder {
     Zones found;
     if (instruction_.end > instruction_.begin) {
       add_without_material(instruction_, found);
-    } else if (size_ <= short_text_bytes || turn_.options >= options_min) {  // a question with its options is one
+    } else if (turn_.options >= options_min) {  // a question with its options is one
       add_without_material({0, size_}, found);
+    } else if (size_ <= short_text_bytes) {
+      add_said({text_, size_, first_line(), {0, size_}, {last_line_, size_}, false}, found);
     } else {
       // A text without a break may be shorter than a head may be: what lies behind it is not its own.
       const std::size_t head_end = std::min({first_break_ != 0 ? first_break_ : size_, head_paragraph_max, size_});
       std::size_t tail = std::max(last_break_, cut_);
       if (size_ - tail > tail_paragraph_max) tail = size_ - tail_of_long_paragraph;
       found.tail_begin = std::max(tail, head_end);
-      add_without_material({0, head_end}, found);
-      add_without_material({found.tail_begin, size_}, found);
+      add_said({text_, size_, first_line(), {0, head_end}, {found.tail_begin, size_}, true}, found);
     }
     if (turn_.options >= options_min) found.options_begin = options_begin_;
     return found;
+  }
+
+  [[nodiscard]] Zone first_line() const noexcept { return {0, first_line_end_ != 0 ? first_line_end_ : size_}; }
+  void add_said(const Passages& passages, Zones& found) const noexcept {
+    const SaidParts said = said_parts(passages);
+    add_without_material(said.head, found);
+    add_without_material(said.tail, found);
   }
 
   /// `zone` less the material in it.
@@ -261,6 +276,7 @@ class ZoneFinder {
   std::size_t instruction_open_ = 0;
   Zone instruction_;
   std::size_t options_begin_ = 0;
+  std::size_t first_line_end_ = 0, last_line_ = 0;
   std::size_t first_break_ = 0, last_break_ = 0;  // paragraphs: end of the first, begin of the last
 };
 

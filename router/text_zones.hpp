@@ -5,13 +5,10 @@
 #include <array>
 #include <cstddef>
 
+#include "router/instruction.hpp"
 #include "router/text_scan.hpp"
 
 namespace tollgate {
-
-struct Zone {
-  std::size_t begin = 0, end = 0;
-};
 
 /// The instruction: up to `zones_max` stretches in rising order; what does not fit counts as material.
 struct Zones {
@@ -25,7 +22,7 @@ struct Zones {
 /// Counts structure into `turn` and returns the instruction's zones.
 [[nodiscard]] Zones find_zones(const FoldedText& folded, Turn& turn) noexcept;
 
-/// Texts up to this size are all instruction, apart from fences and tags.
+/// Texts up to this size are all instruction, apart from fences, tags and what simple work is asked to be done on.
 inline constexpr std::size_t short_text_bytes = 700;
 
 }  // namespace tollgate

@@ -73,6 +73,7 @@ class Comparing {
     cost();
     latency();
     quality();
+    out_.not_known.cached = in_.traffic.cached_requests;
     out_.not_known.folded = in_.traffic.folded_requests;
     never_full();
     return std::move(out_);

@@ -41,7 +41,9 @@ struct NotKnown {
   std::int64_t guessed_usage = 0;    ///< were refused and are served now: tokens guessed
   std::int64_t as_recorded = 0;      ///< refused by limits or budgets in the ledger, and left so
   std::int64_t unseen = 0;           ///< go to targets whose speed was never measured
+  std::int64_t cached = 0;           ///< answered by the response cache
   std::int64_t folded = 0;           ///< kept as daily sums only
+  std::int64_t other_model = 0;      ///< scored by another complexity model than the configuration's
   std::vector<std::string> unpriced_targets, unseen_targets, never_full;   ///< never_full: pools whose limit the traffic never showed
 };
 

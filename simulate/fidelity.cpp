@@ -207,6 +207,12 @@ class Decisions {
     const Step &first = plan.steps[0], &second = plan.steps[1];
     if (first.is_saturated != second.is_saturated) return Depends::recorded;
     if (!first.forecast_known || !second.forecast_known) return rule != nullptr && rule->cost_basis == CostBasis::loaded ? Depends::learned_lengths : Depends::recorded;
+    // Whether a worker was up is not recorded.
+    const auto is_serverless = [this](const Step& step) {
+      const std::optional<Pool>& pool = config_.backend_of(*step.target).pool;
+      return pool && pool->billing == Billing::serverless;
+    };
+    if (is_serverless(first) || is_serverless(second)) return Depends::load;
     const bool free_pool = first.forecast == Usd{} && config_.backend_of(*first.target).pool.has_value();
     return free_pool ? Depends::recorded : Depends::learned_lengths;
   }

@@ -72,7 +72,7 @@ World as_recorded(const Traffic& traffic, const Config& config, const QualityBoo
       served.tokens += tries[i].charge - tries[i].gpu;
       served.unpriced = served.unpriced || tries[i].pricing == Pricing::unpriced;
       gpu += tries[i].gpu;
-      world.failed_attempts += tries[i].result.is_ok() ? 0 : 1;
+      world.failed_attempts += tries[i].result.is_ok() || tries[i].result.is_lost_hedge() ? 0 : 1;
       if (tries[i].pool_method != PoolMethod::none) ++pool_requests[std::string(text(tries[i].target)).substr(0, text(tries[i].target).find('/'))];
     }
     const NameId answered_by = request.target != NameId::none ? request.target : request.tries > 0 ? tries[request.tries - 1].target : NameId::none;
@@ -80,7 +80,8 @@ World as_recorded(const Traffic& traffic, const Config& config, const QualityBoo
     served.gpu = gpu;
     served.unknown_facts = !request.has_facts;
     if (request.result.is_ok() && request.tries > 0) {
-      const RecordedTry& last = tries[request.tries - 1];
+      const bool hedged = request.tries > 1 && tries[request.tries - 1].result.is_lost_hedge();   // the one before it answered
+      const RecordedTry& last = tries[request.tries - (hedged ? 2 : 1)];
       served.whole_ms = static_cast<float>(static_cast<double>(last.took_us()) / 1000);
       if (last.first_token_after_us >= 0) served.first_token_ms = static_cast<float>(static_cast<double>(last.first_token_after_us - last.started_after_us) / 1000);
       tally.answered(request, static_cast<double>(last.took_us()));

@@ -9,6 +9,7 @@
 #include "metrics/pricing.hpp"
 #include "router/complexity.hpp"
 #include "router/forecast.hpp"
+#include "router/serverless.hpp"
 #include "simulate/budget_watch.hpp"
 #include "simulate/last_turns.hpp"
 #include "simulate/steering.hpp"
@@ -246,6 +247,10 @@ class Simulation {
         state.engine_running = static_cast<std::int32_t>(engine->running());
         state.engine_waiting = static_cast<std::int32_t>(engine->waiting());
       }
+      if (backend.pool && backend.pool->billing == Billing::serverless) {
+        const PoolStatus pool = engines_[target.backend]->status(now_us);
+        note_workers(*backend.pool, {pool.workers_up, pool.workers_booting, pool.in_flight}, state);
+      }
       state.was_saturated = life.was_saturated;
       life.was_saturated = state.was_saturated = is_saturated(target, state, config_.spill_over);
       const Books::Learned learned = life.learned.now();
@@ -289,6 +294,14 @@ class Simulation {
         if (tries[i].target == step.target->id) recorded = &tries[i];
       }
       served.target = static_cast<std::int16_t>(target);
+      if (recorded != nullptr && recorded->result.is_lost_hedge()) {
+        // Slow there, as it was; without hedges it would have answered all the same.
+        if (plan.rule != nullptr && plan.rule->hedge.is_on && &step != &plan.steps.back()) {
+          charge_tokens(*recorded, target, request, served);
+          continue;
+        }
+        recorded = nullptr;
+      }
       if (recorded != nullptr && !recorded->result.is_ok()) {
         served.result = recorded->result;
         charge_failure(*recorded, target, request, served);
@@ -296,6 +309,7 @@ class Simulation {
         continue;
       }
       served.result = RowResult::ok();
+      if (plan.rule != nullptr && plan.rule->hedge.is_on) charge_later_hedge(request, tries, recorded, served);
       begin(arrival, request, tries, recorded, target, before, served);
       answered = true;
       break;
@@ -321,6 +335,18 @@ class Simulation {
   /// What failed there fails there: at the same cost in tokens. The time of pools it took is not counted again.
   void charge_failure(const RecordedTry& recorded, std::size_t target, const RecordedRequest& request, Served& served) {
     ++world_.failed_attempts;
+    charge_tokens(recorded, target, request, served);
+  }
+
+  /// The second attempt beside one that answered: it was cut off, and is again.
+  void charge_later_hedge(const RecordedRequest& request, const RecordedTry* tries, const RecordedTry* answered, Served& served) {
+    for (const RecordedTry* each = answered; each != nullptr && each < tries + request.tries; ++each) {
+      if (!each->result.is_lost_hedge()) continue;
+      if (const auto target = index_.find(each->target); target != index_.end()) charge_tokens(*each, target->second, request, served);
+    }
+  }
+
+  void charge_tokens(const RecordedTry& recorded, std::size_t target, const RecordedRequest& request, Served& served) {
     if (nothing_sent(recorded.result) || refused_unbilled(recorded.result) || recorded.usage_source == UsageSource::none) return;
     const std::optional<Usd> charge = token_charge_of(target, recorded.usage, request);
     if (charge) served.tokens += *charge;

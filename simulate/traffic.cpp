@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <unordered_map>
 
 #include "metrics/costs_query.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "router/feature_vector.hpp"
 
 namespace tollgate::simulate {
 namespace {
@@ -25,7 +27,8 @@ struct Close {
 // Without requests that the gateway made itself (shadow evaluation, judges): they are not traffic. Every table is read once, in the order of its key, and put together here.
 constexpr const char* requests_sql =
     "SELECT id,arrived_us,duration_us,model,route,team,key,target,complexity_ppm,tier,surface,flags,result,attempts,input_bytes "
-    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id";
+    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ";
+constexpr const char* uncached_sql = "AND NOT EXISTS(SELECT 1 FROM cached WHERE cached.request=request.id) ";
 constexpr const char* tries_sql =
     "SELECT request,target,result,usage_source,pool_method,pricing,started_after_us,first_token_after_us,ended_after_us,input,cached_input,"
     "cache_write,output,reasoning,cache_write_1h,input_audio,cached_input_audio,input_image,cached_input_image,output_audio,output_image,"
@@ -39,6 +42,8 @@ constexpr const char* outcomes_sql =
     "SELECT request,max(iif(source=0,iif(verdict=0,1,2),0)),max(iif(source=2,iif(verdict IN (0,2),1,2),0)),max(iif(source=1,iif(verdict=2,1,2),0)) FROM outcome WHERE request>=?1 "
     "GROUP BY request ORDER BY request";
 
+constexpr const char* models_sql = "SELECT request,version,blob FROM features WHERE request>=?1 ORDER BY request";
+
 class Reading {
  public:
   explicit Reading(const TrafficQuestion& question, const OnProgress& on_progress) : question_(question), on_progress_(on_progress) {}
@@ -46,6 +51,7 @@ class Reading {
   Result<Traffic> read() {
     TOLLGATE_TRY(open());
     TOLLGATE_TRY(read_names());
+    TOLLGATE_TRY(leave_out());
     traffic_.since_us = question_.since_us;
     traffic_.until_us = question_.until_us;
     TOLLGATE_TRY(read_requests());
@@ -53,6 +59,7 @@ class Reading {
     TOLLGATE_TRY(read_coverage());
     TOLLGATE_TRY(read_facts());
     TOLLGATE_TRY(read_outcomes());
+    TOLLGATE_TRY(read_models());
     TOLLGATE_TRY(read_pools());
     TOLLGATE_TRY(read_folded());
     std::stable_sort(traffic_.requests.begin(), traffic_.requests.end(),
@@ -82,6 +89,8 @@ class Reading {
     if (version < schema_min) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by an older tollgate; serve with this one first");
     if (version > ledger_schema_version) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by a newer tollgate");
     TOLLGATE_TRY(has_facts_, exists("SELECT 1 FROM sqlite_schema WHERE name='decision'"));
+    TOLLGATE_TRY(has_cached_, exists("SELECT 1 FROM sqlite_schema WHERE name='cached'"));
+    TOLLGATE_TRY(has_features_, exists("SELECT 1 FROM sqlite_schema WHERE name='features'"));
     TOLLGATE_TRY(has_outcomes_, exists("SELECT 1 FROM sqlite_schema WHERE name='outcome'"));
     return success();
   }
@@ -156,8 +165,29 @@ class Reading {
     return known->second;
   }
 
+  /// A sample would thin the load on the pools; the last part of the period does not.
+  Result<void> leave_out() {
+    if (question_.requests_max <= 0) return success();
+    TOLLGATE_TRY(const Statement first, prepared("SELECT arrived_us FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id DESC LIMIT 1 OFFSET ?4"));
+    sqlite3_bind_int64(first.get(), 2, question_.since_us);
+    sqlite3_bind_int64(first.get(), 3, question_.until_us);
+    sqlite3_bind_int64(first.get(), 4, question_.requests_max - 1);
+    const int code = sqlite3_step(first.get());
+    if (code == SQLITE_DONE) return success();
+    if (code != SQLITE_ROW) return refusal();
+    const std::int64_t begins = sqlite3_column_int64(first.get(), 0);
+    TOLLGATE_TRY(const Statement before, prepared("SELECT count(*) FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0"));
+    sqlite3_bind_int64(before.get(), 2, question_.since_us);
+    sqlite3_bind_int64(before.get(), 3, begins);
+    if (sqlite3_step(before.get()) != SQLITE_ROW) return refusal();
+    traffic_.left_out = sqlite3_column_int64(before.get(), 0);
+    question_.since_us = begins;
+    return success();
+  }
+
   Result<void> read_requests() {
-    TOLLGATE_TRY(const Statement statement, prepared(requests_sql));
+    const std::string sql = std::string(requests_sql) + (has_cached_ ? uncached_sql : "") + "ORDER BY id";
+    TOLLGATE_TRY(const Statement statement, prepared(sql.c_str()));
     sqlite3_bind_int64(statement.get(), 2, question_.since_us);
     sqlite3_bind_int64(statement.get(), 3, question_.until_us);
     return each(statement, [&](sqlite3_stmt* row) {
@@ -272,6 +302,22 @@ class Reading {
     });
   }
 
+  Result<void> read_models() {
+    if (!has_features_) return success();
+    TOLLGATE_TRY(const Statement statement, prepared(models_sql));
+    std::size_t at = 0;
+    return each(statement, [&](sqlite3_stmt* row) {
+      if (request_of(sqlite3_column_int64(row, 0), at) != nullptr) {
+        FeatureBlob blob;
+        blob.version = static_cast<std::uint8_t>(sqlite3_column_int(row, 1));
+        blob.size = static_cast<std::uint8_t>(std::min<int>(sqlite3_column_bytes(row, 2), feature_bytes_max));
+        if (blob.size > 0) std::memcpy(blob.bytes.data(), sqlite3_column_blob(row, 2), blob.size);
+        if (const auto model = base_model_of(blob)) ++traffic_.scored_by[*model];
+      }
+      return at < traffic_.requests.size();
+    });
+  }
+
   Result<void> read_pools() {
     TOLLGATE_TRY(const std::unique_ptr<LedgerReader> reader, LedgerReader::open(question_.path));
     TOLLGATE_TRY(const PoolHoursReport hours, reader->pool_hours({question_.since_us, question_.until_us, {PoolDimension::pool}}));
@@ -287,13 +333,24 @@ class Reading {
     sqlite3_bind_int64(statement.get(), 3, (question_.until_us + day_us - 1) / day_us);
     if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
     traffic_.folded_requests = sqlite3_column_int64(statement.get(), 0);
+    return read_cached();
+  }
+
+  // No target had any work with them, and they say nothing of what one would have made of it.
+  Result<void> read_cached() {
+    if (!has_cached_) return success();
+    TOLLGATE_TRY(const Statement statement, prepared("SELECT count(*) FROM cached c JOIN request r ON r.id=c.request WHERE r.id>=?1 AND r.arrived_us>=?2 AND r.arrived_us<?3"));
+    sqlite3_bind_int64(statement.get(), 2, question_.since_us);
+    sqlite3_bind_int64(statement.get(), 3, question_.until_us);
+    if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
+    traffic_.cached_requests = sqlite3_column_int64(statement.get(), 0);
     return success();
   }
 
-  const TrafficQuestion& question_;
+  TrafficQuestion question_;
   const OnProgress& on_progress_;
   std::unique_ptr<sqlite3, Close> connection_;
-  bool has_facts_ = false, has_outcomes_ = false;
+  bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false, has_features_ = false;
   std::unordered_map<std::int64_t, std::string> texts_;
   std::unordered_map<std::int64_t, NameId> names_;
   std::unordered_map<std::int64_t, RowResult> results_;
@@ -301,6 +358,12 @@ class Reading {
 };
 
 }  // namespace
+
+std::int64_t Traffic::scored_by_others(std::uint32_t model) const noexcept {
+  std::int64_t others = 0;
+  for (const auto& [id, count] : scored_by) others += id == model ? 0 : count;
+  return others;
+}
 
 std::int64_t Traffic::began_us() const noexcept { return requests.empty() ? since_us : std::max(since_us, requests.front().arrived_us); }
 
@@ -312,7 +375,7 @@ std::int64_t Traffic::ended_us() const noexcept {
 
 const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* tries) noexcept {
   for (std::uint8_t i = request.tries; i-- > 0;) {
-    if (tries[i].usage_source != UsageSource::none) return &tries[i];
+    if (tries[i].usage_source != UsageSource::none && !tries[i].result.is_lost_hedge()) return &tries[i];
   }
   return nullptr;
 }

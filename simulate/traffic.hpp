@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -64,15 +65,20 @@ struct Traffic {
   std::vector<RecordedRequest> requests;     ///< by arrival
   std::vector<RecordedTry> tries;
   std::vector<RecordedPool> pools;
+  std::int64_t cached_requests = 0;          ///< answered by the response cache: not in `requests`
   std::int64_t folded_requests = 0;          ///< of the period, kept as daily sums only: cannot be replayed
+  std::int64_t left_out = 0;                 ///< of the period, before since_us: more than requests_max
+  std::map<std::uint32_t, std::int64_t> scored_by;   ///< requests by the complexity model (Model::id()) that scored them, where that is known
 
   [[nodiscard]] const RecordedTry* tries_of(const RecordedRequest& request) const noexcept { return tries.data() + request.first_try; }
+  /// Requests whose recorded score is another complexity model's: what this one would say cannot be known without their text.
+  [[nodiscard]] std::int64_t scored_by_others(std::uint32_t model) const noexcept;
   /// When something happened: from the first arrival to the last end, within what was asked for.
   [[nodiscard]] std::int64_t began_us() const noexcept;
   [[nodiscard]] std::int64_t ended_us() const noexcept;
 };
 
-/// The answer's tokens: those of the last attempt of which they are known; nullptr: of none.
+/// The answer's tokens: those of the last attempt of which they are known, but for one that a hedge lost; nullptr: of none.
 [[nodiscard]] const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* tries) noexcept;
 
 /// Refused by what is not replayed: rate limits, budgets, the client's own bound, a gateway that stopped.
@@ -83,6 +89,7 @@ struct Traffic {
 struct TrafficQuestion {
   std::string path;
   std::int64_t since_us = 0, until_us = 0;
+  std::int64_t requests_max = 0;     ///< only the last so many, in one piece: Traffic::since_us says from when on; 0: all
 };
 using OnProgress = std::function<void(double share)>;
 [[nodiscard]] Result<Traffic> read_traffic(const TrafficQuestion& question, const OnProgress& on_progress = {});

@@ -2,8 +2,11 @@
 //
 //    tollgate-train --requests training/requests.jsonl --outcomes FILE.csv.gz … --out router/model.json
 //    tollgate-train … --evaluate        # writes nothing; trains without what it judges, again and again
+//    tollgate-train … --evaluate --fold-seeds 5        # with five ways to deal out the folds: mean and spread
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -21,20 +24,46 @@ struct Options {
   Recipe recipe;
   bool evaluate = false;
   std::string judge = "all";
+  std::size_t fold_seeds = 1;
 };
+
+/// How a figure comes out with folds dealt in several ways.
+class Spread {
+ public:
+  void add(double value) { values_.push_back(value); }
+  void print(const std::string& name, const char* how, const char* what) const {
+    if (values_.size() < 2) return;
+    double mean = 0, squares = 0;
+    for (const double value : values_) mean += value / static_cast<double>(values_.size());
+    for (const double value : values_) squares += (value - mean) * (value - mean);
+    const auto [low, high] = std::minmax_element(values_.begin(), values_.end());
+    std::printf("%-24s %-22s %s over %zu ways to deal the folds: mean %.4f, deviation %.4f, from %.4f to %.4f\n", name.c_str(), how, what,
+                values_.size(), mean, std::sqrt(squares / static_cast<double>(values_.size() - 1)), *low, *high);
+    std::fflush(stdout);
+  }
+
+ private:
+  std::vector<double> values_;
+};
+
+/// Seed 0 deals as fold_of does; others otherwise.
+std::size_t dealt(const std::string& key, std::size_t seed, std::size_t folds) {
+  return fold_of(seed == 0 ? key : std::to_string(seed) + " " + key, folds);
+}
 
 float score_of(const Model& model, const Seen& seen) { return model.score(seen.terms, seen.words); }
 float length_of(const Outcome& row) { return static_cast<float>(row.seen.characters); }
 
-void print_curve(const std::string& name, const char* how, const std::vector<Scored>& rows) {
+double print_curve(const std::string& name, const char* how, const std::vector<Scored>& rows) {
   const std::optional<Curve> curve = curve_of(rows);
   if (!curve) {
     std::printf("%-24s %-22s n=%zu no gap between weak and strong\n", name.c_str(), how, rows.size());
-    return;
+    return 0;
   }
   std::printf("%-24s %-22s n=%zu APGR=%.3f CPT50=%.1f%% CPT80=%.1f%%\n", name.c_str(), how, rows.size(), curve->apgr,
               curve->cpt50, curve->cpt80);
   std::fflush(stdout);
+  return curve->apgr;
 }
 
 std::vector<Scored> scored(const std::vector<const Outcome*>& rows, const std::function<float(const Outcome&)>& score) {
@@ -44,7 +73,7 @@ std::vector<Scored> scored(const std::vector<const Outcome*>& rows, const std::f
 }
 
 /// Each source judged by a model that never saw it; sources of several groups also by models that never saw the group.
-void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe) {
+void judge_sources(const Material& all, const std::vector<Source>& sources, const Recipe& recipe, std::size_t seeds, bool by_group) {
   constexpr std::size_t folds = 10;
   for (std::size_t s = 0; s < sources.size(); ++s) {
     const std::string& name = sources[s].name;
@@ -54,34 +83,42 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
     const Model without = train(others, recipe, outcome_trees(others, recipe), any_borders);
     print_curve(name, "source left out",
                 scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
-    if (sources[s].rows.front().group == sources[s].rows.back().group) continue;
-    std::vector<Scored> judged;
-    for (std::size_t fold = 0; fold < folds; ++fold) {
-      Material some = all;
-      std::erase_if(some.sources[s], [&](const Outcome* row) { return fold_of(row->group, folds) == fold; });
-      const Model model = train(some, recipe, outcome_trees(some, recipe), any_borders);
-      for (const Outcome* row : all.sources[s]) {
-        if (fold_of(row->group, folds) == fold) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
+    if (!by_group || sources[s].rows.front().group == sources[s].rows.back().group) continue;
+    Spread spread;
+    for (std::size_t seed = 0; seed < seeds; ++seed) {
+      std::vector<Scored> judged;
+      for (std::size_t fold = 0; fold < folds; ++fold) {
+        const auto is_here = [&](const Outcome* row) { return dealt(row->group, seed, folds) == fold; };
+        Material some = all;
+        std::erase_if(some.sources[s], is_here);
+        const Model model = train(some, recipe, outcome_trees(some, recipe), any_borders);
+        for (const Outcome* row : all.sources[s]) {
+          if (is_here(row)) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
+        }
       }
+      spread.add(print_curve(name, "groups left out", judged));
     }
-    print_curve(name, "groups left out", judged);
+    spread.print(name, "groups left out", "APGR");
   }
 }
 
 using FoldOf = std::function<std::size_t(const Labelled&)>;
 
-/// As many kinds in every fold.
-FoldOf fold_of_kind(const Material& all, std::size_t folds) {
+/// As many kinds in every fold; seed 0 takes them by name, others in another order.
+FoldOf fold_of_kind(const Material& all, std::size_t folds, std::size_t seed) {
+  constexpr std::size_t many = 1'000'003;
   std::map<std::string, std::size_t> number;
   for (const Labelled* row : all.labelled) number[row->kind] = 0;
-  std::size_t next = 0;
-  for (auto& [kind, at] : number) at = next++;
-  return [number, folds](const Labelled& row) { return number.at(row.kind) % folds; };
+  std::vector<std::pair<std::size_t, std::string>> order;
+  for (const auto& [kind, at] : number) order.emplace_back(seed == 0 ? 0 : dealt(kind, seed, many), kind);
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < order.size(); ++i) number[order[i].second] = i % folds;
+  return [number](const Labelled& row) { return number.at(row.kind); };
 }
 
 /// Labelled requests judged by models that never saw any row of the same fold.
-void judge_labelled(const Material& all, const char* how, std::size_t folds, const Recipe& recipe,
-                    const FoldOf& fold_of_row) {
+double judge_labelled(const Material& all, const char* how, std::size_t folds, const Recipe& recipe,
+                      const FoldOf& fold_of_row) {
   constexpr Borders tiers = {0.25F, 0.5F, 0.75F};
   const OutcomeTrees outcomes = outcome_trees(all, recipe);
   std::vector<TierScore> judged;
@@ -106,6 +143,20 @@ void judge_labelled(const Material& all, const char* how, std::size_t folds, con
     std::printf(" %s %.0f%%", language.c_str(), 100 * agreement_of(rows, tiers).exact);
   std::printf("\n");
   std::fflush(stdout);
+  return agreement.exact;
+}
+
+void judge_requests(const Material& all, const Recipe& recipe, std::size_t seeds, bool only_kinds) {
+  constexpr std::size_t request_folds = 5, kind_folds = 13;
+  Spread requests, kinds;
+  for (std::size_t seed = 0; seed < seeds; ++seed) {
+    if (!only_kinds) requests.add(judge_labelled(all, "requests left out", request_folds, recipe, [seed](const Labelled& row) {
+      return dealt(std::to_string(row.core), seed, request_folds);
+    }));
+    kinds.add(judge_labelled(all, "kinds left out", kind_folds, recipe, fold_of_kind(all, kind_folds, seed)));
+  }
+  requests.print("labelled requests", "requests left out", "exact");
+  kinds.print("labelled requests", "kinds left out", "exact");
 }
 
 int fail(const Error& error) {
@@ -124,12 +175,10 @@ int run(const Options& options) {
   }
   const Material all = all_of(labelled.value(), sources);
   if (options.evaluate) {
-    if (options.judge != "requests") judge_sources(all, sources, options.recipe);
-    if (options.judge == "outcomes") return 0;
-    constexpr std::size_t request_folds = 5, kind_folds = 13;
-    judge_labelled(all, "requests left out", request_folds, options.recipe,
-                   [](const Labelled& row) { return fold_of(std::to_string(row.core), request_folds); });
-    judge_labelled(all, "kinds left out", kind_folds, options.recipe, fold_of_kind(all, kind_folds));
+    const std::string& judge = options.judge;
+    if (judge == "all" || judge == "outcomes" || judge == "sources") judge_sources(all, sources, options.recipe, options.fold_seeds, judge != "sources");
+    if (judge == "outcomes" || judge == "sources") return 0;
+    judge_requests(all, options.recipe, options.fold_seeds, judge == "kinds");
     return 0;
   }
   std::ofstream file(options.out, std::ios::binary);
@@ -156,8 +205,12 @@ int main(int argc, char** argv) {
   auto* evaluate =
       app.add_flag("--evaluate", options.evaluate, "Write nothing: judge models by what they were not trained on");
   out->excludes(evaluate);
-  app.add_option("--judge", options.judge, "What --evaluate judges")
-      ->check(CLI::IsMember({"all", "requests", "outcomes"}))
+  app.add_option("--judge", options.judge, "What --evaluate judges; sources: outcomes with their source left out alone, kinds: requests with their kind left out alone")
+      ->check(CLI::IsMember({"all", "requests", "kinds", "outcomes", "sources"}))
+      ->needs(evaluate)
+      ->capture_default_str();
+  app.add_option("--fold-seeds", options.fold_seeds, "In how many ways --evaluate deals out the folds")
+      ->check(CLI::Range(1, 100))
       ->needs(evaluate)
       ->capture_default_str();
   const auto hearing = [&app](const std::string& name, const std::string& of, Hearing& heard) {
@@ -166,6 +219,8 @@ int main(int argc, char** argv) {
     app.add_option("--" + name + "-gain", heard.gain_share, "Share in it of 'strong is better' against 'weak fails'")
         ->capture_default_str();
     app.add_option("--" + name + "-length", heard.length_share, "Share in it of the number of words")
+        ->capture_default_str();
+    app.add_option("--" + name + "-strong", heard.strong_share, "How much 'the strong one fails too' counts against")
         ->capture_default_str();
   };
   hearing("choice", "multiple choice", options.recipe.choice);
@@ -184,6 +239,9 @@ int main(int argc, char** argv) {
   app.add_option("--word-share", options.recipe.word_share, "How much of what words say is taken")
       ->capture_default_str();
   app.add_option("--request-rounds", options.recipe.request_rounds, "Trees for the labelled requests")
+      ->capture_default_str();
+  app.add_option("--outcome-bags", options.recipe.outcome_bags, "Models of the outcomes that are averaged")
+      ->check(CLI::Range(1, 10))
       ->capture_default_str();
   app.add_option("--outcome-rounds", options.recipe.outcome_rounds, "Trees for each target of the outcomes")
       ->capture_default_str();

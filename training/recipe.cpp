@@ -99,10 +99,16 @@ std::vector<Tree> learn_target(const Material& material, const Recipe& recipe, s
   BoostOptions options = of_outcomes;
   options.rounds = recipe.outcome_rounds;
   options.depth = depth;
-  return to_unit(boost(examples, options), examples);
+  std::vector<Tree> trees;
+  for (int bag = 0; bag < recipe.outcome_bags; ++bag, ++options.seed) {
+    const std::vector<Tree> more = boost(examples, options);
+    trees.insert(trees.end(), more.begin(), more.end());
+  }
+  return to_unit(std::move(trees), examples);
 }
 
 void append(std::vector<Tree>& to, std::span<const Tree> trees, float share) {
+  if (share == 0) return;
   const std::size_t before = to.size();
   to.insert(to.end(), trees.begin(), trees.end());
   scale(std::span(to).subspan(before), share);
@@ -114,6 +120,7 @@ std::vector<Tree> heard(const OutcomeTrees& outcomes, const Hearing& hearing) {
   append(trees, outcomes.fails, hearing.spread * (1 - hearing.gain_share - hearing.length_share));
   append(trees, outcomes.gains, hearing.spread * hearing.gain_share);
   append(trees, outcomes.length, hearing.spread * hearing.length_share);
+  append(trees, outcomes.strong, -hearing.spread * hearing.strong_share);
   return trees;
 }
 
@@ -230,11 +237,13 @@ OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe) {
   OutcomeTrees trees;
   if (material.sources.empty()) return trees;
   const auto fails = [](const Outcome& row) { return 1 - row.weak; };
+  const auto strong_fails = [](const Outcome& row) { return 1 - row.strong; };
   const auto gains = [](const Outcome& row) { return row.strong - row.weak; };
   append(trees.fails, learn_target(material, recipe, 1, fails),
          0.5F);  // terms apart: holds better far from what was seen
   append(trees.fails, learn_target(material, recipe, tree_depth, fails), 0.5F);
   trees.gains = learn_target(material, recipe, tree_depth, gains);
+  trees.strong = learn_target(material, recipe, tree_depth, strong_fails);
   trees.length = to_unit(staircase(question_words_term()), examples_of(material, fails));
   return trees;
 }

@@ -28,17 +28,19 @@ struct Hearing {
   float spread;        ///< standard deviations of it, in tiers
   float gain_share;    ///< of "strong better than weak"
   float length_share;  ///< of the number of words in a question; the rest goes to "weak fails"
+  float strong_share;  ///< of "strong fails too", which counts against the strong one: there is nothing to gain
 };
 
 struct Recipe {
-  Hearing choice{0.6F, 0.4F, 0.3F};      ///< multiple choice
-  Hearing question{0.7F, 0.175F, 0.5F};  ///< other questions
+  Hearing choice{0.6F, 0.2F, 0.3F, 0.225F};    ///< multiple choice
+  Hearing question{0.7F, 0.175F, 0.5F, 0.0F};  ///< other questions
   float program_tiers = 0.6F;  ///< more for a program to be written: set by hand, for outcomes of programs are rare
   float signed_share = 0.5F;   ///< of step 2's trees against step 3's, for questions
   float others_share = 0.5F;   ///< weight, in step 2, of a request that is more than a bare question
   float word_ridge = 20.0F;
   float word_share = 0.5F;  ///< of what the words' weights say: all of it holds worse for new kinds of requests
   int outcome_rounds = 100, request_rounds = 200;
+  int outcome_bags = 1;  ///< models of the outcomes that are averaged, each of other draws
 };
 
 /// Rows by reference, so that leaving some out costs nothing.
@@ -50,7 +52,7 @@ struct Material {
 
 /// Step 1; each deviates by 1 over the outcomes.
 struct OutcomeTrees {
-  std::vector<Tree> fails, gains, length;
+  std::vector<Tree> fails, gains, length, strong;
 };
 [[nodiscard]] OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe);
 /// Steps 2 to 4, on top of step 1's trees.

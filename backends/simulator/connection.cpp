@@ -108,6 +108,7 @@ void Connection::answer_parsed() {
   }
   request.request_id = header(message, "x-request-id");
   request.fault = header(message, "x-sim-fault");
+  request.betas = header(message, "anthropic-beta");
   request.keep_alive = message.keep_alive();
   request.chunked_ok = message.version() >= 11;
   request.body = std::move(message.body());

@@ -19,7 +19,7 @@ class Exchange;
 /// A request, of which only what the simulator looks at is kept.
 struct HttpRequest {
   std::string method, target, body;
-  std::string authorization, request_id, fault;  ///< headers; "" if absent
+  std::string authorization, request_id, fault, betas;  ///< headers; "" if absent
   bool keep_alive = true;
   bool chunked_ok = true;  ///< HTTP/1.1
 };

@@ -61,6 +61,8 @@ void Exchange::begin() {
   }
   const DialectName personality = service_.options().engine.personality;
   foreign_ = request_.method == "POST" ? foreign_call(personality, request_.target) : std::nullopt;
+  if (personality == DialectName::anthropic && path == "/v1/messages/count_tokens" && request_.method == "POST") return count_tokens();
+  if (foreign_) foreign_->betas = request_.betas;
   if (foreign_ && foreign_->queued) return queue_job();
   if (foreign_) return generate(Surface::chat);
   if (personality == DialectName::fal) {
@@ -73,6 +75,21 @@ void Exchange::begin() {
   if (path.starts_with("/sim/")) request_.fault.clear();  // what tells the truth does not misbehave
   if (!choose_fault({})) return;
   act();
+}
+
+/// Counted by the rule that the answer's usage is counted by.
+void Exchange::count_tokens() {
+  settled_ = true;  // nothing is generated
+  if (!choose_fault({})) return;
+  if (plan_.status != 0) return fail_with({plan_.status, fmt::format("This error was asked for by the fault \"{}\".", plan_.text)});
+  ForeignCall call;
+  call.betas = request_.betas;
+  const Result<std::string> body = counted_body(call, request_.body);
+  if (!body) return fail_with({400, body.error().message, body.error().param});
+  const Result<Ask> ask = read_ask(Surface::chat, DialectName::vllm, body.value());
+  if (!ask) return fail_with({400, ask.error().message, ask.error().param});
+  if (!service_.knows_model(ask.value().model)) return fail_with({404, "model: " + ask.value().model, "model"});
+  answer_whole(200, "application/json", fmt::format(R"({{"input_tokens":{}}})", ask.value().prompts.front().tokens));
 }
 
 void Exchange::queue_job() {
@@ -136,7 +153,9 @@ void Exchange::generate(Surface surface) {
   } else if (!answers_vllm()) {
     identity.fingerprint = fmt::format("fp_{:010x}", hash_text(record_.model) >> 24);
   }
-  wire_ = foreign_ ? make_foreign_wire(std::move(identity)) : std::make_unique<Wire>(std::move(identity));
+  wire_ = !foreign_               ? std::make_unique<Wire>(std::move(identity))
+          : foreign_->responses ? make_responses_wire(std::move(identity))
+                                : make_foreign_wire(std::move(identity));
   wire_->set_null_usage(!answers_vllm() && ask_->include_usage);
   act();
 }

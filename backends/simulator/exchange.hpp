@@ -51,6 +51,7 @@ class Exchange {
 
   void queue_job();
   void answer_queue(const QueueCall& call);
+  void count_tokens();
   void generate(Surface surface);
   [[nodiscard]] std::optional<Error> take(Ask ask);
   void act();

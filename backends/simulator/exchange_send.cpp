@@ -131,7 +131,8 @@ void Exchange::act_after_event() {
   if (plan_.stall == Stall::events && events_ >= plan_.stall_after) silent_ = true;
   if (plan_.error_event && events_ >= *plan_.error_event) {
     const ErrorText text{500, "This error was asked for by a fault.", "", ""};
-    const std::string body = error_event(service_.options().engine.personality, text);
+    const bool responses = foreign_ && foreign_->responses;
+    const std::string body = responses ? responses_error_event(text) : error_event(service_.options().engine.personality, text);
     put_body(body, request_.chunked_ok);
     if (request_.chunked_ok) connection_.out() += "0\r\n\r\n";
     ended_ = true;

@@ -23,9 +23,16 @@ std::string text_of(const Json& object, const char* name) {
   return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
 }
 
-Result<void> only(const Json& object, const std::string& where, std::initializer_list<std::string_view> known) {
+/// Members that Anthropic knows only with a beta, by what the beta's name begins with.
+bool known_to_beta(std::string_view member, std::string_view betas) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> members{
+      {{"context_management", "context-management-"}, {"mcp_servers", "mcp-client-"}, {"container", "code-execution-"}, {"container", "skills-"}}};
+  return std::any_of(members.begin(), members.end(), [&](const auto& each) { return each.first == member && betas.find(each.second) != std::string_view::npos; });
+}
+
+Result<void> only(const Json& object, const std::string& where, std::initializer_list<std::string_view> known, std::string_view betas = {}) {
   for (const auto& [name, value] : object.items()) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (std::find(known.begin(), known.end(), name) == known.end() && !known_to_beta(name, betas)) {
       return bad(where.empty() ? name : where + "." + name, "Extra inputs are not permitted");
     }
   }
@@ -101,7 +108,7 @@ Result<void> take_block(const Json& block, const std::string& where, Spoken& spo
   return success();
 }
 
-Result<Json> anthropic_messages(const Json& body) {
+Result<Json> anthropic_messages(const Json& body, std::string_view betas) {
   const Json* list = member(body, "messages");
   if (list == nullptr || !list->is_array()) return bad("messages", "Field required");
   if (list->empty()) return bad("messages", "at least one message is required");
@@ -112,7 +119,8 @@ Result<Json> anthropic_messages(const Json& body) {
     const Json& message = (*list)[i];
     const std::string where = "messages." + std::to_string(i);
     const std::string role = text_of(message, "role");
-    if (role != "user" && role != "assistant") return bad(where + ".role", "Input should be 'user' or 'assistant'");
+    const bool system = role == "system" && betas.find("mid-conversation-system-") != std::string_view::npos;
+    if (role != "user" && role != "assistant" && !system) return bad(where + ".role", "Input should be 'user' or 'assistant'");
     Spoken spoken;
     const Json* content = member(message, "content");
     if (content != nullptr && content->is_string()) {
@@ -123,6 +131,10 @@ Result<Json> anthropic_messages(const Json& body) {
       }
     } else {
       return bad(where + ".content", "all messages must have non-empty content");
+    }
+    if (system) {
+      spoken.write(role, messages);
+      continue;
     }
     for (const Json& call : open_calls) {
       const bool answered = std::any_of(spoken.results.begin(), spoken.results.end(), [&](const Json& result) { return result["tool_call_id"] == call["id"]; });
@@ -135,15 +147,15 @@ Result<Json> anthropic_messages(const Json& body) {
   return messages;
 }
 
-Result<Json> from_anthropic(const Json& body) {
+Result<Json> from_anthropic(const Json& body, std::string_view betas) {
   TOLLGATE_TRY(only(body, "", {"model", "max_tokens", "messages", "system", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice",
-                               "metadata", "thinking", "output_config", "service_tier", "cache_control"}));
+                               "metadata", "thinking", "output_config", "service_tier", "cache_control"}, betas));
   if (member(body, "max_tokens") == nullptr) return bad("max_tokens", "Field required");
   if (const Json* temperature = member(body, "temperature"); temperature != nullptr && (!temperature->is_number() || *temperature > 1)) {
     return bad("temperature", "Input should be less than or equal to 1");
   }
   Json out;
-  TOLLGATE_TRY(out["messages"], anthropic_messages(body));
+  TOLLGATE_TRY(out["messages"], anthropic_messages(body, betas));
   for (const char* name : {"model", "max_tokens", "stream", "temperature", "top_p", "top_k"}) copy(body, name, out, name);
   copy(body, "stop_sequences", out, "stop");
   if (const Json* tools = member(body, "tools")) {
@@ -379,6 +391,10 @@ std::optional<ForeignCall> foreign_call(DialectName personality, std::string_vie
     case DialectName::anthropic:
       if (path == "/v1/messages") return ForeignCall{};
       return std::nullopt;
+    case DialectName::openai:
+    case DialectName::vllm:
+      if (path != "/v1/responses") return std::nullopt;
+      return ForeignCall{{}, false, false, true};
     case DialectName::gemini:
       for (const std::string_view root : {"/v1beta/models/", "/v1/models/"}) {
         if (const auto model = between(root, ":generateContent")) return ForeignCall{*model, false};
@@ -398,13 +414,22 @@ std::optional<ForeignCall> foreign_call(DialectName personality, std::string_vie
   }
 }
 
+Result<std::string> counted_body(const ForeignCall& call, std::string_view text) {
+  Json body = Json::parse(text, nullptr, false);
+  if (!body.is_object()) return fail(Fault::bad_request, "the body is not a JSON object");
+  TOLLGATE_TRY(only(body, "", {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"}, call.betas));
+  body["max_tokens"] = 1;   // asked of messages only
+  return openai_body(DialectName::anthropic, call, body.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
 Result<std::string> openai_body(DialectName personality, const ForeignCall& call, std::string_view text) {
+  if (call.responses) return responses_body(text);
   const Json body = Json::parse(text, nullptr, false);
   if (!body.is_object()) return fail(Fault::bad_request, "the body is not a JSON object");
   Json out;
   try {
     if (personality == DialectName::anthropic) {
-      TOLLGATE_TRY(out, from_anthropic(body));
+      TOLLGATE_TRY(out, from_anthropic(body, call.betas));
     } else if (personality == DialectName::gemini) {
       TOLLGATE_TRY(out, from_gemini(body));
     } else if (personality == DialectName::replicate) {

@@ -6,7 +6,7 @@ namespace tollgate {
 
 namespace embedded {
 extern const std::string_view page_html, page_css, page_main, page_dom, page_figures, page_explain, page_cards,
-    page_decisions, page_try, page_icon;
+    page_decisions, page_try, page_events, page_whatif, page_report, page_advice, page_icon;
 }
 
 namespace {
@@ -28,6 +28,10 @@ const File files[] = {
     {"/page/cards.js", script, embedded::page_cards},
     {"/page/decisions.js", script, embedded::page_decisions},
     {"/page/try.js", script, embedded::page_try},
+    {"/page/events.js", script, embedded::page_events},
+    {"/page/whatif.js", script, embedded::page_whatif},
+    {"/page/report.js", script, embedded::page_report},
+    {"/page/advice.js", script, embedded::page_advice},
     {"/page/icon.svg", "image/svg+xml", embedded::page_icon},
 };
 

@@ -164,6 +164,18 @@ Line prometheus(const Gateway& gateway, const ChecklistFacts& facts) {
               "\n    static_configs: [{targets: [\"" + address + "\"]}]"};
 }
 
+Line shared(Gateway& gateway) {
+  const SharingStatus status = gateway.guards().sharing->status();
+  return {"shared",
+          "The store of shared budgets answers",
+          status.reached && status.remark.empty(),
+          !status.reached            ? status.error
+          : !status.remark.empty() ? status.remark
+                                   : gateway.config()->shared->where + " knows this gateway as " + status.gateway,
+          "Is it running, and are address and password right? What is leased can still be spent (docs/money/shared.md).",
+          ""};
+}
+
 }  // namespace
 
 Json checklist(Gateway& gateway, const ChecklistFacts& facts) {
@@ -172,6 +184,7 @@ Json checklist(Gateway& gateway, const ChecklistFacts& facts) {
                            prices_known(gateway, facts), budget(gateway), prometheus(gateway, facts)}) {
     lines.push_back(json_of(line));
   }
+  if (gateway.guards().sharing && gateway.config()->shared) lines.push_back(json_of(shared(gateway)));
   return lines;
 }
 

@@ -76,14 +76,14 @@ Task<AdminReply> answer_explain(Gateway& gateway, const AdminRequest& request) {
   for (const auto& [name, value] : typed.value().headers) headers.push_back({name, value});
   const Screening screening(chat, body);
   RequestFacts facts{
-      &chat, classify(chat, serving->config->tiers), headers, caller.value().team, caller.value().key, &screening};
+      &chat, classify(chat, serving->config->tiers, serving->scoring).complexity, headers, caller.value().team, caller.value().key, &screening};
   facts.arrived_us =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
   facts.dice = static_cast<std::uint64_t>(facts.arrived_us);
   const Result<Plan> plan = decide(facts, *serving->config, states);
   AdminReply reply;
-  reply.body = explain_json(facts, *serving->config, plan) + "\n";
+  reply.body = explain_json(facts, *serving->config, plan, *serving->scoring.model) + "\n";
   co_return reply;
 }
 

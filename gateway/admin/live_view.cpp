@@ -88,7 +88,7 @@ LiveSample LiveView::sample(MonoTime now) const {
     LiveSample::OfTarget& into = sample.targets[target];
     for (std::size_t i = 0; i < result_count; ++i) {
       into.attempts += of.attempts[i];
-      if (!result_at(i).is_ok()) into.failed += of.attempts[i];
+      if (!result_at(i).is_ok() && !result_at(i).is_lost_hedge()) into.failed += of.attempts[i];
     }
   }
   for (const auto& [target, of] : sample.targets) sample.spend += of.spend;

@@ -1,11 +1,13 @@
 #include "gateway/admin/pages.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "config/decimal.hpp"
 #include "gateway/admin/assets.hpp"
 #include "gateway/admin/live_view.hpp"
+#include "gateway/admin/what_if.hpp"
 #include "gateway/budget_report.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
@@ -33,6 +35,15 @@ Json targets(const Serving& serving) {
   return all;
 }
 
+/// Of the store of shared budgets: null, "answers", or why not. It does not decide about ready: what is leased can be spent, and a
+/// balancer that takes every gateway out at once helps nobody.
+Json shared_state(Gateway& gateway) {
+  const Guards& guards = gateway.guards();
+  if (!guards.sharing) return nullptr;
+  const SharingStatus status = guards.sharing->status();
+  return !status.reached ? status.error : status.remark.empty() ? "answers" : status.remark;
+}
+
 // Ready: a request sent now can be served and recorded.
 AdminReply readyz(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
@@ -45,6 +56,7 @@ AdminReply readyz(Gateway& gateway) {
   return json(ready ? 200 : 503, {{"ready", ready},
                                   {"draining", draining},
                                   {"ledger", ledger.writable ? "writable" : ledger.error},
+                                  {"shared", shared_state(gateway)},
                                   {"targets", targets(*serving)}});
 }
 
@@ -90,6 +102,15 @@ Json engine(const EngineStatus& status) {
           {"generation_tokens", tokens(status.generation)}};
 }
 
+/// Of a serverless pool: cold, booting or warm, by its rules; null: workers are none of it.
+Json worker_state(Gateway& gateway, const PoolStatus& pool) {
+  const Config& config = *gateway.serving()->config;
+  const auto backend = std::find_if(config.backends.begin(), config.backends.end(), [&](const Backend& each) { return each.pool && each.pool->name == pool.pool; });
+  if (backend == config.backends.end() || backend->pool->billing != Billing::serverless) return {};
+  if (pool.workers_up == 0) return "cold";
+  return pool.workers_up > pool.workers_booting ? "warm" : "booting";
+}
+
 AdminReply pools(Gateway& gateway) {
   Json all = Json::array();
   for (const PoolStatus& pool : gateway.accounts().pools()) {
@@ -104,6 +125,9 @@ AdminReply pools(Gateway& gateway) {
                {"rounding_usd", decimal_text(pool.rounding)},
                {"in_flight", pool.in_flight},
                {"workers_up", pool.workers_up},
+               {"workers_booting", pool.workers_booting},
+               {"state", worker_state(gateway, pool)},
+               {"warm_up", warm_up_report(gateway, pool.pool)},
                {"busy_ratio", pool.busy_ratio}};
     add_engine(entry, gateway.engine_watch().pool(pool.pool));
     all.push_back(std::move(entry));
@@ -194,6 +218,8 @@ AdminReply metrics(Gateway& gateway, const AdminRequest& request) {
   return {200, "text/plain; version=0.0.4; charset=utf-8", gateway.accounts().render_metrics(), {}};
 }
 
+AdminReply clear_cache(Gateway& gateway) { return json(200, {{"cleared", gateway.response_cache().clear()}}); }
+
 AdminReply overview(Gateway& gateway) { return {200, "application/json", gateway.live().overview() + "\n", {}}; }
 
 // Others, which take their time, are in server.cpp.
@@ -206,6 +232,8 @@ constexpr Page pages[] = {
     {"/admin/v1/backends", "GET", plain<backends>},
     {"/admin/v1/pools", "GET", plain<pools>},
     {"/admin/v1/budgets", "GET", plain<budgets>},
+    {"/admin/v1/cache/clear", "POST", plain<clear_cache>},
+    {"/admin/v1/config", "GET", plain<written_config>},
     {"/-/reload", "POST", plain<reload>},
 };
 
@@ -234,6 +262,7 @@ nlohmann::ordered_json targets_report(const Serving& serving) { return targets(s
 AdminReply answer_admin(Gateway& gateway, const AdminRequest& request) {
   const std::string_view path = request.path();
   const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (std::optional<AdminReply> warmed = answer_warm(gateway, request)) return *std::move(warmed);
   if (std::optional<AdminReply> drained = answer_drain(gateway, request.method, path)) return *std::move(drained);
   for (const Page& page : pages) {
     if (page.path != path) continue;
@@ -243,10 +272,10 @@ AdminReply answer_admin(Gateway& gateway, const AdminRequest& request) {
   if (path.starts_with(decisions_path) && path.size() > decisions_path.size() + 1 && path[decisions_path.size()] == '/') {
     return reads ? decision(gateway, path.substr(decisions_path.size() + 1)) : not_allowed("GET", path);
   }
-  for (const std::string_view streamed : {"/admin/v1/explain", "/admin/v1/send"}) {
+  for (const std::string_view streamed : {"/admin/v1/explain", "/admin/v1/send", "/admin/v1/check", "/admin/v1/simulate"}) {
     if (path == streamed) return not_allowed("POST", path);
   }
-  if (path == "/admin/v1/events") return not_allowed("GET", path);
+  if (path == "/admin/v1/events" || path == "/admin/v1/advice") return not_allowed("GET", path);
   if (std::optional<AdminReply> file = page_file(path)) return reads ? std::move(*file) : not_allowed("GET", path);
   return {404, "application/json", error_body(fail(Fault::not_found, "there is nothing here; docs/openapi/admin.yaml lists what there is")), {}};
 }

@@ -9,10 +9,13 @@
 #include <list>
 
 #include "gateway/admin/access.hpp"
+#include "gateway/admin/advice_board.hpp"
+#include "gateway/admin/counted.hpp"
 #include "gateway/admin/foreign_sites.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/pages.hpp"
 #include "gateway/admin/streams.hpp"
+#include "gateway/admin/what_if.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
@@ -32,18 +35,6 @@ using Stream = AdminStream;
 using Request = http::request<http::string_body>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 
-/// Counts as long as it lives, which may be longer than the server does.
-class Counted {
- public:
-  explicit Counted(std::shared_ptr<unsigned> count) : count_(std::move(count)) { ++*count_; }
-  ~Counted() { --*count_; }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
-
- private:
-  const std::shared_ptr<unsigned> count_;
-};
-
 /// Views into `request`.
 AdminRequest read_request(const Request& request) {
   AdminRequest asked;
@@ -56,6 +47,7 @@ AdminRequest read_request(const Request& request) {
   asked.content_type = request[http::field::content_type];
   asked.authorization = request[http::field::authorization];
   asked.api_key = request["x-tollgate-api-key"];
+  asked.accept = request[http::field::accept];
   asked.scrape_timeout = request["x-prometheus-scrape-timeout-seconds"];
   return asked;
 }
@@ -139,6 +131,12 @@ struct AdminServer::Running {
         co_return co_await stream_send(stream, gateway, request, reply);
       }
       reply = too_many();
+    } else if (path == "/admin/v1/simulate" && request.method == "POST") {
+      co_return co_await what_if.answer_simulate(stream, gateway, request, reply);
+    } else if (path == "/admin/v1/check" && request.method == "POST") {
+      reply = co_await WhatIf::answer_check(gateway, request);
+    } else if (path == "/admin/v1/advice" && request.method == "GET") {
+      reply = co_await gateway.advice().answer(request);
     } else if (path == "/admin/v1/explain" && request.method == "POST") {
       reply = co_await answer_explain(gateway, request);
     } else {
@@ -153,6 +151,7 @@ struct AdminServer::Running {
     response.set(http::field::content_type, reply.content_type);
     set_lines(response, admin_headers());
     if (reply.status == 401) response.set(http::field::www_authenticate, R"(Basic realm="tollgate admin", charset="UTF-8")");
+    if (!reply.age.empty()) response.set(http::field::age, reply.age);
     if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
     response.keep_alive(request.keep_alive());
     response.body() = request.method() == http::verb::head ? std::string() : std::move(reply.body);
@@ -178,6 +177,7 @@ struct AdminServer::Running {
   Gateway& gateway;
   Acceptor acceptor;
   unsigned connections = 0;
+  WhatIf what_if;
   const std::shared_ptr<unsigned> streams = std::make_shared<unsigned>(0);
 };
 

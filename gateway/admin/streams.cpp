@@ -4,8 +4,8 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/write.hpp>
-#include <functional>
 
+#include "gateway/admin/client_watch.hpp"
 #include "gateway/admin/live_view.hpp"
 #include "gateway/admin/typed_request.hpp"
 #include "gateway/gateway.hpp"
@@ -20,44 +20,6 @@ constexpr std::chrono::minutes answer_silence_max{15};  // the data port has its
 constexpr std::size_t decisions_at_first = 50;
 constexpr std::size_t decisions_per_event = 24;
 constexpr std::size_t status_line_max = 256;
-
-/// Sees at once that the client of a stream has left: from then on it sends nothing, so that anything to read is its
-/// end.
-class ClientWatch {
- public:
-  ClientWatch(AdminStream& client, std::function<void()> when_gone) : client_(client), seen_(std::make_shared<Seen>()) {
-    seen_->when_gone = std::move(when_gone);
-    client_.socket().async_wait(Socket::wait_read, [seen = seen_](const boost::system::error_code& failed) {
-      if (failed || seen->over) return;
-      seen->gone = true;
-      seen->when_gone();
-    });
-  }
-  ~ClientWatch() {
-    seen_->over = true;
-    boost::system::error_code ignored;
-    client_.socket().cancel(ignored);
-  }
-  ClientWatch(const ClientWatch&) = delete;
-  ClientWatch& operator=(const ClientWatch&) = delete;
-  [[nodiscard]] bool gone() const noexcept { return seen_->gone; }
-
- private:
-  struct Seen {
-    bool over = false, gone = false;
-    std::function<void()> when_gone;
-  };
-  AdminStream& client_;
-  std::shared_ptr<Seen> seen_;
-};
-
-Task<bool> write_all(AdminStream& stream, std::string text) {
-  stream.expires_after(write_max);
-  const auto bytes = asio::buffer(text);
-  auto [failed, sent] = co_await asio::async_write(stream, bytes, as_result);
-  static_cast<void>(sent);
-  co_return !failed;
-}
 
 /// The newest first, as an event.
 std::string decisions_event(LiveView& live, std::uint64_t& seen, std::size_t most) {
@@ -109,6 +71,14 @@ Task<bool> relay_answer(AdminStream& to, AdminStream& from) {
 }
 
 }  // namespace
+
+Task<bool> write_all(AdminStream& stream, std::string text) {
+  stream.expires_after(write_max);
+  const auto bytes = asio::buffer(text);
+  auto [failed, sent] = co_await asio::async_write(stream, bytes, as_result);
+  static_cast<void>(sent);
+  co_return !failed;
+}
 
 std::string_view admin_headers() noexcept {
   return "cache-control: no-store\r\n"

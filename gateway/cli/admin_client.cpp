@@ -55,7 +55,9 @@ int find_admin_port(const AdminPort& options, std::string& url) {
   return ok;
 }
 
-AdminAnswer ask_admin_port(const std::string& url, double seconds) {
+namespace {
+
+AdminAnswer exchange(const std::string& url, double seconds, bool post) {
   AdminAnswer reply;
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), &curl_easy_cleanup);
   if (!handle) {
@@ -63,6 +65,10 @@ AdminAnswer ask_admin_port(const std::string& url, double seconds) {
     return reply;
   }
   curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
+  if (post) {
+    curl_easy_setopt(handle.get(), CURLOPT_POST, 1L);
+    curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDSIZE, 0L);
+  }
   curl_easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");  // proxies of the environment are for the world outside
   curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(seconds * 1000));
@@ -83,5 +89,10 @@ AdminAnswer ask_admin_port(const std::string& url, double seconds) {
   }
   return reply;
 }
+
+}  // namespace
+
+AdminAnswer ask_admin_port(const std::string& url, double seconds) { return exchange(url, seconds, false); }
+AdminAnswer tell_admin_port(const std::string& url, double seconds) { return exchange(url, seconds, true); }
 
 }  // namespace tollgate::cli

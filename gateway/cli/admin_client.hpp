@@ -19,5 +19,7 @@ struct AdminAnswer {
 };
 /// Shows the key of TOLLGATE_ADMIN_KEY, if there is one.
 [[nodiscard]] AdminAnswer ask_admin_port(const std::string& url, double seconds);
+/// The same by POST, without a body.
+[[nodiscard]] AdminAnswer tell_admin_port(const std::string& url, double seconds);
 
 }  // namespace tollgate::cli

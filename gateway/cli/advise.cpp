@@ -7,14 +7,14 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "advice/break_even.hpp"
 #include "advice/decision.hpp"
 #include "advice/ledger_workload.hpp"
 #include "config/config.hpp"
 #include "config/decimal.hpp"
+#include "config/interpolate.hpp"
+#include "config/yaml_tree.hpp"
 #include "gateway/cli/advise.hpp"
 #include "gateway/cli/costs.hpp"
-#include "gateway/cli/text_table.hpp"
 #include "gateway/cli/time_spec.hpp"
 
 namespace tollgate::cli {
@@ -37,18 +37,50 @@ std::optional<std::int64_t> count_of(std::string_view text) {
 /// Throughput of a full H100 with a dense model of 70 billion parameters: 2,100 to 3,000 answer tokens a second are reported; others by size.
 constexpr double h100_70b_decode = 2500, h100_70b_prefill = 10'000, h100_70b_alone = 50;
 
-bool set_speed(const AdviseOptions& options, const std::string& model, Hardware& hardware, std::string& assumption) {
+/// What the configuration says of the hardware behind a target, where the command line says nothing else.
+struct Known {
+  const Pool* pool = nullptr;      ///< nullptr: none, or the target is not configured
+  std::optional<Usd> operations;   ///< a month; of a pool's rate
+};
+
+const YamlNode* child_of(const YamlNode* node, std::string_view key) {
+  for (std::size_t i = 0; node != nullptr && i < node->keys.size(); ++i) {
+    if (node->keys[i].text == key) return &node->children[i];
+  }
+  return nullptr;
+}
+
+/// `ops_usd_per_month` of a backend's pool: a Pool knows it only as a part of its rate.
+std::optional<Usd> operations_of(const std::string& yaml, std::string_view backend) {
+  YamlProblem ignored;
+  const std::optional<YamlNode> tree = parse_yaml(yaml, ignored);
+  if (!tree) return std::nullopt;
+  const YamlNode* const place = child_of(child_of(child_of(child_of(&*tree, "backends"), backend), "pool"), "ops_usd_per_month");
+  if (place == nullptr) return std::nullopt;
+  const Result<std::string> text = interpolate(place->text, process_environment());
+  const Result<Usd> usd = text ? parse_usd(text.value()) : Result<Usd>(text.error());
+  return usd && usd.value().count() > 0 ? std::optional(usd.value()) : std::nullopt;
+}
+
+/// False: it cannot be said, and `assumption` says why.
+bool set_speed(const AdviseOptions& options, const Known& known, const std::string& model, Hardware& hardware, std::string& assumption) {
   Speed& speed = hardware.speed;
   speed = {options.prefill_per_second, options.decode_per_second, options.decode_alone_per_second};
-  if (speed.prefill > 0 && speed.decode > 0) {
-    if (speed.decode_alone <= 0) speed.decode_alone = std::min(speed.decode, h100_70b_alone);
+  if (speed.prefill <= 0 && speed.decode <= 0 && known.pool != nullptr && known.pool->token_weights.calibrated()) {
+    speed.prefill = static_cast<double>(known.pool->token_weights.prefill_per_second);
+    speed.decode = static_cast<double>(known.pool->token_weights.decode_per_second);
+    assumption = fmt::format("speeds as the pool is configured: {:g} prompt and {:g} answer tokens a second when full", speed.prefill, speed.decode);
+  } else if (speed.prefill > 0 && speed.decode > 0) {
     assumption = "speeds as given";
+  }
+  if (!assumption.empty()) {
+    if (speed.decode_alone <= 0) speed.decode_alone = std::min(speed.decode, h100_70b_alone);
     return true;
   }
   const double billions = billions_of(model);
   if (hardware.replica.gpu != "H100" || billions <= 0) {
-    print_error(fmt::format("how fast {} runs '{}' is not known; give --prefill-tokens-per-second and --decode-tokens-per-second of one replica ({} × {})",
-                            hardware.replica.gpu, model, hardware.replica.count, hardware.replica.gpu));
+    assumption = fmt::format("how fast {} runs '{}' is not known; give --prefill-tokens-per-second and --decode-tokens-per-second of one replica ({} × {})",
+                             hardware.replica.gpu, model, hardware.replica.count, hardware.replica.gpu);
     return false;
   }
   const double scale = 70 / billions * static_cast<double>(hardware.replica.count);
@@ -56,6 +88,29 @@ bool set_speed(const AdviseOptions& options, const std::string& model, Hardware&
   assumption = fmt::format("speeds assumed from reports of a 70B model on an H100, by size: {:.0f} prompt and {:.0f} answer tokens a second when full; measure yours",
                            speed.prefill, speed.decode);
   return true;
+}
+
+/// Rent, rate and operations of a pool that is configured; what the command line gave stays.
+void take_from_pool(const AdviseOptions& options, const Known& known, Hardware& hardware, Operations& operations) {
+  const Pool& pool = *known.pool;
+  if (!options.gpu.empty() || pool.gpu.empty() || pool.gpus <= 0) return;
+  const Result<GpuCount> gpu = parse_gpu(pool.gpu);
+  if (!gpu) return;
+  hardware.replica = {gpu.value().gpu, std::max<std::int64_t>(1, pool.gpus / std::max<std::int64_t>(1, pool.replicas))};
+  constexpr std::int64_t hours = hours_per_month;
+  const auto per_gpu_hour = [&] {
+    const Int128 hourly = divide_half_even(pool.rate_picodollars, pool.rate_denominator) - divide_half_even(static_cast<Int128>(known.operations.value_or(Usd{}).count()), hours);
+    return Usd{static_cast<std::int64_t>(divide_half_even(hourly, pool.gpus))};
+  };
+  if (pool.billing == Billing::dedicated && !hardware.dedicated_per_gpu_hour) hardware.dedicated_per_gpu_hour = per_gpu_hour();
+  if (pool.billing == Billing::owned && !hardware.purchase_per_gpu) hardware.owned_per_gpu_hour = per_gpu_hour();
+  if (pool.billing == Billing::serverless) {
+    if (!hardware.serverless_per_gpu_hour) hardware.serverless_per_gpu_hour = per_gpu_hour();
+    hardware.serverless.cold_start_seconds = std::chrono::duration<double>(pool.serverless.cold_start).count();
+    hardware.serverless.idle_timeout_seconds = std::chrono::duration<double>(pool.serverless.idle_timeout).count();
+    hardware.serverless.cold_start_billed = pool.serverless.cold_start_billed;
+  }
+  if (!operations.known_per_month && options.engineering_hours < 0) operations.known_per_month = known.operations;
 }
 
 bool set_price(const std::string& text, const char* flag, std::optional<Usd>& out) {
@@ -67,136 +122,6 @@ bool set_price(const std::string& text, const char* flag, std::optional<Usd>& ou
   }
   out = price.value();
   return true;
-}
-
-std::string dollars(UsdSum usd) {
-  const auto cents = static_cast<std::int64_t>(divide_half_even(usd.picodollars(), 10'000'000'000));
-  std::string whole = std::to_string(std::abs(cents) / 100);
-  for (std::ptrdiff_t at = static_cast<std::ptrdiff_t>(whole.size()) - 3; at > 0; at -= 3) whole.insert(static_cast<std::size_t>(at), ",");
-  return fmt::format("{}{}.{:02}", cents < 0 ? "-" : "", whole, std::abs(cents) % 100);
-}
-
-std::string big(double tokens) {
-  if (tokens >= 1e9) return fmt::format("{:.2f}B", tokens / 1e9);
-  if (tokens >= 1e6) return fmt::format("{:.2f}M", tokens / 1e6);
-  return fmt::format("{:.0f}", tokens);
-}
-
-std::vector<BreakEven> break_evens(const Comparison& all, const std::vector<Host>& hosts) {
-  std::vector<BreakEven> out;
-  const Hardware& hardware = all.hardware;
-  const auto dedicated = offers_of(hardware.replica.gpu, OfferKind::dedicated), serverless = offers_of(hardware.replica.gpu, OfferKind::serverless);
-  const auto middle = [](const std::vector<GpuOffer>& offers) { return offers.empty() ? std::optional<Usd>{} : std::optional(offers[offers.size() / 2].per_gpu_hour); };
-  const std::optional<Usd> rent = hardware.dedicated_per_gpu_hour ? hardware.dedicated_per_gpu_hour : middle(dedicated);
-  const std::optional<Usd> second = hardware.serverless_per_gpu_hour ? hardware.serverless_per_gpu_hour : middle(serverless);
-  const std::string used = fmt::format("{:.0f} %", 100 * all.needed.utilisation());
-  const auto add = [&](const char* key, std::string what, double share, const std::string& today) {
-    out.push_back({std::move(what), share > 1 ? fmt::format("never ({:.0f} %)", 100 * share) : fmt::format("{:.0f} %", 100 * share), today, share, key});
-  };
-  if (rent && second) add("dedicated_over_serverless_utilisation", "GPUs at work for rented to beat serverless", dedicated_over_serverless(*rent, *second, all.windows.overhead()), used);
-  const double share = all.workload.tokens() > 0 ? static_cast<double>(all.workload.input_tokens) / static_cast<double>(all.workload.tokens()) : 0;
-  const TierCost* const cheapest_managed = all.of(TierKind::managed);
-  for (const Host& host : hosts) {
-    if (cheapest_managed == nullptr || cheapest_managed->where != host.provider + "/" + host.model) continue;
-    if (rent) {
-      const Usd replica{rent->count() * hardware.replica.count};
-      add("dedicated_over_managed_utilisation", "full throughput for rented to beat " + host.provider, dedicated_over_managed(replica, host.input, host.output, share, hardware.speed), used);
-    }
-    if (const TierCost* const own = all.of(TierKind::dedicated)) {
-      const double tokens = tokens_per_day_over_managed(own->per_month().mid, host.input, host.output, share);
-      out.push_back({"tokens a day for the rented GPUs above to beat " + host.provider, big(tokens), big(all.workload.per_day(all.workload.tokens())), tokens, "dedicated_over_managed_tokens_per_day"});
-      const double price = flip_price_per_million(own->per_month().mid, all.workload.per_day(all.workload.tokens()));
-      const double now = (static_cast<double>(host.input.count()) * share + static_cast<double>(host.output.count()) * (1 - share)) * 1e-9;
-      out.push_back({"$/M tokens at which managed and rented cost the same", fmt::format("{:.3f}", price), fmt::format("{:.3f}", now), price, "flip_usd_per_million_tokens"});
-    }
-  }
-  if (const auto owned = owned_per_gpu_hour(hardware); owned && rent) add("owned_over_rented_utilisation", "hours used for bought GPUs to beat renting just these", owned_over_elastic(*owned, *rent), used);
-  return out;
-}
-
-std::string bar(double share) {
-  constexpr int width = 24;
-  const int filled = static_cast<int>(std::min(1.0, std::max(0.0, share)) * width + 0.5);
-  std::string out;
-  for (int i = 0; i < width; ++i) out += i < filled ? "█" : "·";
-  return out;
-}
-
-void print_page(const Comparison& all, const Decision& decision, const std::vector<BreakEven>& points, const std::string& assumption) {
-  const Workload& workload = all.workload;
-  std::printf("%s, from %s: %s tokens a day (%.0f %% input), %s requests a day\n", workload.model.c_str(), workload.source.c_str(),
-              big(workload.per_day(workload.tokens())).c_str(), workload.tokens() > 0 ? 100.0 * static_cast<double>(workload.input_tokens) / static_cast<double>(workload.tokens()) : 0.0,
-              big(workload.per_day(workload.requests)).c_str());
-  std::printf("GPUs: %lld replica%s of %lld × %s at %.0f %% of their throughput; %s\n\n", static_cast<long long>(all.needed.replicas), all.needed.replicas == 1 ? "" : "s",
-              static_cast<long long>(all.hardware.replica.count), all.hardware.replica.gpu.c_str(), 100 * all.needed.utilisation(), assumption.c_str());
-  TextTable table;
-  table.column("tier", false);
-  table.column("where", false);
-  table.column("$ a month", true);
-  table.column("from", true);
-  table.column("to", true);
-  table.column("", false);
-  UsdSum most;
-  for (const TierCost& tier : all.tiers) most = std::max(most, tier.per_month().mid);
-  for (const TierCost& tier : all.tiers) {
-    const Amount sum = tier.per_month();
-    if (!tier.unknown.empty()) {
-      table.row({std::string(name_of(tier.kind)), tier.where, "unknown", "", "", tier.unknown});
-    } else {
-      const double share = most.picodollars() > 0 ? static_cast<double>(sum.mid.picodollars()) / static_cast<double>(most.picodollars()) : 0;
-      const bool range = sum.low != sum.high;
-      table.row({std::string(name_of(tier.kind)), tier.where, dollars(sum.mid), range ? dollars(sum.low) : "", range ? dollars(sum.high) : "", bar(share)});
-    }
-  }
-  table.print();
-  if (!points.empty()) {
-    std::printf("\n");
-    TextTable breaks;
-    breaks.column("break-even", false);
-    breaks.column("at", true);
-    breaks.column("today", true);
-    for (const BreakEven& point : points) breaks.row({point.what, point.value, point.today});
-    breaks.print();
-  }
-  std::printf("\n");
-  int number = 0;
-  for (const DecisionStep& step : decision.steps) std::printf("%d. %s %s\n   → %s\n", ++number, step.question.c_str(), step.found.c_str(), step.therefore.c_str());
-  std::printf("\nAdvice: %s. Running it takes %s.\n", std::string(name_of(decision.tier)).c_str(), decision.burden.c_str());
-  if (decision.saving_known && decision.tier == TierKind::managed) {
-    std::printf("That is the cheapest managed host.\n");
-  } else if (decision.saving_known) {
-    std::printf("Against the cheapest managed host: %s a month.\n",
-                decision.saving_per_month.picodollars() < 0 ? ("$" + dollars(UsdSum{} - decision.saving_per_month) + " more").c_str() : ("$" + dollars(decision.saving_per_month) + " less").c_str());
-  }
-}
-
-Json amount_json(const Amount& amount) { return {{"low_usd", decimal_text(amount.low)}, {"usd", decimal_text(amount.mid)}, {"high_usd", decimal_text(amount.high)}}; }
-
-Json page_json(const Comparison& all, const Decision& decision, const std::vector<BreakEven>& points, const std::string& assumption) {
-  const Workload& workload = all.workload;
-  Json out{{"model", workload.model}, {"source", workload.source}, {"measured", workload.measured}, {"requests_per_day", workload.per_day(workload.requests)},
-           {"input_tokens_per_day", workload.per_day(workload.input_tokens)}, {"output_tokens_per_day", workload.per_day(workload.output_tokens)}, {"assumption", assumption},
-           {"replicas", all.needed.replicas}, {"gpus_per_replica", all.hardware.replica.count}, {"gpu", all.hardware.replica.gpu}, {"utilisation", all.needed.utilisation()}};
-  const Shape shape = shape_of(workload);
-  out["shape"] = {{"busy_ratio", shape.busy_ratio}, {"variation", shape.variation}, {"peak_over_mean", shape.peak_over_mean}, {"longest_gap_hours", shape.longest_gap_hours}};
-  out["serverless"] = {{"cold_starts", all.windows.cold_starts}, {"requests_that_waited", all.windows.waited}, {"workers_at_once", all.windows.workers_at_once}, {"overhead", all.windows.overhead()}};
-  out["tiers"] = Json::array();
-  for (const TierCost& tier : all.tiers) {
-    Json each{{"tier", name_of(tier.kind)}, {"where", tier.where}};
-    if (!tier.unknown.empty()) {
-      each["unknown"] = tier.unknown;
-    } else {
-      each["per_month"] = amount_json(tier.per_month());
-      for (const Line& line : tier.lines) each["lines"].push_back({{"what", line.what}, {"per_month", amount_json(line.usd)}});
-    }
-    out["tiers"].push_back(std::move(each));
-  }
-  for (const BreakEven& point : points) out["break_even"][point.key] = point.number;
-  for (const DecisionStep& step : decision.steps) out["decision"].push_back({{"question", step.question}, {"found", step.found}, {"therefore", step.therefore}});
-  out["advice"] = name_of(decision.tier);
-  out["burden"] = decision.burden;
-  out["saving_per_month_usd"] = decision.saving_known ? Json(decimal_text(decision.saving_per_month)) : Json();
-  return out;
 }
 
 /// The workloads asked about; false: said why there are none.
@@ -240,19 +165,55 @@ int read_workloads(const AdviseOptions& options, std::vector<Workload>& out) {
   return ok;
 }
 
+struct Configuration {
+  std::string yaml;
+  ConfigPtr config;                ///< nullptr: none was asked for, or it cannot be read
+};
+
+Configuration configuration(const AdviseOptions& options) {
+  if (!options.ledger.empty() || !options.tokens_per_day.empty()) return {};
+  Result<std::string> text = read_config_text(options.config);
+  if (!text) return {};
+  Result<ConfigPtr> config = load_text(text.value(), options.config, process_environment());
+  return {std::move(text.value()), config ? std::move(config.value()) : nullptr};
+}
+
 /// What hosts call the model of a target: `upstream` of the configuration, else the part behind the slash.
-void name_models(const AdviseOptions& options, std::vector<Workload>& workloads) {
-  Result<ConfigPtr> config = fail(Fault::bad_config, "");
-  if (options.ledger.empty()) {
-    if (const Result<std::string> text = read_config_text(options.config)) config = load_text(text.value(), options.config, process_environment());
+std::string model_of(const AdviseOptions& options, const std::string& id, const Target* target) {
+  if (!options.model.empty()) return options.model;
+  return target != nullptr ? target->upstream : id.substr(id.find('/') + 1);
+}
+
+/// The hardware and operations of the command line; false: said what is wrong.
+bool read_hardware(const AdviseOptions& options, Hardware& hardware, Operations& operations) {
+  const Result<GpuCount> gpu = parse_gpu(options.gpu.empty() ? "h100" : options.gpu);
+  if (!gpu) {
+    print_error("--gpu: " + gpu.error().message);
+    return false;
   }
-  for (Workload& workload : workloads) {
-    if (!workload.measured) continue;
-    workload.source += ", " + workload.model;
-    const Target* const target = config ? config.value()->find_target(workload.model) : nullptr;
-    const std::size_t slash = workload.model.find('/');
-    workload.model = !options.model.empty() ? options.model : target != nullptr ? target->upstream : workload.model.substr(slash + 1);
+  hardware.replica = gpu.value();
+  std::optional<Usd> hourly, observability;
+  if (!set_price(options.usd_per_gpu_hour, "--usd-per-gpu-hour", hardware.dedicated_per_gpu_hour) ||
+      !set_price(options.usd_per_serverless_gpu_hour, "--usd-per-serverless-gpu-hour", hardware.serverless_per_gpu_hour) ||
+      !set_price(options.purchase_usd_per_gpu, "--purchase-usd-per-gpu", hardware.purchase_per_gpu) ||
+      !set_price(options.ops_usd_per_month, "--ops-usd-per-month", operations.known_per_month) ||
+      !set_price(options.usd_per_engineering_hour, "--usd-per-engineering-hour", hourly) ||
+      !set_price(options.observability_usd_per_month, "--observability-usd-per-month", observability)) {
+    return false;
   }
+  hardware.life_years = options.life_years;
+  hardware.kw_per_gpu = options.kw_per_gpu;
+  hardware.pue = options.pue;
+  hardware.usd_per_kwh = options.usd_per_kwh;
+  hardware.colocation_usd_per_kw_month = options.colocation_usd_per_kw_month;
+  hardware.serverless.cold_start_seconds = options.cold_start_seconds;
+  hardware.serverless.idle_timeout_seconds = options.idle_timeout_seconds;
+  for (std::size_t i = 0; i < 3; ++i) {
+    if (options.engineering_hours >= 0) operations.engineering_hours[i] = options.engineering_hours;
+    if (hourly) operations.usd_per_engineering_hour[i] = *hourly;
+    if (observability) operations.observability_per_month[i] = *observability;
+  }
+  return true;
 }
 
 int write_report(const AdviseOptions& options, const std::vector<AdvicePage>& pages) {
@@ -269,47 +230,50 @@ int write_report(const AdviseOptions& options, const std::vector<AdvicePage>& pa
 }  // namespace
 
 int advise(const AdviseOptions& options) {
-  Hardware hardware;
-  const Result<GpuCount> gpu = parse_gpu(options.gpu);
-  if (!gpu) {
-    print_error("--gpu: " + gpu.error().message);
-    return usage;
-  }
-  hardware.replica = gpu.value();
-  if (!set_price(options.usd_per_gpu_hour, "--usd-per-gpu-hour", hardware.dedicated_per_gpu_hour) ||
-      !set_price(options.usd_per_serverless_gpu_hour, "--usd-per-serverless-gpu-hour", hardware.serverless_per_gpu_hour) ||
-      !set_price(options.purchase_usd_per_gpu, "--purchase-usd-per-gpu", hardware.purchase_per_gpu)) {
-    return usage;
-  }
-  hardware.life_years = options.life_years;
-  hardware.serverless.cold_start_seconds = options.cold_start_seconds;
-  hardware.serverless.idle_timeout_seconds = options.idle_timeout_seconds;
-  Operations operations;
-  if (options.engineering_hours >= 0) {
-    for (double& hours : operations.engineering_hours) hours = options.engineering_hours;
-  }
+  Hardware hardware_given;
+  Operations operations_given;
+  if (!read_hardware(options, hardware_given, operations_given)) return usage;
   std::vector<Workload> workloads;
   if (const int code = read_workloads(options, workloads); code != ok) return code;
-  name_models(options, workloads);
+  const Configuration configured = configuration(options);
+  const ConfigPtr& config = configured.config;
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   Json all_json = Json::array();
   std::vector<AdvicePage> pages;
-  bool first = true;
-  for (const Workload& workload : workloads) {
-    std::string assumption;
-    if (!set_speed(options, workload.model, hardware, assumption)) continue;
-    const std::vector<Host> hosts = hosts_of(prices::built_in_book(), workload.model, now);
+  for (Workload& workload : workloads) {
+    Hardware hardware = hardware_given;
+    Operations operations = operations_given;
+    Known known;
+    std::string id, assumption;
+    if (workload.measured) {
+      id = workload.model;
+      const Target* const target = config ? config->find_target(id) : nullptr;
+      if (target != nullptr && config->backend_of(*target).pool) {
+        known.pool = &*config->backend_of(*target).pool;
+        known.operations = operations_of(configured.yaml, text(config->backend_of(*target).name));
+      }
+      workload.source += ", " + id;
+      workload.model = model_of(options, id, target);
+    }
+    if (known.pool != nullptr) take_from_pool(options, known, hardware, operations);
+    if (!set_speed(options, known, workload.model, hardware, assumption)) {
+      if (!options.json) print_error(assumption);
+      all_json.push_back({{"model", workload.model}, {"target", id.empty() ? Json() : Json(id)}, {"source", workload.source}, {"measured", workload.measured}, {"unknown", assumption}});
+      continue;
+    }
+    std::vector<Host> hosts = hosts_of(prices::built_in_book(), workload.model, now);
     Comparison comparison = compare(workload, hardware, operations, hosts);
     Decision decision = decide(comparison, {!options.no_team, !options.needs_own_weights});
-    std::vector<BreakEven> points = break_evens(comparison, hosts);
+    const Trend trend = trend_of(workload);
+    std::vector<BreakEven> points = break_evens(comparison, hosts, trend);
+    std::vector<Assumption> assumptions = assumptions_of(comparison, assumption);
+    pages.push_back({std::move(comparison), std::move(decision), std::move(points), std::move(assumption), std::move(hosts), std::move(id), trend, std::move(assumptions)});
     if (options.json) {
-      all_json.push_back(page_json(comparison, decision, points, assumption));
+      all_json.push_back(page_json(pages.back()));
     } else {
-      if (!first) std::printf("\n%s\n\n", std::string(72, '-').c_str());
-      print_page(comparison, decision, points, assumption);
+      if (pages.size() > 1) std::printf("\n%s\n\n", std::string(72, '-').c_str());
+      print_page(pages.back());
     }
-    first = false;
-    pages.push_back({std::move(comparison), std::move(decision), std::move(points), std::move(assumption), hosts});
   }
   if (!options.html.empty() && !pages.empty()) {
     if (const int code = write_report(options, pages); code != ok) return code;

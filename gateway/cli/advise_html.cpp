@@ -205,13 +205,16 @@ std::string section(const AdvicePage& page, bool first) {
   const advice::Workload& workload = all.workload;
   std::string out = fmt::format("<h2{}>{}</h2><p class=\"soft\">From {}: {} tokens a day ({:.0f} % input), {} requests a day.</p>", first ? " class=\"first\"" : "", html_text(workload.model), html_text(workload.source),
                                 tokens(workload.per_day(workload.tokens())), 100 * input_share(all), tokens(workload.per_day(workload.requests)));
+  if (workload.measured) out += "<p class=\"soft\">Trend of the traffic: " + html_text(trend_text(page.trend)) + ".</p>";
   out += tiles(page);
   out += "<h3>The same requests on every tier, USD a month</h3>" + cost_bars(all, page.decision.tier);
   if (const std::string chart = volume_chart(page); !chart.empty()) out += "<h3>With more or less traffic</h3>" + chart;
   if (const std::string chart = utilisation_chart(page); !chart.empty()) out += "<h3>What a token costs depends on how busy the GPUs are</h3>" + chart;
   if (!page.points.empty()) {
-    out += "<h3>Break-even points</h3><table><tr><th></th><th class=\"n\">at</th><th class=\"n\">today</th></tr>";
-    for (const BreakEven& point : page.points) out += fmt::format("<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>", html_text(point.what), html_text(point.value), html_text(point.today));
+    out += "<h3>Break-even points</h3><table><tr><th></th><th class=\"n\">at</th><th class=\"n\">today</th><th>the trend</th></tr>";
+    for (const BreakEven& point : page.points) {
+      out += fmt::format("<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>", html_text(point.what), html_text(point.value), html_text(point.today), html_text(point.trend));
+    }
     out += "</table>";
   }
   out += "<h3>The decision, step by step</h3><ol>";
@@ -219,7 +222,10 @@ std::string section(const AdvicePage& page, bool first) {
     out += fmt::format("<li><b>{}</b> {}<br>→ {}</li>", html_text(step.question), html_text(step.found), html_text(step.therefore));
   }
   out += "</ol><h3>All tiers</h3>" + tier_table(all);
-  return out + "<p class=\"soft\">A month has " + std::to_string(advice::hours_per_month) + " hours. " + html_text(page.assumption) + ". Ranges: cheapest to dearest list price, and 10 to 20 engineering hours unless given. Formulas: docs/advice.md.</p>";
+  out += "<h3>What was assumed</h3><table>";
+  for (const Assumption& each : page.assumptions) out += fmt::format("<tr><td>{}</td><td>{}</td><td class=\"soft\">{}</td></tr>", html_text(each.what), html_text(each.value), html_text(each.flags));
+  return out + "</table><p class=\"soft\">" + html_text(guides_note(all)) + "</p><p class=\"soft\">A month has " + std::to_string(advice::hours_per_month) +
+         " hours. Ranges: cheapest to dearest list price, and the spread of operations. Formulas: docs/advice.md.</p>";
 }
 
 }  // namespace

@@ -2,10 +2,13 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "config/decimal.hpp"
+
 #include "gateway/budget_report.hpp"
 #include "gateway/cli/admin_client.hpp"
 #include "gateway/cli/commands.hpp"
 #include "gateway/cli/text_table.hpp"
+#include "metrics/shared/redis_store.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -36,7 +39,9 @@ Result<Json> read(const std::string& config, const std::string& ledger) {
   const BudgetClock now = BudgetClock::now();
   TOLLGATE_TRY(budgets.adopt(
       chosen, [] {}, now));
-  return budget_report(budgets.status(now), KnownOfBudgets::from_ledger);
+  Json report = budget_report(budgets.status(now), KnownOfBudgets::from_ledger);
+  report["shared"] = chosen.shared.has_value();
+  return report;
 }
 
 std::string cell(const Json& value) {
@@ -72,13 +77,56 @@ void print_table(const Json& report) {
   if (!report.value("live", false)) {
     std::printf("\nFrom the ledger; what requests under way reserve is known to the gateway only: --url asks it.\n");
   }
+  if (report.value("shared", false)) {
+    std::printf("These budgets are shared; here stands what went through the gateway of this ledger. --url says what all of them spent.\n");
+  }
 }
 
 bool is_used_up(const Json& budget) { return cell(budget["remaining_usd"]) == "0"; }
 
+/// Asks the store itself, for the gateway in question does not run.
+Result<Json> free_leases(const std::string& config, const std::string& gateway) {
+  TOLLGATE_TRY(const std::string text, read_config_text(config));
+  TOLLGATE_TRY(const ConfigPtr loaded, load_text(text, config, process_environment()));
+  if (!loaded->shared) return fail(Fault::bad_config, config + " shares no budgets: it has no section shared");
+  RedisStore store(*loaded->shared);
+  TOLLGATE_TRY(const std::vector<RedisStore::Freed> freed, store.forget(gateway));
+  Json windows = Json::array();
+  for (const RedisStore::Freed& each : freed) {
+    windows.push_back({{"window", each.key}, {"freed_usd", decimal_text(each.leased)}, {"spent_usd", decimal_text(each.spent)}});
+  }
+  return Json{{"gateway", gateway}, {"windows", std::move(windows)}};
+}
+
+void print_freed(const Json& report) {
+  if (report["windows"].empty()) {
+    std::printf("the store knows no gateway %s\n", cell(report["gateway"]).c_str());
+    return;
+  }
+  TextTable table;
+  for (const auto& [heading, numbers] : {std::pair("window", false), {"freed USD", true}, {"stays spent USD", true}}) table.column(heading, numbers);
+  for (const Json& window : report["windows"]) table.row({cell(window["window"]), cell(window["freed_usd"]), cell(window["spent_usd"])});
+  table.print();
+}
+
+int free_gateway(const BudgetsOptions& options) {
+  const Result<Json> report = free_leases(options.config, options.free);
+  if (!report) {
+    print_error(report.error().message);
+    return exit_code_of(report.error());
+  }
+  if (options.json) {
+    std::printf("%s\n", report.value().dump(2).c_str());
+  } else {
+    print_freed(report.value());
+  }
+  return report.value()["windows"].empty() ? finding : ok;
+}
+
 }  // namespace
 
 int budgets(const BudgetsOptions& options) {
+  if (!options.free.empty()) return free_gateway(options);
   const Result<Json> report = options.url.empty() ? read(options.config, options.ledger) : ask(options.url);
   if (!report) {
     print_error(report.error().message);

@@ -12,7 +12,7 @@
 #include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "metrics/charge.hpp"
-#include "router/correction.hpp"
+#include "router/scoring.hpp"
 #include "router/forecast.hpp"
 #include "router/router.hpp"
 
@@ -114,9 +114,9 @@ bool read_quality(const nlohmann::json& line, const char* name, std::optional<do
 /// Reads, scores and prices one request body after the other.
 class BodyReader {
  public:
-  BodyReader(const Config& config, CorrectionPtr correction, const ScoreUse& use, CalibrationInput& out)
+  BodyReader(const Config& config, Scoring scoring, const ScoreUse& use, CalibrationInput& out)
       : config_(config),
-        correction_(std::move(correction)),
+        scoring_(std::move(scoring)),
         use_(use),
         out_(out),
         parser_(config.server.nesting_max) {}
@@ -137,7 +137,7 @@ class BodyReader {
     ClientBody map;
     if (const Result<void> parsed = parser_.parse(body, Surface::chat, chat, map); !parsed)
       return parsed.error().message;
-    const float score = classify(chat, config_.tiers, correction_.get()).complexity.score;
+    const float score = classify(chat, config_.tiers, scoring_).complexity.score;
     request.score_ppm = static_cast<std::int32_t>(static_cast<double>(score) * whole_ppm + 0.5);
     const auto forecast = [&](const Target& target) -> std::optional<Usd> {
       const Backend& backend = config_.backend_of(target);
@@ -169,7 +169,7 @@ class BodyReader {
 
  private:
   const Config& config_;
-  const CorrectionPtr correction_;
+  const Scoring scoring_;
   const ScoreUse& use_;
   CalibrationInput& out_;
   ChatParser parser_;
@@ -233,16 +233,12 @@ int read_bodies(const CalibrateOptions& options, const Config& config, const Sco
   out.costs =
       fmt::format("forecast at the configured prices, with {:.0f} tokens of answer where max_tokens does not say less",
                   TargetState{}.output_tokens_mean);
-  CorrectionPtr correction;
-  if (const std::string& installed = config.complexity.correction; !installed.empty()) {
-    const Result<CorrectionPtr> loaded = load_correction(installed);
-    if (!loaded) {
-      print_error(loaded.error().message);
-      return exit_code_of(loaded.error());
-    }
-    correction = loaded.value();
+  const Result<Scoring> scoring = scoring_of(config);
+  if (!scoring) {
+    print_error(scoring.error().message);
+    return exit_code_of(scoring.error());
   }
-  BodyReader reader(config, std::move(correction), use, out);
+  BodyReader reader(config, scoring.value(), use, out);
   std::size_t number = 0, failed = 0;
   for (std::string line; std::getline(standard ? std::cin : file, line);) {
     ++number;

@@ -30,6 +30,7 @@ struct HealthcheckOptions {
   double timeout_seconds = 3;
   bool live = false;             ///< /healthz instead of /readyz
   bool quiet = false;            ///< say nothing if all is well
+  bool json = false;
 };
 /// Whether the gateway that runs here can serve.
 int healthcheck(const HealthcheckOptions& options);
@@ -42,6 +43,19 @@ struct PoolsOptions {
 };
 /// What the running gateway knows of its hardware and engines now.
 int pools(const PoolsOptions& options);
+
+struct WarmOptions {
+  std::string config, url;       ///< as of pools
+  std::string backend, model;    ///< model "": the backend's first
+  bool wait = false;             ///< until it is up, or cannot be brought up
+  double timeout_seconds = 900;  ///< of the wait
+  bool json = false;
+};
+/// Wakes a pool that scales to zero.
+int warm_pool(const WarmOptions& options);
+
+/// `tollgate version`.
+int print_version(bool json);
 
 struct NewKeyOptions {
   std::string name, team;
@@ -104,6 +118,7 @@ int costs(const CostsOptions& options);
 struct BudgetsOptions {
   std::string config, ledger;        ///< `ledger` wins over the configuration's
   std::string url;                   ///< of a running gateway's admin port; "": read the ledger
+  std::string free;                  ///< a gateway that will not come back: what it had leased of shared budgets comes free
   bool json = false;
 };
 /// What is spent and left of every budget; a finding if one is used up.
@@ -114,8 +129,10 @@ struct AdviseOptions {
   std::string since = "30d", until = "now", target;
   std::string tokens_per_day, requests_per_day, model;
   double input_share = 0.75, busy_hours = 24;
-  std::string gpu = "h100";
+  std::string gpu;                   ///< "": the pool's of the configuration, else h100
   std::string usd_per_gpu_hour, usd_per_serverless_gpu_hour, purchase_usd_per_gpu;
+  std::string ops_usd_per_month, usd_per_engineering_hour, observability_usd_per_month;
+  double kw_per_gpu = 1.275, pue = 1.4, usd_per_kwh = 0.10, colocation_usd_per_kw_month = 0;
   double life_years = 3, cold_start_seconds = 30, idle_timeout_seconds = 60;
   double prefill_per_second = 0, decode_per_second = 0, decode_alone_per_second = 0;   ///< of one replica; 0: assumed
   double engineering_hours = -1;     ///< a month; below 0: 10 to 20
@@ -133,7 +150,8 @@ struct SimulateOptions {
   std::uint64_t seed = 1;
   std::vector<std::string> add_pools;   ///< "home" or "home=2": so many replicas more
   std::string sweep;                    ///< "complexity.threshold=0.3..0.9": a curve instead of a comparison
-  bool json = false;
+  std::int64_t requests_max = 0;        ///< only the last so many; 0: all
+  bool json = false, progress = false;
 };
 /// What the ledger's traffic would do under other rules.
 int simulate_traffic(const SimulateOptions& options);

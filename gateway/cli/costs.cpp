@@ -57,6 +57,10 @@ void print_notes(const CostsReport& report, const CostsOptions& options) {
   for (const std::string& day : report.cut_days) {
     std::fprintf(stderr, "note: of %s only the sum of the day is kept; it is counted whole\n", day.c_str());
   }
+  if (report.total.cached_unknown > 0) {
+    std::fprintf(stderr, "note: what %lld answer%s from the response cache saved is not known; the sum is without it\n",
+                 static_cast<long long>(report.total.cached_unknown), report.total.cached_unknown == 1 ? "" : "s");
+  }
   if (report.total.unpriced == 0) return;
   std::fprintf(
       stderr,

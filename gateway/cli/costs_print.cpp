@@ -17,6 +17,11 @@ std::string usd_text(const CostsRow& row) {
   return nothing_known ? "unknown" : decimal_text(row.known_usd());
 }
 
+/// What the response cache saved, for people; some of it may not be known.
+std::string saved_text(const CostsRow& row) {
+  return row.cached > 0 && row.cached == row.cached_unknown ? "unknown" : decimal_text(row.saved);
+}
+
 std::string savings_percent(const BaselineSums& sums) {
   if (sums.baseline == UsdSum{}) return "";
   const Int128 permille = divide_half_even(sums.savings().picodollars() * 1000, sums.baseline.picodollars());
@@ -59,6 +64,8 @@ class CostsTable {
     }
     table_.column("USD", true);
     if (report.total.unpriced > 0) table_.column("unknown", true);
+    if (report.total.cached > 0) table_.column("cached", true);
+    if (report.total.cached > 0) table_.column("USD saved", true);
   }
 
   void print() {
@@ -92,6 +99,9 @@ class CostsTable {
     }
     money(usd_text(row));
     if (report_.total.unpriced > 0) cells.push_back(count_text(row.unpriced));
+    if (report_.total.cached == 0) return cells;
+    cells.push_back(count_text(row.cached));
+    money(saved_text(row));
     return cells;
   }
   void align(std::vector<std::vector<std::string>>& rows) const {
@@ -168,6 +178,10 @@ nlohmann::ordered_json json_of(const CostsReport& report, const CostsQuestion& q
   json["usd_known"] = decimal_text(row.known_usd());
   for (std::size_t i = 0; i < report.kinds.size(); ++i)
     json["usd_by_kind"][report.kinds[i]] = decimal_text(row.spend[i]);
+  json["cached_requests"] = row.cached;
+  json["cached_unknown_requests"] = row.cached_unknown;
+  json["saved_usd"] = row.cached_unknown > 0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(decimal_text(row.saved));
+  json["saved_usd_known"] = decimal_text(row.saved);
   if (!baselines) return json;
   json["baselines"] = nlohmann::ordered_json::object();
   for (const std::string& name : sorted_baselines(report)) {
@@ -220,6 +234,8 @@ void print_csv(const CostsReport& report, const CostsQuestion& question, bool ba
   for (const std::string& name : report.token_classes) heading.push_back(name + "_tokens");
   for (const std::string& name : report.kinds) heading.push_back("usd_" + name);
   heading.emplace_back("usd_known");
+  const bool cached = report.total.cached > 0;
+  if (cached) heading.insert(heading.end(), {"cached_requests", "cached_unknown_requests", "saved_usd_known"});
   const std::vector<std::string> names = baselines ? sorted_baselines(report) : std::vector<std::string>{};
   for (const std::string& name : names) {
     for (const char* const what : {"_usd", "_actual_usd", "_savings_usd", "_compared_requests", "_unknown_requests"}) {
@@ -233,6 +249,7 @@ void print_csv(const CostsReport& report, const CostsQuestion& question, bool ba
     for (const std::int64_t count : row.tokens) fields.push_back(count_text(count));
     for (const UsdSum sum : row.spend) fields.push_back(decimal_text(sum));
     fields.push_back(decimal_text(row.known_usd()));
+    if (cached) fields.insert(fields.end(), {count_text(row.cached), count_text(row.cached_unknown), decimal_text(row.saved)});
     for (const std::string& name : names) {
       const BaselineSums sums = baseline_of(row, name);
       const auto usd = [&](UsdSum sum) { return all_unknown(sums) ? std::string() : decimal_text(sum); };

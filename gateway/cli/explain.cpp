@@ -13,9 +13,8 @@
 #include "gateway/cli/time_spec.hpp"
 #include "gateway/parse_chat.hpp"
 #include "router/complexity.hpp"
-#include "router/correction.hpp"
 #include "router/explain.hpp"
-#include "router/model.hpp"
+#include "router/scoring.hpp"
 #include "router/screening.hpp"
 
 namespace tollgate::cli {
@@ -43,16 +42,11 @@ Result<std::string> as_chat(std::string& body, std::size_t nesting_max) {
   return request.screened();
 }
 
-/// Nothing where none is configured or installed.
-Result<CorrectionPtr> correction_of(const Config& config) {
-  if (config.complexity.correction.empty()) return CorrectionPtr();
-  return load_correction(config.complexity.correction);
-}
-
 /// What the model saw of a request: each term's value, by name.
-void print_terms(const ChatView& chat) {
+void print_terms(const ChatView& chat, const Model& model) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::object();
-  for (const Part& part : parts_of(features_of(chat))) {
+  const Features features = features_of(chat);
+  for (const Part& part : model.parts(terms_of(features), features.lexical)) {
     terms[std::string(part.name)] = std::round(static_cast<double>(part.value) * 1e5) / 1e5;
   }
   std::printf(",\"terms\":%s", terms.dump().c_str());
@@ -97,12 +91,12 @@ int explain(const ExplainOptions& options) {
     while (value.starts_with(' ')) value.remove_prefix(1);
     headers.push_back({view.substr(0, colon), value});
   }
-  const Result<CorrectionPtr> correction = correction_of(*config.value());
-  if (!correction) {
-    print_error(correction.error().message);
-    return exit_code_of(correction.error());
+  const Result<Scoring> scoring = scoring_of(*config.value());
+  if (!scoring) {
+    print_error(scoring.error().message);
+    return exit_code_of(scoring.error());
   }
-  const Complexity complexity = classify(chat, config.value()->tiers, correction.value().get()).complexity;
+  const Complexity complexity = classify(chat, config.value()->tiers, scoring.value()).complexity;
   const Screening screening(chat, screened.value());
   RequestFacts facts{&chat, complexity, headers, Names::global().intern(options.team), NameId::none, &screening};
   const std::int64_t now_us = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -116,13 +110,13 @@ int explain(const ExplainOptions& options) {
   facts.dice = options.draw;
   facts.conversation = assumed.value().conversation;
   const Result<Plan> plan = decide(facts, *config.value(), assumed.value().targets);
-  std::printf("%s\n", (options.json ? explain_json(facts, *config.value(), plan) : explain_text(facts, *config.value(), plan)).c_str());
+  std::printf("%s\n", (options.json ? explain_json(facts, *config.value(), plan, *scoring.value().model) : explain_text(facts, *config.value(), plan, *scoring.value().model)).c_str());
   return plan ? ok : finding;
 }
 
 int classify(const ClassifyOptions& options) {
   TierBounds bounds;
-  CorrectionPtr correction;
+  Scoring scoring;
   if (!options.config.empty()) {
     const Result<ConfigPtr> config = load_file(options.config, process_environment());
     if (!config) {
@@ -130,14 +124,13 @@ int classify(const ClassifyOptions& options) {
       return exit_code_of(config.error());
     }
     bounds = config.value()->tiers;
-    Result<CorrectionPtr> read = correction_of(*config.value());
+    Result<Scoring> read = scoring_of(*config.value());
     if (!read) {
       print_error(read.error().message);
       return exit_code_of(read.error());
     }
-    correction = std::move(read.value());
+    scoring = std::move(read.value());
   }
-  static_cast<void>(base_model());   // read now: the first line's time is its own
   constexpr std::size_t nesting_max = 256;
   ChatParser parser(nesting_max);
   std::size_t number = 0, failed = 0;
@@ -164,11 +157,11 @@ int classify(const ClassifyOptions& options) {
       ++failed;
       continue;
     }
-    const Complexity complexity = tollgate::classify(chat, bounds, correction.get()).complexity;
+    const Complexity complexity = tollgate::classify(chat, bounds, scoring).complexity;
     const auto micros = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
     std::printf("{\"id\":%s,\"score\":%.6f,\"tier\":\"%s\",\"micros\":%.2f", id.dump().c_str(), static_cast<double>(complexity.score),
                 std::string(name_of(complexity.tier)).c_str(), micros);
-    if (options.terms) print_terms(chat);
+    if (options.terms) print_terms(chat, *scoring.model);
     std::printf("}\n");
   }
   return failed == 0 ? ok : finding;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "config/spelling.hpp"
+#include "router/serverless.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::string_view grammar =
     "'TARGET: WORD, …' with in_flight=N, waiting=N, running=N (the engine's), kv_cache=SHARE, first_token_ms=N, "
     "token_ms=N, "
     "answer_ms=N, cached=N (input tokens of this conversation's last turn), limited_ms=N, tokens_left=N (of the provider's rate limit), "
-    "was_saturated, draining, ejected or down; of a serverless pool on a route with autopilot: open or closed";
+    "workers=N (of a serverless pool, those that are up), was_saturated, draining, ejected or down; of a serverless pool on a route with autopilot: open or closed";
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t";
@@ -35,7 +36,7 @@ std::chrono::microseconds millis(double value) {
 }
 
 /// False: there is no such word, or its number is none.
-bool take_word(std::string_view word, TargetState& state) {
+bool take_word(std::string_view word, TargetState& state, WorkersNow& workers) {
   if (word == "down") {
     state.availability = Availability::unreachable;
     return true;
@@ -79,11 +80,19 @@ bool take_word(std::string_view word, TargetState& state) {
     state.tokens_left = static_cast<std::int64_t>(*value);
   else if (name == "waiting")
     state.engine_waiting = static_cast<std::int32_t>(*value);
+  else if (name == "workers")
+    workers.up = static_cast<std::int64_t>(*value);
   else if (name == "running")
     state.engine_running = static_cast<std::int32_t>(*value);
   else
     return false;
   return true;
+}
+
+/// What is said of one target stands for its pool.
+void note(const Config& config, const Target& target, WorkersNow workers, TargetState& state) {
+  workers.in_flight = state.in_flight;
+  if (const std::optional<Pool>& pool = config.backend_of(target).pool) note_workers(*pool, workers, state);
 }
 
 Result<void> take_line(std::string_view line, const Config& config, AssumedState& assumed) {
@@ -98,6 +107,7 @@ Result<void> take_line(std::string_view line, const Config& config, AssumedState
     for (const Target& each : config.targets) known.emplace_back(text(each.id));
     return fail(Fault::bad_request, "--state: there is no target '" + target + "'" + suggestion_for(target, known));
   }
+  WorkersNow workers;
   TargetState& state = assumed.targets[static_cast<std::size_t>(found - config.targets.data())];
   for (std::string_view rest = line.substr(colon + 2); !trimmed(rest).empty();) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
@@ -107,12 +117,13 @@ Result<void> take_line(std::string_view line, const Config& config, AssumedState
         word.starts_with(cached) ? number_of(word.substr(cached.size())) : std::nullopt;
     if (tokens) {
       assumed.conversation = {found->id, TokenCount{static_cast<std::int64_t>(*tokens)}};
-    } else if (!take_word(word, state)) {
+    } else if (!take_word(word, state, workers)) {
       return fail(Fault::bad_request,
                   "--state: '" + std::string(word) + "' is not understood; it takes " + std::string(grammar));
     }
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
+  note(config, *found, workers, state);
   return success();
 }
 
@@ -121,6 +132,7 @@ Result<void> take_line(std::string_view line, const Config& config, AssumedState
 Result<AssumedState> read_states(const std::vector<std::string>& lines, const Config& config) {
   AssumedState assumed;
   assumed.targets.resize(config.targets.size());
+  for (const Target& target : config.targets) note(config, target, {}, assumed.targets[static_cast<std::size_t>(&target - config.targets.data())]);
   for (const std::string& line : lines) {
     TOLLGATE_TRY(take_line(line, config, assumed));
   }

@@ -15,7 +15,7 @@
 namespace tollgate::cli {
 
 struct AssumedState {
-  std::vector<TargetState> targets;  ///< one per target of the configuration, up and idle unless a line says otherwise
+  std::vector<TargetState> targets;  ///< one per target of the configuration, up and idle unless a line says otherwise; serverless pools have no worker up
   RequestFacts::Conversation conversation;
 };
 /// Errors name what is wrong and what would be right.

@@ -32,7 +32,7 @@ class Printer {
                   dumped(time_text(question.since_us)).c_str(), dumped(time_text(question.until_us)).c_str());
     } else if (options.csv) {
       std::printf("%s\n", csv_line({"request", "started", "attempt", "target", "stood", "wanted", "result", "recovered",
-                                    "verdict"})
+                                    "cached", "verdict"})
                               .c_str());
     }
   }
@@ -42,12 +42,13 @@ class Printer {
     if (options_.json) {
       const Json json{{"request", each.request}, {"started", started},          {"attempt", each.number},
                       {"target", each.target},   {"stood", each.stood},         {"wanted", each.wanted},
-                      {"result", each.result},   {"recovered", each.recovered}, {"verdict", name_of(each.verdict)}};
+                      {"result", each.result},   {"recovered", each.recovered}, {"cached", each.cached},
+                      {"verdict", name_of(each.verdict)}};
       std::printf("%s\n%s", any_ ? "," : "", dumped(json).c_str());
     } else if (options_.csv) {
       std::printf("%s\n",
                   csv_line({each.request, started, std::to_string(each.number), each.target, each.stood, each.wanted,
-                            each.result, each.recovered ? "yes" : "no", std::string(name_of(each.verdict))})
+                            each.result, each.recovered ? "yes" : "no", each.cached ? "yes" : "no", std::string(name_of(each.verdict))})
                       .c_str());
     } else {
       if (!any_) {
@@ -56,7 +57,7 @@ class Printer {
       }
       std::printf("%-20s  %-17s  %3d  %-28s  %-28s  %-26s  %s\n", started.c_str(), each.request.c_str(), each.number,
                   each.target.c_str(), each.stood.empty() ? "-" : each.stood.c_str(),
-                  (each.result + (each.recovered ? " (recovered)" : "")).c_str(),
+                  (each.result + (each.recovered ? " (recovered)" : each.cached ? " (from the cache)" : "")).c_str(),
                   std::string(name_of(each.verdict)).c_str());
     }
     any_ = true;
@@ -70,6 +71,7 @@ class Printer {
                       {"requests_covered", proof.requests},
                       {"requests_refused_before_any_attempt", proof.refused},
                       {"requests_recovered", proof.recovered},
+                      {"answers_from_cache", proof.cached},
                       {"requests_not_covered", proof.not_covered},
                       {"requests_not_recorded", proof.not_recorded_requests},
                       {"attempts_not_recorded", proof.not_recorded_attempts},
@@ -91,9 +93,10 @@ class Printer {
       std::fprintf(to, "not recorded: %s of days that are kept as daily sums only (ledger.keep_days)\n",
                    counted(proof.folded_attempts, "attempt").c_str());
     }
-    const std::int64_t attempts = proof.inside + proof.masked + proof.outside;
+    const std::int64_t attempts = proof.inside + proof.masked + proof.outside - proof.cached;
     std::string line = fmt::format("{}: {} covered by {}: {} inside", proof.outside == 0 ? "held" : "NOT HELD",
-                                   counted(attempts, "attempt"), question.constraint, proof.inside);
+                                   counted(attempts, "attempt") + (proof.cached > 0 ? " and " + counted(proof.cached, "answer") + " from the cache" : ""),
+                                   question.constraint, proof.inside);
     if (proof.masked > 0) line += fmt::format(", {} masked", proof.masked);
     line += fmt::format(", {} outside; {} covered", proof.outside, counted(proof.requests, "request"));
     if (proof.refused > 0) line += fmt::format(", {} refused before any attempt", proof.refused);

@@ -5,6 +5,7 @@
 
 #include "gateway/cli/costs.hpp"
 #include "gateway/cli/time_spec.hpp"
+#include "router/scoring.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -29,6 +30,7 @@ int read(const SimulateOptions& options, ProgressBar& bar, simulate::Traffic& in
   }
   question.since_us = since.value();
   question.until_us = until.value();
+  question.requests_max = options.requests_max;
   if (const int code = find_ledger(options.ledger, options.config, question.path); code != ok) return code;
   Result<simulate::Traffic> traffic = simulate::read_traffic(question, bar.of("reading"));
   if (!traffic) {
@@ -62,7 +64,12 @@ int simulate_traffic(const SimulateOptions& options) {
     config = std::move(changed.value());
     if (options.against.empty()) current = as_written;
   }
-  ProgressBar bar(!options.json);
+  const Result<ModelPtr> model = model_of(*config);
+  if (!model) {
+    print_error(model.error().message);
+    return exit_code_of(model.error());
+  }
+  ProgressBar bar(options.progress ? ProgressBar::For::programs : options.json ? ProgressBar::For::nobody : ProgressBar::For::people);
   simulate::Traffic traffic;
   if (const int code = read(options, bar, traffic); code != ok) return code;
   const simulate::Blocks blocks = simulate::blocks_of(traffic);
@@ -83,7 +90,8 @@ int simulate_traffic(const SimulateOptions& options) {
   });
   const simulate::World after = simulate::run(scenario, blocks, bar.of("simulating"));
   const simulate::World before = other.get();
-  const simulate::Comparison comparison = simulate::compare(before, after, scenario, options.seed);
+  simulate::Comparison comparison = simulate::compare(before, after, scenario, options.seed);
+  comparison.not_known.other_model = traffic.scored_by_others(model.value()->id());
   const SimulationPage page{options, traffic, *config, fidelity, before, after, comparison, speeds};
   bar.clear();
   if (options.json) {

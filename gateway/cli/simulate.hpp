@@ -24,10 +24,11 @@ struct SimulationPage {
 void print_text(const SimulationPage& page);
 void print_json(const SimulationPage& page);
 
-/// On a terminal: how far it is. One line, taken away at the end.
+/// How far it is, on standard error: on a terminal one line, taken away at the end; for programs {"progress":{"step":…,"share":…}} line by line.
 class ProgressBar {
  public:
-  explicit ProgressBar(bool wanted);
+  enum class For : std::uint8_t { nobody, people, programs };
+  explicit ProgressBar(For whom);
   ~ProgressBar() { clear(); }
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
@@ -35,7 +36,7 @@ class ProgressBar {
   [[nodiscard]] simulate::OnProgress of(const std::string& what) const;
 
  private:
-  bool shown_;
+  For whom_;
 };
 
 struct SweepBasis {

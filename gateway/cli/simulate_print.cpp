@@ -172,7 +172,10 @@ void print_unknown(const SimulationPage& page) {
   say(unknown.unseen, "go to targets whose speed was never measured (" + listed(unknown.unseen_targets) + ")");
   say(unknown.guessed_usage, "were refused and would be served: their tokens are guessed");
   say(unknown.as_recorded, "were refused by limits, budgets or the client's own bound, and are left so");
+  say(unknown.cached, "were answered from the response cache and are left out on both sides");
+  say(unknown.other_model, "were scored by another complexity model than this configuration's: their scores are taken as recorded");
   say(unknown.folded, "are kept as daily sums only and cannot be replayed");
+  say(page.traffic.left_out, "of the period came before these and are left out (--requests-max)");
   if (!unknown.never_full.empty()) std::printf("  when %s would slow down: the traffic never filled it\n", listed(unknown.never_full).c_str());
   std::printf("  whether answers would be as long, and prompt caches as warm, elsewhere: the length is taken as it was, caches as cold\n");
 }
@@ -235,7 +238,7 @@ Json latency_json(const simulate::Latency& latency) {
 Json unknown_json(const simulate::NotKnown& unknown) {
   return {{"without_facts", unknown.without_facts}, {"unknown_facts", unknown.unknown_facts}, {"unpriced", unknown.unpriced}, {"unpriced_targets", unknown.unpriced_targets},
           {"unseen", unknown.unseen}, {"unseen_targets", unknown.unseen_targets}, {"guessed_usage", unknown.guessed_usage}, {"refused_as_recorded", unknown.as_recorded},
-          {"folded", unknown.folded}, {"pools_never_full", unknown.never_full}};
+          {"cached", unknown.cached}, {"folded", unknown.folded}, {"other_model", unknown.other_model}, {"pools_never_full", unknown.never_full}};
 }
 
 }  // namespace
@@ -335,6 +338,7 @@ void print_json(const SimulationPage& page) {
                              {"us_per_input_token", speed.us_per_input}, {"us_per_output_token", speed.us_per_output}, {"attempts", speed.samples}});
   }
   out["not_known"] = unknown_json(all.not_known);
+  out["not_known"]["left_out"] = page.traffic.left_out;
   std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
 

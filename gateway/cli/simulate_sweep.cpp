@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "config/decimal.hpp"
 #include "gateway/cli/simulate.hpp"
@@ -75,14 +76,21 @@ void print_curve_json(const simulate::Sweep& sweep, const std::vector<SweepPoint
 
 }  // namespace
 
-ProgressBar::ProgressBar(bool wanted) : shown_(wanted && ::isatty(STDERR_FILENO) == 1) {}
+ProgressBar::ProgressBar(For whom) : whom_(whom == For::people && ::isatty(STDERR_FILENO) != 1 ? For::nobody : whom) {}
 
 void ProgressBar::clear() const {
-  if (shown_) std::fprintf(stderr, "\r\033[K");
+  if (whom_ == For::people) std::fprintf(stderr, "\r\033[K");
 }
 
 simulate::OnProgress ProgressBar::of(const std::string& what) const {
-  if (!shown_) return {};
+  if (whom_ == For::nobody) return {};
+  if (whom_ == For::programs) {
+    return [what, said = -1](double share) mutable {
+      const int now = static_cast<int>(100 * share);
+      if (now == std::exchange(said, now)) return;
+      std::fprintf(stderr, "{\"progress\":{\"step\":\"%s\",\"share\":%.2f}}\n", what.c_str(), share);
+    };
+  }
   return [what](double share) {
     constexpr int width = 30;
     std::string bar;

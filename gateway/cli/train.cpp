@@ -12,6 +12,7 @@
 #include "gateway/cli/time_spec.hpp"
 #include "metrics/outcomes_query.hpp"
 #include "router/correction_fit.hpp"
+#include "router/scoring.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -46,7 +47,7 @@ std::optional<bool> needs_strong(const JudgedRequest& row, bool ok_counts, std::
   return ok_counts ? std::optional(false) : std::nullopt;
 }
 
-Sorted sort_out(const std::vector<JudgedRequest>& judged, const Config& config, bool ok_counts) {
+Sorted sort_out(const std::vector<JudgedRequest>& judged, const Config& config, std::uint32_t base_model, bool ok_counts) {
   Sorted sorted;
   sorted.judged = judged.size();
   const std::map<std::string, bool> weak = weak_targets(config);
@@ -67,7 +68,7 @@ Sorted sort_out(const std::vector<JudgedRequest>& judged, const Config& config, 
       continue;
     }
     const std::optional<StoredFeatures> features = stored_features(row.features);
-    if (!features || features->base_model != base_model_id()) {
+    if (!features || features->base_model != base_model) {
       ++sorted.of_other_model;
       continue;
     }
@@ -158,16 +159,17 @@ int roll_back(const std::string& path) {
   return finding;
 }
 
-int install(const FitReport& report, const std::string& path) {
-  const CorrectionOrigin origin{time_text(now_micros()), report.rows, report.before.log_loss, report.after.log_loss};
+int install(const FitReport& report, const std::string& path, std::uint32_t base_model) {
+  const CorrectionOrigin origin{base_model, time_text(now_micros()), report.rows, report.before.log_loss, report.after.log_loss};
   const Result<void> done = install_correction(path, correction_text(report.correction, origin));
   if (done) return ok;
   print_error(done.error().message);
   return io_failure;
 }
 
-int fit_and_install(const TrainOptions& options, const Config& config, const std::string& path, const Sorted& sorted) {
-  const Result<CorrectionPtr> current = load_correction(path);
+int fit_and_install(const TrainOptions& options, const Config& config, const std::string& path, std::uint32_t base_model,
+                    const Sorted& sorted) {
+  const Result<CorrectionPtr> current = load_correction(path, base_model);
   if (!current && current.error().fault == Fault::io_failed) {
     print_error(current.error().message);
     return io_failure;
@@ -177,7 +179,7 @@ int fit_and_install(const TrainOptions& options, const Config& config, const std
   const FitReport report = fit_correction(sorted.rows, in_force, config.tiers);
   const bool better = report.is_better(options.gain_min), installs = better && !options.dry_run;
   if (installs) {
-    if (const int code = install(report, path); code != ok) return code;
+    if (const int code = install(report, path, base_model); code != ok) return code;
   }
   if (options.json) {
     const Json all{{"rows", report.rows},
@@ -227,6 +229,13 @@ int train(const TrainOptions& options) {
     return usage;
   }
   if (options.roll_back) return roll_back(path);
+  // Rows count that the model of this configuration scored: what is learned belongs to it alone.
+  const Result<ModelPtr> model = model_of(*config.value());
+  if (!model) {
+    print_error(model.error().message);
+    return exit_code_of(model.error());
+  }
+  const std::uint32_t base_model = model.value()->id();
   std::string ledger;
   if (const int code = find_ledger(options.ledger, options.config, ledger); code != ok) return code;
   const auto judged = judged_requests(ledger, since.value(), fit_rows_max);
@@ -234,9 +243,9 @@ int train(const TrainOptions& options) {
     print_error(judged.error().message);
     return exit_code_of(judged.error());
   }
-  const Sorted sorted = sort_out(judged.value(), *config.value(), options.ok_counts);
+  const Sorted sorted = sort_out(judged.value(), *config.value(), base_model, options.ok_counts);
   if (!is_enough(sorted)) return finding;
-  return fit_and_install(options, *config.value(), path, sorted);
+  return fit_and_install(options, *config.value(), path, base_model, sorted);
 }
 
 }  // namespace tollgate::cli

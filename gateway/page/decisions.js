@@ -52,7 +52,7 @@ export function saySampled(shown, perSecond) {
 }
 
 function triesOf(decision) {
-  return decision.tries.map((attempt) => element("li", {class: attempt.result === "ok" ? null : "failed"},
+  return decision.tries.map((attempt) => element("li", {class: ["ok", "hedge_lost"].includes(attempt.result) ? null : "failed"},
     element("b", {}, attempt.target ?? "?"), ` ${attempt.result.replaceAll("_", " ")}${attempt.status ? `, status ${attempt.status}` : ""}: `,
     element("span", {class: "number", title: attempt.cost_usd === null ? null : `$${attempt.cost_usd}`}, usd(attempt.cost_usd)),
     `, ${plural(attempt.input_tokens, "token")} in${attempt.cached_input_tokens ? ` (${count(attempt.cached_input_tokens)} cached)` : ""}, ${plural(attempt.output_tokens, "token")} out; usage ${attempt.usage_source}`,

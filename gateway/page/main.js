@@ -1,9 +1,11 @@
-// The live page of the gateway: one stream of events, drawn as it comes. It reads; only the Send button makes anything happen.
+// The live page of the gateway: one stream of events, drawn as it comes. It reads; only the Send button makes anything happen (Simulate asks).
 
 import {draw} from "./cards.js";
 import * as decisions from "./decisions.js";
 import {byId, setAttribute, setText} from "./dom.js";
+import * as advice from "./advice.js";
 import * as typing from "./try.js";
+import * as whatIf from "./whatif.js";
 
 const silence = 5000;      // milliseconds without an event after which the figures count as old
 let last = 0, shown = [];
@@ -74,6 +76,8 @@ function keys(event) {
 theme();
 decisions.start();
 typing.start();
+whatIf.begin();
+advice.begin();
 document.addEventListener("keydown", keys);
 listen();
 setInterval(watchSilence, 1000);

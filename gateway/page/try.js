@@ -1,6 +1,7 @@
 // The box: what is typed is explained as it is typed, and sent only by its button, through the data port as any client would.
 
 import {byId, element, setText} from "./dom.js";
+import {readEvents} from "./events.js";
 import {explanation} from "./explain.js";
 import {count, usd} from "./figures.js";
 
@@ -59,21 +60,6 @@ function soon() {
   byId("send").disabled = byId("prompt").value.trim() === "" || sending !== null;
 }
 
-/** Calls `each` with the data of every event of a stream. */
-async function readEvents(body, each) {
-  const decoder = new TextDecoder(), reader = body.getReader();
-  let rest = "";
-  for (;;) {
-    const {done, value} = await reader.read();
-    if (done) return;
-    const events = (rest + decoder.decode(value, {stream: true})).split("\n\n");
-    rest = events.pop();
-    for (const event of events) {
-      for (const line of event.split("\n")) if (line.startsWith("data:")) each(line.slice(5).trim());
-    }
-  }
-}
-
 function tokensOf(usage) {
   return usage ? `${count(usage.prompt_tokens)} in, ${count(usage.completion_tokens)} out` : "";
 }
@@ -82,7 +68,7 @@ async function showAnswer(answer, host) {
   const text = element("p", {class: "text"}), foot = element("p", {class: "hint"}), said = (name) => answer.headers.get(`x-tollgate-${name}`);
   host.replaceChildren(element("p", {class: "sentence"}, "Answered by ", element("b", {}, said("target") ?? "?"), `: ${said("reason") ?? ""}`), text, foot);
   let usage = null, failed = null;
-  await readEvents(answer.body, (data) => {
+  await readEvents(answer.body, (_, data) => {
     if (data === "[DONE]") return;
     const event = JSON.parse(data);
     if (event.error) failed = event.error.message;

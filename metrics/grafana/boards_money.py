@@ -1,6 +1,8 @@
 """The dashboards about money: Spend and Pools."""
 
 from boards_budgets import budgets
+from boards_cache import cache
+from boards_advice import advice
 from boards_autopilot import autopilot
 from boards_engine import load, truth
 from panels import (BLUE, GREEN, GREY, ORANGE, RED, YELLOW, bars, board, dashed, gap_colors, graph, increase, or_zero, rate, series,
@@ -105,7 +107,7 @@ def spend():
     ]
     return board("spend", "What it costs, who it is for, and what it would have cost elsewhere. Sums are of counters; the ledger has the "
                  "last word: tollgate costs.", ["team", "route", "target", "baseline"],
-                 [("Now", now), ("Budgets and limits", budgets()), ("Savings", savings), ("What for", where), ("Per request and token", unit)])
+                 [("Now", now), ("Budgets and limits", budgets()), ("Savings", savings), ("Response cache", cache()), ("What for", where), ("Per request and token", unit)])
 
 
 def of_pool(expression):
@@ -187,4 +189,5 @@ def pools():
               [(f"3600 * {rate(SPEND, OF_POOLS, 'target')}", "{{target}}")], "currencyUSD", stacked=True),
     ]
     return board("pools", "Hardware that is paid for by time: who used it, what stood idle, and whether it pays.", ["pool", "baseline"],
-                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()), ("Whether it agrees", truth())])
+                 [("Now", now), ("Use", use), ("Price of a token", price), ("Autopilot", autopilot()), ("What the engines say", load()),
+                  ("Whether it agrees", truth()), ("Where it would cost least", advice())])

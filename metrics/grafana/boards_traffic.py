@@ -102,7 +102,7 @@ def service():
         graph("Failed share", "Faults of ours or of an upstream, over all requests; dashed: the objective of 1 %.",
               [(f"({failed}) / (({all_requests}) > 0)", "failed")], "percentunit", limits=thresholds("transparent", (0.01, RED)), lines=True),
         graph("Failed attempts by target", "Per second, by result. A retry or fallback may still have saved the request.",
-              listed(rate(ATTEMPTS, f'{ON_TARGET},result!="ok"', "target, result"), "{{target}} {{result}}"), "reqps", stacked=True),
+              listed(rate(ATTEMPTS, f'{ON_TARGET},result!~"ok|hedge_lost"', "target, result"), "{{target}} {{result}}"), "reqps", stacked=True),
         graph("Clients", "Connections that are open and requests being served.",
               [(f"sum({series('tollgate_connections')})", "connections"), (f"sum({series('tollgate_requests_in_flight')})", "requests")], "short"),
     ]

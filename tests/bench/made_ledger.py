@@ -41,7 +41,7 @@ def facts(score, text_bytes, first):
     return varints(1, 0, first, text_bytes, 3, 0, 0, 1, 0, bits, 0b111, 0, 0, 0, 0, 0)
 
 
-def arrivals(count, days, now_us, rng):
+def arrivals(count, days, now_us, rng, growth=0.0):
     """Rising times over so many days: busy at noon, quiet at night, less at weekends, with bursts."""
     hours = []
     begin_us = now_us - days * 86_400_000_000
@@ -49,7 +49,7 @@ def arrivals(count, days, now_us, rng):
         of_day = (begin_us // 3_600_000_000 + hour) % 24
         weekday = (begin_us // 86_400_000_000 + 4 + hour // 24) % 7
         weight = 0.15 + max(0.0, math.sin((of_day - 6) / 24 * 2 * math.pi)) * (0.4 if weekday in (6, 0) else 1.0)
-        hours.append(weight * (4 if rng.random() < 0.02 else 1))
+        hours.append(weight * (4 if rng.random() < 0.02 else 1) * (1 + growth) ** (hour / 168))
     scale = count / sum(hours)
     times = []
     for hour, weight in enumerate(hours):
@@ -86,6 +86,7 @@ def main():
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--size", type=float, default=1.0, help="so many times the usual tokens a request")
+    parser.add_argument("--growth", type=float, default=0.0, help="more traffic every week, as a share of it: 0.05")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -111,7 +112,7 @@ def main():
     epoch_ms = 1_735_689_600_000   # ids count milliseconds since 2025 (metrics/records.cpp)
     spans, pool_attempts = [], []
     last_ms, sequence = 0, 0
-    for at in arrivals(options.requests, options.days, now_us, rng):
+    for at in arrivals(options.requests, options.days, now_us, rng, options.growth):
         ms = at // 1000 - epoch_ms
         sequence = sequence + 1 if ms == last_ms else 0
         last_ms = ms

@@ -89,6 +89,8 @@ CASES = {
     "TollgateTtftBudgetFast": ("1m", "75m", slow(100, 80, 80), slow(100, 60, 80)),
     "TollgateTtftBudgetSlow": ("4m", "8h", slow(100, 35, 125), slow(100, 25, 125)),
     "TollgateTtftBudgetTrickle": ("4m", "8h", slow(1000, 60, 125), slow(1000, 40, 125)),
+    "TollgateSharedStoreAway": ("1m", "10m", of("tollgate_shared_up", "1x5 0x20"), of("tollgate_shared_up", "1x5 0 1x20")),
+    "TollgateSharedNameTaken": ("1m", "10m", of("tollgate_shared_fenced", "0x5 1x20"), of("tollgate_shared_fenced", "0x30")),
     "TollgateLedgerNotWritable": ("1m", "10m", of("tollgate_ledger_writable", "1x5 0x20"), of("tollgate_ledger_writable", "1x30")),
     # Commits stand still; many wait but not too many, and commits go on.
     "TollgateLedgerBehind": ("1m", "25m", waiting("3x30", "50x30"), waiting("4000x30", "0+5x30")),

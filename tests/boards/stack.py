@@ -46,6 +46,7 @@ def config():
   - {name: spill, when: {model: spill}, choose: first, among: [managed/narrow, managed/large]}
   - {name: steered, when: {model: steered}, choose: cheapest, autopilot: true, among: [serverless/small, managed/large]}
   - {name: checked, when: {model: checked}, choose: first, among: [gpu/llama, managed/large], cascade: true}
+  - {name: faq, when: {model: faq}, among: [managed/large], cache: {max_age_seconds: 600}}
 """
     timed += "autopilot: {dwell_seconds: 1, window_seconds: 3}\n"
     timed += "shadow: {share: 0.3, target: managed/large, judge: managed/large}\n"
@@ -142,6 +143,7 @@ class Load:
         self.chat(team, SIMPLE[n % len(SIMPLE)], stream=True, max_tokens=12)
         self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
         self.chat(team, "[[sim-echo: this is no JSON]] x", model="checked", response_format={"type": "json_object"})
+        self.chat(team, SIMPLE[n % len(SIMPLE)], model="faq")     # from the second round on answered from memory
         self.chat(team, SIMPLE[n % len(SIMPLE)], model="steered")
         long = threading.Thread(target=self.chat, args=(team, "[[sim-tokens: 24]] x", "spill"))
         long.start()
@@ -190,6 +192,7 @@ class Stack:
             for team in KEYS:
                 load.one_round(team, 0)      # so that series which appear with their first count exist before the first scrape
             self._settled()
+            assert self.gateway.request("GET", "/admin/v1/advice", port=self.gateway.admin_port)[0] == 200     # it is worked out when somebody asks, and now and then
             self.before = self.books()
             self.prometheus = Prometheus(self.gateway.admin_port)
             try:

@@ -63,7 +63,7 @@ def test_help_fits_the_terminal(width):
 def test_commands_that_print_data_print_it_as_json_too():
     for command in COMMANDS:
         text = tollgate(*command, "--help").stdout
-        if command[0] in ("serve", "sim", "version", "completion", "man", "healthcheck"):
+        if command[0] in ("serve", "sim", "completion", "man"):
             continue
         assert re.search(r"--json\b|--jsonl\b", text), f"{' '.join(command)} has no --json"
 
@@ -163,3 +163,9 @@ def test_json_is_json():
     for arguments in (["prices", "show", "openai", "gpt-4o"], ["advise", "--tokens-per-day", "30M", "--model", "llama-3.3-70b"], ["check", "config/demo.yaml"],
                       ["explain", "Hello", "--config", "config/demo.yaml"], ["keys", "new", "--name", "a", "--team", "b"]):
         json.loads(tollgate(*arguments, "--json", cwd=ROOT).stdout)
+
+
+def test_the_version_is_json_too():
+    import json
+    plain = tollgate("version").stdout.split()
+    assert json.loads(tollgate("version", "--json").stdout) == {"name": plain[0], "version": plain[1]}

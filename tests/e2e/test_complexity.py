@@ -173,12 +173,38 @@ def test_working_on_a_long_text_is_not_hard_because_the_text_is(what):
             for where, joined in (("before", f"{words}\n\n{text}"), ("after", f"{text}\n\n{words}"), ("tagged", f"<document>\n{text}\n</document>\n{words}")):
                 bodies.append(body(joined))
                 told.append((task, times, where))
-    scores = judged(bodies)
-    def may_be(each):                                 # known to be judged harder than it is: a short contract before its instruction
-        return 0.6 if what == "a contract" and each[1:] == (4, "after") else BOUNDARY + HAIR
-
-    wrong = [(each, score) for each, (score, _) in zip(told, scores) if score >= may_be(each)]
+    wrong = [(each, score) for each, (score, _) in zip(told, judged(bodies)) if not is_easy(score)]
     assert not wrong, wrong
+
+
+# Where the instruction comes last, only it is said: texts of one to a few thousand bytes, too short to be mostly cut away.
+LAST = {
+    "en": ["Summarise this in two sentences.", "List the obligations named above.", "Translate the text above into French.", "Which party is liable?"],
+    "de": ["Fasse das in zwei Sätzen zusammen.", "Nenne alle Fristen aus dem Text.", "Übersetze den Text ins Englische.", "Wer haftet?"],
+    "fr": ["Résume ce texte en deux phrases.", "Traduis le texte en anglais.", "Extrais toutes les dates du texte."],
+    "es": ["Resume este texto en dos frases.", "Traduce el texto al inglés.", "Extrae todas las fechas del texto."],
+    "zh": ["请用两句话总结以上内容。", "把上面的文字翻译成英文。", "提取文中所有日期。"],
+    "ja": ["以上の文章を二文で要約してください。", "上の文章を英語に翻訳してください。", "文中の日付を抽出してください。"],
+}
+TEXTS = {**MATERIAL, "a German contract": "Der Lieferant haftet für Vorsatz und grobe Fahrlässigkeit unbeschränkt, im Übrigen nur bis zur Höhe der Vergütung; § 9 bleibt unberührt, und die Beweislast trägt, "
+                                         "wer sich auf eine Ausnahme beruft. "}
+
+
+@pytest.mark.parametrize("language", LAST)
+@pytest.mark.parametrize("what", TEXTS)
+def test_a_text_before_its_one_line_instruction_makes_it_no_harder(what, language):
+    asked = [(words, size, gap) for words in LAST[language] for size in (800, 1000, 1500, 3000) for gap in ("\n\n", "\n")]
+    bodies = [body((TEXTS[what] * (size // len(TEXTS[what]) + 1)).rstrip() + gap + words) for words, size, gap in asked]
+    wrong = [(each, score) for each, (score, _) in zip(asked, judged(bodies)) if not is_easy(score)]
+    assert not wrong, wrong
+
+
+def test_a_situation_before_its_hard_question_stays_hard():
+    situation = "Our scheduler keeps two queues per region, and a lease with a clock of its own lets only one worker take from each of them at a time. "
+    asks = ["Design a protocol that survives a lost lease, compare it with one that needs no clocks, and prove that no task runs twice.",
+            "Which failure modes can lose a task? Analyse each, weigh the remedies against each other and justify an order."]
+    scores = judged([body(situation * times + "\n\n" + ask) for ask in asks for times in (4, 8, 20)])
+    assert all(is_hard(score) for score, _ in scores), scores
 
 
 def test_judging_a_long_text_stays_hard():

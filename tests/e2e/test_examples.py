@@ -27,7 +27,9 @@ def environment(path):
     given = {}
     for name in needed(path):
         given[name] = hashlib.sha256(name.encode()).hexdigest() if name.endswith("SHA256") else URLS.get(name, "dummy")
-    return {**os.environ, **given}
+    # Containers find it mounted as a secret.
+    return {**os.environ, "REDIS_PASSWORD_FILE": str(ROOT / "deploy/compose/demo-redis-password"),
+            "POSTGRES_PASSWORD_FILE": str(ROOT / "deploy/compose/demo-postgres-password"), **given}
 
 
 def tollgate(path, *arguments):
@@ -90,7 +92,9 @@ def test_a_hospital_keeps_patient_data_in_its_clinical_zone():
 def test_peaks_go_to_serverless_workers_and_then_to_the_managed_model():
     name = "examples/serverless-burst.yaml"
     assert targets(name, "Hello")[0] == "rented/llama-70b"
-    assert targets(name, "Hello", "--state", "rented/llama-70b: in_flight=24, waiting=6")[0] != "rented/llama-70b"
+    full = ["--state", "rented/llama-70b: in_flight=24, waiting=6"]
+    assert targets(name, "Hello", *full)[0] == "openai/gpt-4.1-mini", "a cold start is not worth one request"
+    assert targets(name, "Hello", *full, "--state", "burst/llama-70b: workers=1, in_flight=15, answer_ms=500")[0] == "burst/llama-70b"
     assert targets(name, "Hello", "--state", "rented/llama-70b: down", "--state", "burst/llama-70b: down")[0] == "openai/gpt-4.1-mini"
 
 

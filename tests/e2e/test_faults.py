@@ -28,7 +28,7 @@ def model(name, fault):
 
 def backend(name, dialect, url, transport, models, limits=LIMITS):
     aws = "    aws: {region: eu-central-1}\n" if dialect == "bedrock" else ""
-    return (f"  {name}:\n    dialect: {dialect}\n    url: {url}\n    api_key: {SECRET}\n{aws}    transport: {transport}\n    timeouts: {limits}\n    retry: {{retries: 0}}\n    models:\n"
+    return (f"  {name}:\n    dialect: {dialect}\n    url: {url}\n    api_key: {SECRET}\n{aws}    transport: {transport}\n    timeouts: {limits}\n    retry: {{retries: 0}}\n    breaker: {{unreachable_failures: 1000}}\n    models:\n"
             + "".join(model(*one) for one in models))
 
 
@@ -276,3 +276,55 @@ def test_the_matrix_covers_every_fault(played):
     assert len(CASES) >= 900
     assert set(FAULTS) - HARMLESS - set(WHOLE) == set()
     assert {f"status-{status}" for status in STATUSES} <= set(WHOLE)
+
+
+# -- with a second attempt beside the first: a part of the matrix -------------------------------------------------------------------------
+
+HEDGE = "hedge: {after_seconds_min: 0.05, unlearned_after_seconds: 0.1, samples_min: 1000, share_max: 1}"
+HEDGED = [(fault, dialect, stream) for number, fault in enumerate([*FAULTS, "refused", "deaf"]) if fault != "huge-event"
+          for dialect in (list(DIALECTS)[number % len(DIALECTS)], list(DIALECTS)[(number + 1) % len(DIALECTS)]) for stream in (False, True)]
+
+
+def hedging_config(upstream):
+    """The plain targets of the matrix, and two routes for each case: the first attempt meets the fault, or the second does while the first
+    is silent. Another target stands behind both."""
+    text = config(upstream)
+    for fault, dialect in sorted({(fault, dialect) for fault, dialect, _ in HEDGED}):
+        target = names(fault, dialect, "native")[0]
+        quiet = f"{dialect}-native/{'stall-within-head' if fault == 'stall-before-head' else 'stall-before-head'}"
+        good = f"{dialect}-curl/ok"
+        text += f"  - {{name: h1-{dialect}-{fault}, when: {{model: h1-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{target}, {good}]}}\n"
+        text += f"  - {{name: h2-{dialect}-{fault}, when: {{model: h2-{dialect}-{fault}}}, choose: first, {HEDGE}, among: [{quiet}, {target}, {good}]}}\n"
+    text = text.replace("breaker: {unreachable_failures", "breaker: {failures: 1000, unreachable_failures")   # each case meets its fault
+    return text.replace("server: {", "attempts_max: 3\nserver: {", 1)
+
+
+@pytest.fixture(scope="module")
+def hedged(tmp_path_factory):
+    with BadUpstream(tmp_path_factory.mktemp("hedged")) as upstream, Gateway(hedging_config(upstream), environment={"SSL_CERT_FILE": upstream.ca}) as gateway:
+        gateway.upstream = upstream
+        yield gateway
+
+
+@pytest.mark.parametrize("case", HEDGED, ids=lambda case: f"{case[0]}-{case[1]}-{'stream' if case[2] else 'whole'}")
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_a_fault_beside_another_attempt(hedged, place, case):
+    fault, dialect, stream = case
+    seen = Seen(hedged, f"h{1 if place == 'first' else 2}-{dialect}-{fault}", stream)
+    assert seen.seconds < DEADLINE and SECRET not in seen.body.decode()
+    rows = hedged.wait_for_row(seen.headers["x-tollgate-request-id"])
+    results = [row["result"] for row in rows]
+    assert len(rows) <= 3 and results.count("ok") <= 1
+    if begun(fault, dialect, stream) or fault in NOT_THE_NEXT_TARGETS and place == "first":
+        if seen.error:                                    # it had begun to answer, or refused for good: as without a hedge
+            assert "ok" not in results
+            return
+    assert (seen.status, seen.text, seen.error, seen.done) == (200, ANSWER, None, True), (seen.error, results)
+    assert results.count("ok") == 1 and rows[results.index("ok")]["target"] == seen.headers["x-tollgate-target"]
+
+
+def test_hedged_faults_leave_nothing_behind(hedged):
+    wait_until(lambda: sum(hedged.metrics()["tollgate_requests_in_flight"].values()) == 0, 10, "no request in flight")
+    wait_until(lambda: hedged.upstream.open <= 40, 10, "closed connections at the upstream")
+    sums = hedged.rows("SELECT (SELECT count(*) FROM attempt) AS attempts, (SELECT sum(attempts) FROM request) AS said")[0]
+    assert sums["attempts"] == sums["said"] and len(HEDGED) * 2 >= 100

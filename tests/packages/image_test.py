@@ -41,7 +41,7 @@ def expect(holds, otherwise):
 def names():
     """The images that the shipped files name: {"base": …, "prometheus": …}."""
     text = (ROOT / "docker-compose.yml").read_text()
-    images = {name: image for name, image in re.findall(r"^  (\w+):\n(?:    .*\n)*?    image: (\S+)$", text, re.M)}
+    images = {name: image for name, image in re.findall(r"^  ([\w-]+):\n(?:    .*\n)*?    image: (\S+)$", text, re.M)}
     return {"base": re.search(r"^ARG BASE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.M)[1], **images}
 
 
@@ -66,6 +66,14 @@ def build_images(program):
     stand_in(qualified(images["prometheus"]), base, "RUN apt-get update && apt-get install -y --no-install-recommends prometheus && install -d -o 65534 -g 65534 /prometheus\n"
              "USER 65534\nENTRYPOINT [\"prometheus\"]")
     stand_in(qualified(images["traffic"]), base, "RUN apt-get update && apt-get install -y --no-install-recommends python3 && ln -s python3 /usr/bin/python")
+    # As in the public image, so that the compose file's command and user do what they do there.
+    stand_in(qualified(images["redis"]), base, "RUN groupadd --gid 999 redis && useradd --uid 999 --gid 999 redis && apt-get update && apt-get install -y --no-install-recommends redis-server "
+             "&& install -d -o 999 -g 999 /data\nWORKDIR /data\nVOLUME /data")
+    stand_in(qualified(images["postgres"]), base, "RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 postgres && apt-get update && apt-get install -y --no-install-recommends postgresql "
+             "&& install -d -o 999 -g 999 /var/lib/postgresql/data\nENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data\nVOLUME /var/lib/postgresql/data\n"
+             "CMD [\"sh\", \"-c\", \"[ -s $PGDATA/PG_VERSION ] || (initdb -U $POSTGRES_USER --pwfile=$POSTGRES_PASSWORD_FILE -A scram-sha-256 && "
+             "pg_ctl -w start -o '-k /tmp -h localhost' && PGPASSWORD=$(cat $POSTGRES_PASSWORD_FILE) createdb -h /tmp -U $POSTGRES_USER $POSTGRES_DB && pg_ctl -w stop "
+             "&& echo host all all all scram-sha-256 >> $PGDATA/pg_hba.conf); exec postgres -k /tmp -h '*'\"]")
     return images
 
 
@@ -153,6 +161,29 @@ def check_traffic():
     proved("the profile demo sends traffic of three teams")
 
 
+def budgets_at(port):
+    status, _, body = ask(f"http://127.0.0.1:{port}/admin/v1/budgets", key=ADMIN_KEY)
+    expect(status == 200, f"the budgets are answered {status}: {body}")
+    return {each["budget"]: each for each in json.loads(body)["budgets"]}
+
+
+def check_shared():
+    """A request to each of the two gateways: both know what both have spent."""
+    for port in (9090, 9092):
+        until(lambda: ask(f"http://127.0.0.1:{port}/readyz")[0] == 200, 90, f"the gateway at {port} to be ready")
+        until(lambda: all(each["shared"]["granting"] for each in budgets_at(port).values()), 60, f"the store to answer the gateway at {port}")
+    costs = []
+    for port in (8080, 8081):
+        status, headers, body = ask(f"http://127.0.0.1:{port}/v1/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}, KEY)
+        expect(status == 200, f"the gateway at {port} answers {status}: {body}")
+        costs.append(Decimal(headers["x-tollgate-cost-usd"]))
+    for port in (9090, 9092):
+        until(lambda: Decimal(budgets_at(port)["company"]["spent_usd"]) == sum(costs), 30, f"the spend of both at {port}")
+    proved(f"the profile shared: of two requests at two gateways, {costs[0]} and {costs[1]} USD, both say that {sum(costs)} USD of the budget are spent")
+    until(lambda: len(in_prometheus('tollgate_shared_up == 1')) == 2, 90, "Prometheus to scrape both gateways")
+    proved("Prometheus scrapes both")
+
+
 def check_restart(gateway):
     before = podman("exec", gateway, "tollgate", "costs", "--json")
     podman("stop", "--time", "60", gateway)
@@ -178,11 +209,15 @@ def prove_stack():
             compose("--profile", "demo", "up", "-d", "--no-build", "--no-deps", "traffic", limit=120)
             check_traffic()
             check_restart(gateway)
+            compose("--profile", "demo", "down", "-v", "--timeout", "5", check=False)
+            os.environ["TOLLGATE_FILE"] = "shared.yaml"
+            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "postgres", "gateway", "gateway-2", "prometheus", limit=300)
+            check_shared()
         except BaseException:
             say(podman("logs", "--tail", "20", container("gateway"), check=False) if "gateway" in str(subprocess.run(["podman", *STORAGE, "ps"], capture_output=True, text=True, check=False)) else "")
             raise
         finally:
-            compose("--profile", "demo", "down", "-v", "--timeout", "5", check=False)
+            compose("--profile", "demo", "--profile", "shared", "down", "-v", "--timeout", "5", check=False)
 
 
 def main():

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 
 
 class Upstream:
@@ -12,7 +13,7 @@ class Upstream:
     def __init__(self, answer=None):
         self.bodies, self.connections = [], 0
         self.answer = answer or (lambda body: "ok")
-        self.status = 200
+        self.status, self.delay = 200, 0
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -34,6 +35,7 @@ class Upstream:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
                 upstream.bodies.append(body)
                 request = json.loads(body)
+                time.sleep(upstream.delay)
                 if upstream.status == "reset":
                     self.close_connection = True
                     return None

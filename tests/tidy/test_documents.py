@@ -14,10 +14,10 @@ FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=
 DOCUMENTS = [name for name in FILES if name.endswith(".md")]
 SCHEMA = json.loads((ROOT / "config/schema.json").read_text())
 # Codes that no client can see: read at start-up only, or the client is gone.
-UNSEEN = {"io_failed", "bad_config", "client_gone", "escalated"}
+UNSEEN = {"hedge_lost", "io_failed", "bad_config", "client_gone", "escalated"}
 # A busy upstream that says 503 has a code of its own (config/fault.cpp: code_of); a head that is too large a status of its own.
 VARIANTS = {("503", "upstream_overloaded"), ("431", "request_too_large"), ("403", "constraint_rejected"),
-            ("404", "request_not_found")}
+            ("404", "request_not_found"), ("503", "budget_unavailable")}
 
 
 def is_key(path, schema=SCHEMA):
@@ -115,7 +115,7 @@ def test_a_refusal_that_is_wrong_or_missing_is_found():
               'Row{Fault::draining,\n    {"draining", Whose::ours, Again::no, 503, server, "shutting_down"}},\n'
               'Row{Fault::over_budget, {"over_budget", Whose::client, Again::no, 402, "insufficient_quota", "budget_exceeded"}},\n')
     document = ("## What each refusal means\n\n| status | code |\n|---|---|\n| 413, 431 | `request_too_large`, `request_too_large` |\n"
-                "| 403 | `constraint_rejected` |\n| 404 | `request_not_found` |\n{}")
+                "| 403 | `constraint_rejected` |\n| 404 | `request_not_found` |\n| 503 | `budget_unavailable` |\n{}")
     told = "| 503 | `shutting_down`, `upstream_overloaded` |\n"
     sources = "fail(Fault::too_large) fail(Fault::draining)"
     assert not list(wrong_refusals(document.format(told), faults, sources))

@@ -75,6 +75,40 @@ TEST(Sources, TheVolumeTiersManagedColumnIsAFlatThirtyDollarsAMillionAndTheCross
   EXPECT_NEAR(tokens_per_day_over_managed(dollars(2500), per_million(0.88), per_million(0.88), 0.75) / 5e6, 18.7, 0.1);
 }
 
+TEST(Sources, TheVolumeTiersWinnersFollowFromTheirOwnTwoColumns) {
+  struct Row {
+    double managed, own;
+    const char* winner;
+  };
+  for (const auto& [managed, own, winner] : {Row{90, 800, "managed"}, Row{900, 1200, "managed"}, Row{4500, 2500, "own"}, Row{45'000, 12'000, "own"}}) {
+    EXPECT_STREQ(managed < own ? "managed" : "own", winner) << managed;
+  }
+  // "Near parity" at 1 M a day is a third more. Of the last row the break-even against the flat price lies at 13.3 M a day, and at $0.88 a million at 455 M.
+  EXPECT_NEAR(1200.0 / 900 - 1, 0.33, 0.01);
+  constexpr double correction = static_cast<double>(hours_per_month) / 24 / 30;
+  EXPECT_NEAR(tokens_per_day_over_managed(dollars(12'000), per_million(30), per_million(30), 0.75) * correction, 13.3e6, 0.1e6);
+  EXPECT_NEAR(tokens_per_day_over_managed(dollars(12'000), per_million(0.88), per_million(0.88), 0.75) * correction, 454.5e6, 1e6);
+}
+
+TEST(Sources, EachStepDownHalvesTheCostOnlyRoughly) {
+  EXPECT_NEAR(5000.0 / 2500, 2.0, 1e-9);
+  EXPECT_NEAR(2500.0 / 1000, 2.5, 1e-9);
+  EXPECT_NEAR(1000.0 / 400, 2.5, 1e-9);
+  // "And multiplies the operations burden by 3 to 5": serverless takes a quarter of what GPUs of one's own do.
+  EXPECT_NEAR(1 / Operations{}.serverless_share, 4, 1e-9);
+}
+
+TEST(Sources, TheContradictionIsSaidInEveryReportWithTheUtilisationThatWasFound) {
+  Hardware hardware;
+  hardware.replica = {"H100", 2};
+  hardware.speed = {20'000, 5000, 50};
+  const Comparison all = compare(assumed_workload({"llama-3.3-70b", 30'000'000, 2.0 / 3, 30'000, 24, 1}), hardware, {}, {});
+  const std::string note = guides_note(all);
+  EXPECT_NE(note.find("contradict"), std::string::npos);
+  EXPECT_NE(note.find("Assumed here: 3 %"), std::string::npos) << note;
+  EXPECT_NE(note.find("a case for serverless"), std::string::npos);
+}
+
 TEST(Sources, TheRulesOfThumbForUtilisationAreRatiosOfTwoPrices) {
   EXPECT_NEAR(dedicated_over_serverless(dollars(2.69), dollars(3.949), 0), 0.68, 0.005);
   EXPECT_NEAR(dedicated_over_serverless(dollars(3.49), dollars(3.949), 0), 0.88, 0.005);
@@ -127,6 +161,20 @@ TEST(Compare, EveryTierIsThereLinesAddUpAndTheUnknownHasItsReason) {
   EXPECT_EQ(other.of(TierKind::owned), nullptr);
   EXPECT_NE(other.tiers.back().unknown.find("--purchase-usd-per-gpu"), std::string::npos);
   EXPECT_NE(other.tiers.front().unknown.find("price book"), std::string::npos);
+}
+
+TEST(Compare, WhatTheOperatorCountsForOperationsReplacesTheGuidesFigures) {
+  Hardware hardware;
+  hardware.replica = {"H100", 1};
+  hardware.speed = {10'000, 2500, 50};
+  hardware.owned_per_gpu_hour = dollars(1.25);
+  Operations operations;
+  operations.known_per_month = dollars(2000);
+  const Comparison all = compare(assumed_workload({"llama-3.3-70b", 30'000'000, 0.75, 0, 24, 1}), hardware, operations, {});
+  const TierCost& own = *all.of(TierKind::owned);
+  EXPECT_NEAR(usd(own.per_month().mid), 2000 + 1.25 * 730 * static_cast<double>(all.needed.replicas), 1e-6);
+  EXPECT_EQ(own.per_month().low, own.per_month().high);
+  EXPECT_NEAR(usd(all.of(TierKind::serverless)->lines.back().usd.mid), 500, 1e-6);
 }
 
 TEST(Decide, DataThatMustStayRulesManagedOutWhateverItCosts) {

@@ -457,5 +457,42 @@ TEST(NativeResponses, ReadsUsageAndEndsAlong) {
   EXPECT_TRUE(reader->complete());
 }
 
+TEST(ResponsesRequest, FunctionsOfANamespaceAreCalledByBothNames) {
+  const Json body = Json::parse(R"({"model":"a","input":[
+    {"type":"message","role":"user","content":"Go"},
+    {"type":"function_call","call_id":"c1","namespace":"agents","name":"spawn","arguments":"{}"},
+    {"type":"function_call_output","call_id":"c1","output":"done"}],
+    "tools":[{"type":"function","name":"run","parameters":{"type":"object"}},
+             {"type":"namespace","name":"agents","description":"Helpers","tools":[{"type":"function","name":"spawn","description":"Starts one","parameters":{"type":"object"}},
+                                                                                {"type":"custom","name":"free"}]}],
+    "tool_choice":{"type":"function","namespace":"agents","name":"spawn"},"client_metadata":{"who":"codex"}})");
+  const Said read = said(ClientForm::responses, body);
+  EXPECT_EQ(read.chat["tools"][0]["function"]["name"], "run");
+  EXPECT_EQ(read.chat["tools"][1]["function"]["name"], "agents__spawn");
+  EXPECT_EQ(read.chat["tool_choice"]["function"]["name"], "agents__spawn");
+  EXPECT_EQ(read.chat["messages"][1]["tool_calls"][0]["function"]["name"], "agents__spawn");
+  EXPECT_EQ(read.unsaid, std::vector<std::string>{"tools[1].tools[1] of type 'custom'"});
+  EXPECT_FALSE(read.chat.contains("client_metadata"));
+}
+
+TEST(ResponsesAnswer, ACallOfANamespacesFunctionHasBothNamesApart) {
+  const Json request = Json::parse(R"({"tools":[{"type":"namespace","name":"agents","tools":[{"type":"function","name":"spawn"}]}]})");
+  const std::string chat = R"({"id":"x","model":"m","choices":[{"message":{"content":null,"tool_calls":[
+    {"id":"c1","type":"function","function":{"name":"agents__spawn","arguments":"{}"}},
+    {"id":"c2","type":"function","function":{"name":"run__all","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})";
+  const Json whole = Json::parse(make_responses_writer(request)->whole(chat, Usage{}).value());
+  EXPECT_EQ(whole["output"][0]["namespace"], "agents");
+  EXPECT_EQ(whole["output"][0]["name"], "spawn");
+  EXPECT_EQ(whole["output"][1]["name"], "run__all");
+  EXPECT_FALSE(whole["output"][1].contains("namespace"));
+  const std::string chunk = "data: " R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"name":"agents__spawn","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})" "\n\n";
+  const auto writer = make_responses_writer(request);
+  std::string events;
+  ASSERT_TRUE(writer->feed({chunk}, events));
+  writer->finish(Usage{}, events);
+  EXPECT_NE(events.find(R"("name":"spawn","arguments":"","namespace":"agents")"), std::string::npos) << events;
+  EXPECT_EQ(events.find("agents__spawn"), std::string::npos) << events;
+}
+
 }  // namespace
 }  // namespace tollgate

@@ -61,7 +61,7 @@ backends:
     engine: {metrics: on, path: /prometheus/metrics, interval_seconds: 0.5, per_request_metrics: true}
     timeouts: {connect_seconds: 0.25, first_byte_seconds: 10, silence_seconds: 20, total_seconds: 30}
     retry: {retries: 1, first_wait_seconds: 0.1, wait_seconds_max: 2, on: [busy, timeout], prefer: same_target}
-    breaker: {failures: 3, open_seconds: 1, open_seconds_max: 10}
+    breaker: {failures: 3, unreachable_failures: 2, open_seconds: 1, open_seconds_max: 10}
     transport: curl
     models:
       llama:70b/q4:
@@ -179,6 +179,8 @@ complexity: {correction: correction.json}
 format_checks: {share: 0.5}
 shadow: {share: 0.1, target: near/gpt, judge: near/gpt, concurrency_max: 1, waiting_max: 8, judge_output_tokens: 200}
 feedback: {comments: true}
+shared: {url: "rediss://cache:6380/1", user: gate, password_file: "${KEY_FILE}", ca_file: /etc/ssl/ca.pem, key_prefix: "tg:", gateway: gw-1, on_loss: local, timeout_seconds: 2,
+  report_seconds: 0.5, grant_wait_seconds: 4, grace_seconds: 3, gateways_min: 2}
 budgets:
   - name: web-month
     key: [web-app, "bat*"]
@@ -229,12 +231,16 @@ routes:
     deadline_ms: 20000
     sticky: true
     cascade: true
+    cache: {max_age_seconds: 3600, scope: key, sampled: false}
     autopilot: false
     on_content_filter: next_target
     retry: {retries: 3, first_wait_seconds: 0.2, wait_seconds_max: 4, on: busy, prefer: other_target}
     among: [{target: near/gpt, weight: 3}, "*"]
+  - name: hedged
+    hedge: {percentile: 90, after_seconds_min: 0.1, after_seconds_max: 5, unlearned_after_seconds: 1, samples_min: 30, share_max: 0.1}
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
+cache: {bytes_max: 33554432, answer_bytes_max: 262144}
 autopilot: {margin: 0.3, dwell_seconds: 30, window_seconds: 90, trial_seconds: 600}
 outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}
 )";

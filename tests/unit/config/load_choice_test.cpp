@@ -38,6 +38,21 @@ TEST(LoadChoice, TheSectionTurnsSpillOverOnWithItsDefaults) {
             9U);
 }
 
+TEST(LoadChoice, TheSectionTurnsHedgingOnWithItsDefaults) {
+  EXPECT_FALSE(loaded(route("choose: first"))->hedges);
+  const ConfigPtr config = loaded(route("hedge: {}"));
+  EXPECT_TRUE(config->hedges && config->routes[0].hedge.is_on);
+  EXPECT_EQ(config->routes[0].hedge.percentile, 0.95);
+  EXPECT_EQ(config->routes[0].hedge.after_min.count(), 200);
+  const ConfigPtr said = loaded(route("hedge: {percentile: 90, after_seconds_min: 0.05, after_seconds_max: 3, unlearned_after_seconds: 1.5, samples_min: 5, share_max: 0.1}"));
+  const HedgeRules& hedge = said->routes[0].hedge;
+  EXPECT_EQ(hedge.percentile, 0.9);
+  EXPECT_EQ(hedge.after_max.count(), 3'000);
+  EXPECT_EQ(hedge.unlearned_after.count(), 1'500);
+  EXPECT_EQ(hedge.samples_min, 5U);
+  EXPECT_EQ(hedge.share_max, 0.1);
+}
+
 TEST(LoadChoice, WeightsBelongToTheTargetsThatFit) {
   const ConfigPtr config =
       loaded(route("choose: weighted, among: [{target: b/y, weight: 7}, {target: \"b/*\", weight: 2}]"));
@@ -53,6 +68,12 @@ TEST(LoadChoice, ContradictionsAreErrors) {
   says(route("choose: first, sticky: true"), "choose: first does not look at cost");
   says(route("cascade: true, among: b/x"), "the route has only one; add another");
   says(route("cascade: true, when: {stream: true}"), "cascade checks answers that are not streams");
+  says(route("hedge: {}, among: b/x"), "hedge asks a second target when the first one is slow, but the route has only one");
+  says(route("hedge: {}, cascade: true"), "hedge and cascade cannot be together");
+  says(route("hedge: {after_seconds_min: 2, after_seconds_max: 1}"), "after_seconds_max is shorter than after_seconds_min");
+  says(route("hedge: {share_max: 0}"), "no hedge would ever be made: remove hedge instead");
+  says(route("hedge: {percentile: 100}"), "50 to 99");
+  says("attempts_max: 1\n" + route("hedge: {}"), "hedge makes a second attempt, but attempts_max is 1");
   says(route("first_token_ms: 500, deadline_ms: 400"), "deadline_ms is shorter than first_token_ms");
   says(with("constraints: [{name: c, when: {load: {of: b/x, from: 1}}, require: {trust: internal}}]\n"),
        "must not come and go with the load");

@@ -109,6 +109,18 @@ TEST_F(Answers, JsonCutOffIsTruncatedEvenWhereTheClientSetTheLimit) {
   EXPECT_EQ(text("{\"a\": 1", "length"), "truncated");
 }
 
+TEST_F(Answers, ACallCutOffIsTruncatedWhoeverSetTheLimit) {
+  chat_.output_tokens_max = 3;
+  const auto called = [this](const char* arguments, const char* finish) {
+    const nlohmann::json answer{
+        {"choices", {{{"message", {{"tool_calls", {{{"function", {{"name", "f"}, {"arguments", arguments}}}}}}}}, {"finish_reason", finish}}}}};
+    return std::string(name_of(check_answer(answer.dump(), chat_)));
+  };
+  EXPECT_EQ(called("{\"x\":", "length"), "truncated");
+  EXPECT_EQ(called("{\"x\":", "tool_calls"), "invalid_json");
+  EXPECT_EQ(called("{\"x\":1}", "length"), "ok");
+}
+
 TEST_F(Answers, AnAnswerIsHeldAgainstTheSchemaThatWasSent) {
   ask_json(R"({"type":"object","properties":{"n":{"type":"integer"}},"required":["n"],"additionalProperties":false})");
   EXPECT_EQ(text("{\"n\": 1}"), "ok");

@@ -52,6 +52,108 @@ TEST(AnswerCopyTest, AnAnswerPastTheLimitIsNotKept) {
   EXPECT_FALSE(copy.complete());
 }
 
+std::string events_of(const std::vector<Json>& events) {
+  std::string text;
+  for (const Json& event : events) text += "event: " + event["type"].get<std::string>() + "\ndata: " + event.dump() + "\n\n";
+  return text;
+}
+
+/// A Messages stream of one block, in two pieces, that ended for that reason.
+std::string messages_stream(const Json& block, const std::vector<Json>& deltas, const std::string& reason) {
+  std::vector<Json> events{{{"type", "message_start"}, {"message", {{"id", "msg_1"}, {"model", "m"}, {"usage", {{"input_tokens", 3}, {"output_tokens", 1}}}}}},
+                           {{"type", "ping"}},
+                           {{"type", "content_block_start"}, {"index", 0}, {"content_block", block}}};
+  for (const Json& delta : deltas) events.push_back({{"type", "content_block_delta"}, {"index", 0}, {"delta", delta}});
+  events.push_back({{"type", "content_block_stop"}, {"index", 0}});
+  events.push_back({{"type", "message_delta"}, {"delta", {{"stop_reason", reason}}}, {"usage", {{"output_tokens", 9}}}});
+  events.push_back({{"type", "message_stop"}});
+  return events_of(events);
+}
+
+std::string said_in_messages(const std::string& text, const std::string& reason = "end_turn") {
+  const std::size_t half = text.size() / 2;
+  return messages_stream({{"type", "text"}, {"text", ""}},
+                         {{{"type", "text_delta"}, {"text", text.substr(0, half)}}, {{"type", "text_delta"}, {"text", text.substr(half)}}}, reason);
+}
+
+Json response_of(const Json& output, const std::string& status = "completed", const Json& incomplete = nullptr) {
+  return {{"id", "resp_1"}, {"object", "response"}, {"status", status}, {"incomplete_details", incomplete}, {"output", output}};
+}
+
+Json said_item(const std::string& text) {
+  return {{"type", "message"}, {"role", "assistant"}, {"content", {{{"type", "output_text"}, {"text", text}}}}};
+}
+
+std::string responses_stream(const Json& response, const std::vector<Json>& before = {}) {
+  std::vector<Json> events{{{"type", "response.created"}, {"response", response_of(Json::array(), "in_progress")}}};
+  events.insert(events.end(), before.begin(), before.end());
+  events.push_back({{"type", "response." + response["status"].get<std::string>()}, {"response", response}});
+  return events_of(events);
+}
+
+TEST(AnswerCopyTest, AStreamInTheClientsOwnProtocolIsPutTogetherToo) {
+  EXPECT_EQ(first_text(whole_answer(said_in_messages("Hello"), ClientForm::messages, true)), "Hello");
+  EXPECT_EQ(first_text(whole_answer(responses_stream(response_of({said_item("Hello")})), ClientForm::responses, true)), "Hello");
+}
+
+TEST(AnswerCopyTest, AWholeAnswerInTheClientsOwnProtocolIsReadAsAChatCompletion) {
+  const Json message{{"type", "message"}, {"role", "assistant"}, {"content", {{{"type", "text"}, {"text", "Hello"}}}}, {"stop_reason", "end_turn"},
+                     {"usage", {{"input_tokens", 3}, {"output_tokens", 2}}}};
+  EXPECT_EQ(first_text(whole_answer(message.dump(), ClientForm::messages, false)), "Hello");
+  EXPECT_EQ(first_text(whole_answer(response_of({said_item("Hello")}).dump(), ClientForm::responses, false)), "Hello");
+  EXPECT_EQ(whole_answer("no JSON", ClientForm::messages, false), "");
+}
+
+TEST(AnswerCopyTest, AResponseWhoseOutputIsEmptyIsTakenFromItsItems) {
+  const std::string events = responses_stream(response_of(Json::array()), {{{"type", "response.output_item.done"}, {"output_index", 0}, {"item", said_item("Hello")}}});
+  EXPECT_EQ(first_text(whole_answer(events, ClientForm::responses, true)), "Hello");
+}
+
+/// What the review says of a stream in the client's own protocol.
+OutcomeVerdict reviewed(ClientForm form, std::string events, bool json = false, const std::string& schema = "") {
+  AnswerReview::Job job;
+  job.written_in = form;
+  job.streamed = true;
+  job.json_output = json;
+  job.json_schema = !schema.empty();
+  job.response_schema = schema;
+  job.answer = std::move(events);
+  return review(job);
+}
+
+TEST(AnswerReviewTest, StreamsOfMessagesAreLookedAtForEverything) {
+  constexpr ClientForm form = ClientForm::messages;
+  const std::string schema = R"({"type":"object","required":["a"],"properties":{"a":{"type":"integer"}}})";
+  EXPECT_EQ(reviewed(form, said_in_messages("Paris it is.")), OutcomeVerdict::ok);
+  EXPECT_EQ(reviewed(form, said_in_messages(" ")), OutcomeVerdict::empty);
+  EXPECT_EQ(reviewed(form, said_in_messages("I can't help with that.")), OutcomeVerdict::refusal);
+  EXPECT_EQ(reviewed(form, said_in_messages("Well.", "refusal")), OutcomeVerdict::refusal);
+  EXPECT_EQ(reviewed(form, said_in_messages("The first of the", "max_tokens")), OutcomeVerdict::truncated);
+  EXPECT_EQ(reviewed(form, said_in_messages("{\"a\": "), true), OutcomeVerdict::invalid_json);
+  EXPECT_EQ(reviewed(form, said_in_messages("{\"a\": 1}"), true, schema), OutcomeVerdict::ok);
+  EXPECT_EQ(reviewed(form, said_in_messages("{\"a\": \"1\"}"), true, schema), OutcomeVerdict::schema);
+  const Json tool{{"type", "tool_use"}, {"id", "toolu_1"}, {"name", "f"}, {"input", Json::object()}};
+  const Json piece{{"type", "input_json_delta"}, {"partial_json", "{\"x\":"}};
+  EXPECT_EQ(reviewed(form, messages_stream(tool, {piece}, "tool_use")), OutcomeVerdict::invalid_json);
+  EXPECT_EQ(reviewed(form, messages_stream(tool, {piece, {{"type", "input_json_delta"}, {"partial_json", "1}"}}}, "tool_use")), OutcomeVerdict::ok);
+}
+
+TEST(AnswerReviewTest, StreamsOfResponsesAreLookedAtForEverything) {
+  constexpr ClientForm form = ClientForm::responses;
+  const auto stream = [](const Json& item, const char* cut_by = nullptr) {
+    return responses_stream(response_of({item}, cut_by == nullptr ? "completed" : "incomplete", cut_by == nullptr ? Json() : Json{{"reason", cut_by}}));
+  };
+  EXPECT_EQ(reviewed(form, stream(said_item("Paris it is."))), OutcomeVerdict::ok);
+  EXPECT_EQ(reviewed(form, stream(said_item(""))), OutcomeVerdict::empty);
+  const Json refused{{"type", "message"}, {"content", {{{"type", "refusal"}, {"refusal", "No."}}}}};
+  EXPECT_EQ(reviewed(form, stream(refused)), OutcomeVerdict::refusal);
+  EXPECT_EQ(reviewed(form, stream(said_item("Well."), "content_filter")), OutcomeVerdict::refusal);
+  EXPECT_EQ(reviewed(form, stream(said_item("The first of the"), "max_output_tokens")), OutcomeVerdict::truncated);
+  EXPECT_EQ(reviewed(form, stream(said_item("no JSON")), true), OutcomeVerdict::invalid_json);
+  EXPECT_EQ(reviewed(form, stream(said_item("[]")), true), OutcomeVerdict::schema);
+  EXPECT_EQ(reviewed(form, stream({{"type", "function_call"}, {"name", "f"}, {"arguments", "{\"x\":"}})), OutcomeVerdict::invalid_json);
+}
+
 TEST(AnswerReviewTest, ATextCompletionThatStreamedIsReviewedByItsText) {
   AnswerReview::Job job;
   job.surface = Surface::completions;

@@ -29,6 +29,17 @@ TEST_F(States, WithoutLinesAllAreUpAndIdle) {
   EXPECT_EQ(assumed.conversation.target, NameId::none);
 }
 
+TEST_F(States, AServerlessPoolHasNoWorkerUpUnlessALineSaysSo) {
+  Pool pool;
+  pool.billing = Billing::serverless;
+  pool.serverless.cold_start = milliseconds{20'000};
+  config_.backends.front().pool = pool;
+  EXPECT_EQ(read_states({}, config_).value().targets[0].worker, TargetState::Worker::starts);
+  const AssumedState assumed = read_states({"cloud/big: workers=1"}, config_).value();
+  EXPECT_EQ(assumed.targets[1].worker, TargetState::Worker::up);
+  EXPECT_EQ(read_states({"cloud/big: workers=1, in_flight=1"}, config_).value().targets[1].worker_shared_with, 1U);
+}
+
 TEST_F(States, WordsFillTheStateOfTheirTarget) {
   const AssumedState assumed = read_states({"gpu/llama:70b: in_flight=12, waiting=3,running = 4, kv_cache=0.5, "
                                             "first_token_ms=120.5, token_ms=8, answer_ms=900",

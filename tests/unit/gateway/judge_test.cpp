@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "gateway/answer_copy.hpp"
 #include "unit/router/seed.hpp"
 
 namespace tollgate {
@@ -59,7 +60,7 @@ TEST(ShadowTexts, HoldTheConversationAndTheAnswerInWords) {
                   {"messages",
                    {{{"role", "system"}, {"content", "Be brief."}},
                     {{"role", "user"}, {"content", {{{"type", "text"}, {"text", "Capital of France?"}}}}}}}};
-  const auto texts = shadow_texts(body.dump(), answer_of("Paris"), false);
+  const auto texts = shadow_texts(body.dump(), answer_of("Paris"));
   ASSERT_TRUE(texts);
   EXPECT_EQ(texts->question, "[system]\nBe brief.\n[user]\nCapital of France?\n");
   EXPECT_EQ(texts->answer, "Paris");
@@ -70,21 +71,21 @@ TEST(ShadowTexts, OfAStreamAreThoseOfTheWholeAnswer) {
   const std::string events =
       "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\ndata: "
       "{\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\ndata: [DONE]\n\n";
-  ASSERT_TRUE(shadow_texts(body, events, true));
-  EXPECT_EQ(shadow_texts(body, events, true)->answer, "Hello");
+  ASSERT_TRUE(shadow_texts(body, stitched_answer(events)));
+  EXPECT_EQ(shadow_texts(body, stitched_answer(events))->answer, "Hello");
 }
 
 TEST(ShadowTexts, OfWhatCannotBeReadAreNone) {
   const std::string asked = R"({"messages":[{"role":"user","content":"Hi"}]})";
   EXPECT_FALSE(
       shadow_texts(R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]})",
-                   answer_of("a"), false));
+                   answer_of("a")));
   EXPECT_FALSE(
-      shadow_texts(R"({"messages":[{"role":"user","content":[{"type":"file","file":{}}]}]})", answer_of("a"), false));
-  EXPECT_FALSE(shadow_texts(asked, answer_of(""), false));
-  EXPECT_FALSE(shadow_texts(asked, "not json", false));
-  EXPECT_FALSE(shadow_texts("[]", answer_of("a"), false));
-  EXPECT_FALSE(shadow_texts(R"({"messages":"hi"})", answer_of("a"), false));
+      shadow_texts(R"({"messages":[{"role":"user","content":[{"type":"file","file":{}}]}]})", answer_of("a")));
+  EXPECT_FALSE(shadow_texts(asked, answer_of("")));
+  EXPECT_FALSE(shadow_texts(asked, "not json"));
+  EXPECT_FALSE(shadow_texts("[]", answer_of("a")));
+  EXPECT_FALSE(shadow_texts(R"({"messages":"hi"})", answer_of("a")));
 }
 
 TEST(ShadowTexts, ToolCallsAreSaid) {
@@ -96,7 +97,7 @@ TEST(ShadowTexts, ToolCallsAreSaid) {
        {{{"message",
           {{"content", nullptr},
            {"tool_calls", {{{"function", {{"name", "weather"}, {"arguments", "{\"city\":\"Rome\"}"}}}}}}}}}}}};
-  const auto texts = shadow_texts(body.dump(), answer.dump(), false);
+  const auto texts = shadow_texts(body.dump(), answer.dump());
   ASSERT_TRUE(texts);
   EXPECT_EQ(texts->answer, "[calls the tool weather with {\"city\":\"Rome\"}]");
   EXPECT_EQ(texts->question, "[tools that may be called]\n- weather: of a city\n[user]\nWeather in Rome?\n");
@@ -107,7 +108,7 @@ TEST(ShadowTexts, LongOnesKeepBeginningAndEndAndWholeCharacters) {
   while (text.size() < 3 * judged_question_bytes_max) text += "ü";
   text += " end";
   const auto texts =
-      shadow_texts(Json{{"messages", {{{"role", "user"}, {"content", text}}}}}.dump(), answer_of("a"), false);
+      shadow_texts(Json{{"messages", {{{"role", "user"}, {"content", text}}}}}.dump(), answer_of("a"));
   ASSERT_TRUE(texts);
   EXPECT_LT(texts->question.size(), judged_question_bytes_max + 64);
   EXPECT_TRUE(texts->question.starts_with("[user]\nbegin "));
@@ -125,7 +126,7 @@ TEST(ShadowRequest, IsForOneAnswerAndHoldsNothingThatOneProviderAloneKnows) {
                   {"store", true},
                   {"temperature", 0},
                   {"response_format", {{"type", "json_object"}}}};
-  const auto texts = shadow_texts(body.dump(), answer_of("a"), false);
+  const auto texts = shadow_texts(body.dump(), answer_of("a"));
   ASSERT_TRUE(texts);
   const Json expected{
       {"model", "far/large"}, {"messages", body["messages"]}, {"response_format", body["response_format"]}};

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "metrics/shard.hpp"
 #include "metrics/ledger_slots.hpp"
 #include "testing.hpp"
 
@@ -183,6 +184,45 @@ TEST_F(BooksTest, ARequestThatGotNoAttemptIsStillARow) {
   books_.settle(request, closing(RowResult::of(Fault::no_target_up)));
   EXPECT_EQ(reader().text("SELECT route||' '||result||' '||attempts||' '||usd FROM requests"),
             "auto-route no_target_up 0 0.000000000000");
+}
+
+RequestClosing cached_closing(std::optional<Usd> saved, bool masked = false) {
+  RequestClosing end = closing();
+  end.cached.from = Names::global().intern("claude/sonnet");
+  end.cached.origin = RequestId{77};
+  end.cached.saved = saved;
+  end.cached.masked = masked;
+  return end;
+}
+
+// Pitfall 30: an answer from the gateway's cache is charged.
+TEST_F(BooksTest, AnAnswerOfTheCacheIsARowWithoutAnAttemptThatSaysWhatItSaved) {
+  books_.settle(open(), cached_closing(Usd{1'500'000'000}, true));
+  EXPECT_EQ(reader().text("SELECT usd||' '||attempts||' '||coalesce(target,'')||' '||cached_from||' '||usd_saved FROM requests"),
+            "0.000000000000 0  claude/sonnet 0.001500000000");
+  EXPECT_EQ(reader().text("SELECT origin||' '||masked FROM cached"), "77 1");
+  EXPECT_EQ(reader().number("SELECT count(*) FROM attempt"), 0);
+  const ShardTotals totals = accounts_->totals();
+  EXPECT_TRUE(totals.spend.empty());
+  EXPECT_TRUE(totals.targets.empty()) << "no traffic of a target, and nothing to learn a speed from";
+  EXPECT_EQ(books_.learned(managed_.id).samples, 0U);
+}
+
+// Pitfall 30: an answer from the gateway's cache is charged.
+TEST_F(BooksTest, WhatAnAnswerOfTheCacheSavedMayBeUnknownAndIsThenNoAmount) {
+  books_.settle(open(), cached_closing(std::nullopt));
+  EXPECT_EQ(reader().text("SELECT usd_saved FROM requests"), "(null)");
+  EXPECT_EQ(reader().text("SELECT saved_pusd FROM cached"), "(null)");
+}
+
+TEST_F(BooksTest, ARequestInASlotThatHeldACachedOneIsNone) {
+  OpenRequest* const first = &open();
+  books_.settle(*first, cached_closing(Usd{1}));
+  accounts_->flush();
+  OpenRequest* second = &open();   // slots are handed out last in, first out
+  EXPECT_EQ(second, first);
+  books_.settle(*second, closing());
+  EXPECT_EQ(reader().number("SELECT count(*) FROM cached"), 1);
 }
 
 TEST_F(BooksTest, AttemptsAreTimedByTheWallClock) {

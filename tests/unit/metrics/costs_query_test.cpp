@@ -95,6 +95,31 @@ TEST_F(CostsQueryTest, SumsPast64BitsOfPicodollarsAreExact) {
   EXPECT_EQ(decimal_text(ask({}).value().total.known_usd()), "20000004");
 }
 
+// Pitfall 30: an answer from the gateway's cache is charged.
+TEST_F(CostsQueryTest, WhatTheCacheSavedStandsBesideTheMoneyAtTheTargetWhoseAnswersItGave) {
+  serve(now_, "red", "a/x", 100, 10);
+  for (const std::optional<Usd> saved : {std::optional(Usd{350'000'000}), std::optional(Usd{150'000'000}), std::optional<Usd>()}) {
+    RequestOpened request = opened(0, "red");
+    request.arrived_us = now_ + 1;
+    request.id = next_request_id(0, now_ + 1);
+    RequestClosing end = closing();
+    end.cached.from = Names::global().intern("a/x");
+    end.cached.saved = saved;
+    books_->settle(must_open(*books_, *accounts_, request), end);
+  }
+  const CostsReport report = ask({Dimension::target}).value();
+  ASSERT_EQ(report.rows.size(), 2U);
+  EXPECT_EQ(report.rows[0].labels[0], "a/x");
+  EXPECT_EQ(report.rows[0].requests, 1) << "no target had any work with the others";
+  EXPECT_EQ(report.rows[0].cached, 3);
+  EXPECT_EQ(report.rows[0].cached_unknown, 1);
+  EXPECT_EQ(decimal_text(report.rows[0].saved), "0.0005");
+  EXPECT_EQ(report.rows[1].labels[0], "none");
+  EXPECT_EQ(report.rows[1].requests, 3);
+  EXPECT_EQ(decimal_text(report.total.known_usd()), "0.00035") << "what was saved is no cost";
+  EXPECT_EQ(ask({Dimension::team, Dimension::day}).value().rows[0].cached, 3);
+}
+
 // Pitfall 7: retries and fallbacks counted twice or dropped.
 TEST_F(CostsQueryTest, TheMoneyOfAFallbackStandsWithTheTargetItWentTo) {
   RequestOpened request = opened();

@@ -54,6 +54,10 @@ void say(int pipe, Word::What what, RequestId id, Usd charge = {}) {
       const bool is_local = random() % 2 == 0;
       books.begin_attempt(*slot, is_local ? local : managed, is_local ? home : cloud, std::chrono::steady_clock::now());
       books.progress(*slot, testing::usage_of(10, static_cast<std::int64_t>(random() % 50)), UsageSource::continuous);
+      // Of some two attempts are open at once; their pools and prices differ. No slot free: none is begun.
+      if (random() % 3 == 0 && books.begin_hedge(*slot, is_local ? managed : local, is_local ? cloud : home, std::chrono::steady_clock::now())) {
+        books.progress(*slot, testing::usage_of(10, static_cast<std::int64_t>(random() % 50)), UsageSource::continuous, 2);
+      }
       open.push_back(slot);
     } else {
       std::swap(open[random() % open.size()], open.back());
@@ -61,7 +65,12 @@ void say(int pipe, Word::What what, RequestId id, Usd charge = {}) {
       open.pop_back();
       const auto end = testing::ended(
           RowResult::ok(), testing::usage_of(10, static_cast<std::int64_t>(random() % 1'000)), UsageSource::exact);
-      const Usd charge = books.end_attempt(request, end, std::chrono::steady_clock::now()).total();
+      auto first = end;
+      first.number = 1;
+      books.end_attempt(request, first, std::chrono::steady_clock::now());
+      auto lost = testing::ended(RowResult::of(Fault::hedge_lost), testing::usage_of(10, 0), UsageSource::estimated);
+      if (request.row.attempts == 2) books.end_attempt(request, lost, std::chrono::steady_clock::now());
+      const Usd charge = request.total();
       const RequestId id = request.row.id;
       say(pipe, Word::What::settling, id, charge);
       books.settle(request, testing::closing());
@@ -129,13 +138,13 @@ TEST(KillAndRecover, NothingIsLostAndNothingIsDoubled) {
   EXPECT_GE(reader.number("SELECT count(*) FROM request"), static_cast<std::int64_t>(said.opened.size()));
   EXPECT_LE(reader.number("SELECT count(*) FROM request"),
             static_cast<std::int64_t>(said.opened.size()) + kills);  // opened, not yet said
-  EXPECT_EQ(reader.number("SELECT count(*) FROM request WHERE attempts>0"),
-            reader.number("SELECT count(*) FROM attempt"));
+  EXPECT_EQ(reader.number("SELECT sum(attempts) FROM request"), reader.number("SELECT count(*) FROM attempt"));
+  EXPECT_GT(reader.number("SELECT count(*) FROM request WHERE attempts=2 AND flags=2"), 0) << "none was killed with two attempts open";
   std::int64_t recovered = 0;
   for (const auto& [id, yes] : said.opened) {
     const std::string where = " FROM attempt a JOIN request r ON r.id=a.request WHERE r.id=" + std::to_string(id);
     if (said.settled.contains(id)) {
-      EXPECT_EQ(reader.number("SELECT input_pusd+output_pusd+gpu_pusd" + where), said.settled[id]) << id;
+      EXPECT_EQ(reader.number("SELECT sum(input_pusd+output_pusd+gpu_pusd)" + where), said.settled[id]) << id;
       EXPECT_EQ(reader.number("SELECT flags" + where), 0) << id;
     } else {
       EXPECT_EQ(reader.number("SELECT count(*) FROM request WHERE id=" + std::to_string(id)), 1) << id;
@@ -178,6 +187,46 @@ TEST(KillAndRecover, AnAttemptThatWasUnderWayIsPricedByItsLastProgress) {
   EXPECT_EQ(reader.text("SELECT group_concat(result||' '||usage_source||' '||pricing||' '||usd, '; ') FROM attempts"),
             "upstream_status none not_billed 0.000000000000; internal continuous priced 0.000000000052");
   EXPECT_EQ(reader.text("SELECT target||' '||result||' '||recovered FROM requests"), "cloud/large internal 1");
+}
+
+// Two at once: each is priced with its own prices and its own progress, none is lost or doubled, and the slot beside is no request.
+TEST(KillAndRecover, OfTwoAttemptsThatWereUnderWayEachIsPricedByItself) {
+  const testing::Folder folder;
+  const std::string path = folder.file("a.db");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto accounts = testing::start(testing::ledger_at(path));
+    Target managed = testing::target_of("cloud/large"), other = testing::target_of("other/large");
+    managed.prices = testing::prices_of(1'000, 2'000);
+    other.prices = testing::prices_of(10'000, 20'000);
+    Books& books = accounts->books(0);
+    (void)testing::opened();
+    if (!accounts->adopt(std::make_shared<Config>())) ::_exit(2);
+    OpenRequest& request = *books.open(testing::opened());
+    books.begin_attempt(request, managed, Backend{}, std::chrono::steady_clock::now());
+    if (!books.begin_hedge(request, other, Backend{}, std::chrono::steady_clock::now())) ::_exit(3);
+    books.progress(request, testing::usage_of(10, 21), UsageSource::continuous, 1);
+    books.progress(request, testing::usage_of(10, 5), UsageSource::continuous, 2);
+    OpenRequest& over = *books.open(testing::opened());          // another one, whose second attempt alone is left
+    books.begin_attempt(over, managed, Backend{}, std::chrono::steady_clock::now());
+    if (!books.begin_hedge(over, other, Backend{}, std::chrono::steady_clock::now())) ::_exit(3);
+    AttemptEnd end = testing::ended(RowResult::of(Fault::upstream_status));
+    end.number = 1;
+    books.end_attempt(over, end, std::chrono::steady_clock::now());
+    books.progress(over, testing::usage_of(10, 7), UsageSource::continuous, 2);
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  const auto accounts = testing::start(testing::ledger_at(path));
+  EXPECT_EQ(accounts->recovery().open, 2U);
+  EXPECT_EQ(accounts->recovery().damaged, 0U);
+  testing::Reader reader(path);
+  EXPECT_EQ(reader.text("SELECT group_concat(target||' '||result||' '||usage_source||' '||pricing||' '||usd, '; ') FROM (SELECT * FROM attempts ORDER BY request, number)"),
+            "cloud/large internal continuous priced 0.000000000052; other/large internal continuous priced 0.000000000200; "
+            "cloud/large upstream_status none not_billed 0.000000000000; other/large internal continuous priced 0.000000000240");
+  EXPECT_EQ(reader.text("SELECT count(*)||' '||sum(recovered) FROM requests"), "2 2");
 }
 
 // Found by killing the gateway 200 times: the name of a route was made by the first request that needed it.

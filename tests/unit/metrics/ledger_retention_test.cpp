@@ -36,6 +36,11 @@ class RetentionTest : public ::testing::Test {
       request.row.result = random_() % 5 == 0 ? RowResult::of(Fault::upstream_status) : RowResult::ok();
       request.row.attempts = static_cast<std::uint8_t>(random_() % 3);
       for (std::uint8_t n = 0; n < request.row.attempts; ++n) add_attempt(request, n);
+      if (request.row.attempts == 0 && random_() % 2 == 0) {
+        request.row.cached_from = pick({"a/x", "b/y"});
+        request.row.saved_known = random_() % 4 != 0;
+        if (request.row.saved_known) request.row.saved = Usd{static_cast<std::int64_t>(random_() >> 2)};
+      }
       ASSERT_TRUE(ledger_->insert(request).value());
       if (random_() % 3 != 0) {
         const bool unknown = random_() % 4 == 0;
@@ -70,9 +75,10 @@ class RetentionTest : public ::testing::Test {
       const CostsReport report = reader.value()->costs({since_us, until_us, by}).value();
       for (const CostsRow& row : report.rows) {
         for (const std::string& label : row.labels) told += label + " ";
-        for (const std::int64_t n : {row.requests, row.attempts, row.unpriced}) told += std::to_string(n) + " ";
+        for (const std::int64_t n : {row.requests, row.attempts, row.unpriced, row.cached, row.cached_unknown}) told += std::to_string(n) + " ";
         for (const std::int64_t n : row.tokens) told += std::to_string(n) + " ";
         for (const UsdSum sum : row.spend) told += text_of(sum) + " ";
+        told += text_of(row.saved) + " ";
         for (const auto& [name, sums] : row.baselines) {
           told += name + " " + std::to_string(sums.compared) + " " + std::to_string(sums.unknown) + " " +
                   text_of(sums.baseline) + " " + text_of(sums.actual) + " ";
@@ -111,6 +117,8 @@ TEST_F(RetentionTest, SumsOverOldDaysAreTheSameAfterFoldingWhereverItIsInterrupt
   EXPECT_EQ(reader.number("SELECT count(*) FROM request") + static_cast<std::int64_t>(folded), 600);
   EXPECT_EQ(reader.number("SELECT count(*) FROM request WHERE arrived_us<" + std::to_string(cutoff_us)), 0);
   EXPECT_EQ(reader.number("SELECT count(*) FROM attempt WHERE request NOT IN (SELECT id FROM request)"), 0);
+  EXPECT_EQ(reader.number("SELECT count(*) FROM cached WHERE request NOT IN (SELECT id FROM request)"), 0);
+  EXPECT_GT(reader.number("SELECT count(*) FROM cached"), 0);
   EXPECT_EQ(reader.number("SELECT count(*) FROM baseline WHERE request NOT IN (SELECT id FROM request)"), 0);
 }
 

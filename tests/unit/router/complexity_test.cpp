@@ -8,6 +8,7 @@
 
 #include "labelled_requests.hpp"
 #include "requests.hpp"
+#include "router/model.hpp"
 #include "router/wording.hpp"
 
 namespace tollgate {
@@ -31,7 +32,7 @@ float score(std::string_view user) {
 
 std::string parts_text(const Features& features) {
   std::ostringstream out;
-  for (const Part& part : parts_of(features)) {
+  for (const Part& part : base_model().parts(terms_of(features), features.lexical)) {
     if (part.adds() != 0) out << "\n  " << part.adds() << "  " << part.name;
   }
   return out.str();
@@ -73,9 +74,9 @@ TEST(Complexity, TheScoreIsTheLogisticOfItsParts) {
   request.user("Prove that 3 is prime and explain why.");
   const Features features = features_of(request.chat());
   float sum = 0;
-  for (const Part& part : parts_of(features)) sum += part.adds();
+  for (const Part& part : base_model().parts(terms_of(features), features.lexical)) sum += part.adds();
   const float logit = std::log(score_of(features) / (1 - score_of(features)));
-  EXPECT_NEAR(logit, sum + typical_logit(), 2e-3);
+  EXPECT_NEAR(logit, sum + base_model().typical_logit(), 2e-3);
 }
 
 TEST(Complexity, TheDemoSplitsWhereItPromises) {

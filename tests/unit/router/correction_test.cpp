@@ -10,10 +10,13 @@
 #include "requests.hpp"
 #include "router/complexity.hpp"
 #include "router/correction_fit.hpp"
+#include "router/scoring.hpp"
 #include "seed.hpp"
 
 namespace tollgate {
 namespace {
+
+constexpr std::uint32_t some_model = 0x0BADF00D;
 
 /// Rows whose label depends on the base score and, by `weight`, on one feature that the base score knows nothing of.
 std::vector<LabelledRow> rows_of(std::size_t count, double weight, std::uint64_t seed) {
@@ -107,23 +110,23 @@ TEST(Correction, WithoutWeightsItLeavesTheScoreAsItIs) {
 TEST(Correction, ClassifyingWithoutOneIsTheBaseModelAndKeepsItsScoreAndFeatures) {
   testing::Request request;
   request.user("Prove that the algorithm terminates, and compare it step by step with two others.");
-  const Classified seen = classify(request.chat(), TierBounds{}, nullptr);
+  const Classified seen = classify(request.chat(), TierBounds{}, Scoring{});
   const Complexity base = classify(request.chat(), TierBounds{});
   EXPECT_EQ(seen.complexity.score, base.score);
   EXPECT_EQ(seen.complexity.tier, base.tier);
   const auto stored = stored_features(seen.features);
   ASSERT_TRUE(stored);
   EXPECT_NEAR(stored->base_score, base.score, 1e-4F);
-  EXPECT_EQ(stored->base_model, base_model_id());
+  EXPECT_EQ(stored->base_model, base_model().id());
   EXPECT_EQ(stored->dense, dense_of(features_of(request.chat())));
 }
 
 TEST(Correction, MovesTheScoreAndTheStoredScoreStaysTheBaseModels) {
   testing::Request request;
   request.user("Hello there");
-  Correction correction;
-  correction.intercept = 8;
-  const Classified seen = classify(request.chat(), TierBounds{}, &correction);
+  auto correction = std::make_shared<Correction>();
+  correction->intercept = 8;
+  const Classified seen = classify(request.chat(), TierBounds{}, Scoring{built_in_model(), correction});
   EXPECT_GT(seen.complexity.score, 0.9F);
   EXPECT_EQ(seen.complexity.tier, Tier::reasoning);
   EXPECT_NEAR(stored_features(seen.features)->base_score, classify(request.chat(), TierBounds{}).score, 1e-4F);
@@ -131,24 +134,28 @@ TEST(Correction, MovesTheScoreAndTheStoredScoreStaysTheBaseModels) {
 
 TEST(Correction, IsReadBackAsItWasWritten) {
   const FitReport report = fit_correction(rows_of(250, 1.0, 9), nullptr, {});
-  const auto read =
-      parse_correction(correction_text(report.correction, {"2026-11-21T00:00:00Z", 500, 0.6, 0.5}), "test");
+  const auto read = parse_correction(
+      correction_text(report.correction, {some_model, "2026-11-21T00:00:00Z", 500, 0.6, 0.5}), "test", some_model);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read.value()->weights, report.correction.weights);
   EXPECT_EQ(read.value()->slope, report.correction.slope);
 }
 
 TEST(Correction, OfAnotherBaseModelOrNoneAtAllIsRefusedWithTheReason) {
-  std::string text = correction_text({}, {});
-  const std::size_t at = text.find("\"base_model\": \"") + 15;
-  text.replace(at, 8, "00000000");
-  EXPECT_NE(parse_correction(text, "c.json").error().message.find("another base model"), std::string::npos);
+  const std::string text = correction_text({}, {some_model});
+  ASSERT_TRUE(parse_correction(text, "c.json", some_model));
+  const std::string why = parse_correction(text, "c.json", some_model + 1).error().message;
+  EXPECT_NE(why.find("another base model (\"0badf00d\") than the one in use (0badf00e)"), std::string::npos) << why;
+  std::string other_features = text;
+  const std::size_t version = other_features.find("\"feature_version\": ") + 19;
+  other_features.replace(version, 1, "0");
+  EXPECT_NE(parse_correction(other_features, "c.json", some_model).error().message.find("another version of the features"), std::string::npos);
   for (const char* bad : {"", "{}", "[1]", "{\"format\": \"tollgate-correction\"}"}) {
-    EXPECT_FALSE(parse_correction(bad, "c.json")) << bad;
+    EXPECT_FALSE(parse_correction(bad, "c.json", some_model)) << bad;
   }
-  std::string infinite = correction_text({}, {});
+  std::string infinite = correction_text({}, {some_model});
   infinite.replace(infinite.find("\"intercept\": 0.0"), 16, "\"intercept\": 1e9");
-  EXPECT_FALSE(parse_correction(infinite, "c.json"));
+  EXPECT_FALSE(parse_correction(infinite, "c.json", some_model));
 }
 
 class InstalledCorrection : public ::testing::Test {
@@ -177,7 +184,7 @@ TEST_F(InstalledCorrection, RollsBackToTheOneBeforeAndThenToTheBaseModel) {
   EXPECT_EQ(roll_back_correction(path_).value(), RolledBack::to_base_model);
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_EQ(roll_back_correction(path_).value(), RolledBack::nothing_installed);
-  EXPECT_EQ(load_correction(path_).value(), nullptr);
+  EXPECT_EQ(load_correction(path_, some_model).value(), nullptr);
 }
 
 TEST_F(InstalledCorrection, AFailedInstallLeavesTheOldOne) {

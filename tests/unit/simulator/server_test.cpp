@@ -212,6 +212,78 @@ TEST_F(Server, ServesCompletionsAndEmbeddings) {
   EXPECT_EQ(embedding["usage"]["prompt_tokens"], 1);
 }
 
+std::vector<Json> events_in(const std::string& body) {
+  std::vector<Json> events;
+  constexpr std::string_view mark = "\ndata: ";
+  for (std::size_t at = body.find(mark); at != std::string::npos; at = body.find(mark, at + 1)) {
+    const std::size_t begin = at + mark.size();
+    events.push_back(Json::parse(body.substr(begin, body.find('\n', begin) - begin)));
+  }
+  return events;
+}
+
+TEST_F(Server, ServesResponsesWholeAndInEventsOfTheSameTextAndCounts) {
+  options.engine.personality = DialectName::openai;
+  const Json asked{{"model", "simulated-model"}, {"input", "Hello [[sim-tokens: 5]]"}};
+  const Json whole = post(asked, "", "/v1/responses").json();
+  EXPECT_EQ(whole["object"], "response");
+  EXPECT_EQ(whole["status"], "completed");
+  EXPECT_EQ(whole["usage"]["output_tokens"], 5);
+  const std::string text = whole["output"][0]["content"][0]["text"];
+  Json streamed = asked;
+  streamed["stream"] = true;
+  std::string said, last;
+  std::int64_t number = 0;
+  for (const Json& event : events_in(post(streamed, "", "/v1/responses").body)) {
+    EXPECT_EQ(event["sequence_number"], number++);
+    last = event["type"];
+    if (last == "response.output_text.delta") said += event["delta"].get<std::string>();
+    if (last == "response.completed") {
+      EXPECT_EQ(event["response"]["usage"], whole["usage"]);
+    }
+  }
+  EXPECT_EQ(last, "response.completed");
+  EXPECT_EQ(said, text);
+}
+
+TEST_F(Server, ResponsesCallTheFunctionThatIsSpokenOfAndKnowWhatTheyWereTold) {
+  options.engine.personality = DialectName::openai;
+  Json asked{{"model", "simulated-model"},
+             {"input", "Use look_up now"},
+             {"tools", {{{"type", "function"}, {"name", "look_up"}, {"parameters", {{"type", "object"}}}}, {{"type", "web_search"}}}}};
+  const Json call = post(asked, "", "/v1/responses").json()["output"][0];
+  EXPECT_EQ(call["type"], "function_call");
+  EXPECT_EQ(call["name"], "look_up");
+  asked["input"] = {{{"role", "user"}, {"content", "Use look_up now"}}, call};
+  EXPECT_NE(post(asked, "", "/v1/responses").body.find("No tool output found"), std::string::npos);
+  asked["input"].push_back({{"type", "function_call_output"}, {"call_id", call["call_id"]}, {"output", "42"}});
+  EXPECT_EQ(post(asked, "", "/v1/responses").json()["output"][0]["type"], "message");
+  asked["frobnicate"] = true;
+  const Json refused = post(asked, "", "/v1/responses").json();
+  EXPECT_EQ(refused["error"]["message"], "Unknown parameter: 'frobnicate'.");
+}
+
+TEST_F(Server, CountsTokensAsItsAnswersCountThem) {
+  options.engine.personality = DialectName::anthropic;
+  const Json asked{{"model", "simulated-model"}, {"system", "Be brief."}, {"messages", {{{"role", "user"}, {"content", "Hello there"}}}}};
+  const Json counted = post(asked, "", "/v1/messages/count_tokens").json();
+  Json message = asked;
+  message["max_tokens"] = 5;
+  EXPECT_EQ(counted["input_tokens"], post(message, "", "/v1/messages").json()["usage"]["input_tokens"]);
+  EXPECT_NE(post(message, "", "/v1/messages/count_tokens").body.find("max_tokens: Extra inputs"), std::string::npos);
+}
+
+TEST_F(Server, MembersOfABetaAreKnownWithItsHeaderOnly) {
+  options.engine.personality = DialectName::anthropic;
+  const Json asked{{"model", "simulated-model"},
+                   {"max_tokens", 5},
+                   {"context_management", {{"edits", Json::array()}}},
+                   {"messages", {{{"role", "user"}, {"content", "Hello"}}, {{"role", "system"}, {"content", "Be brief."}}}}};
+  EXPECT_EQ(post(asked, "", "/v1/messages").status, 400);
+  EXPECT_EQ(post(asked, "anthropic-beta: context-management-2025-06-27,mid-conversation-system-2026-04-07\r\n", "/v1/messages").status, 200);
+  EXPECT_EQ(post(asked, "anthropic-beta: context-management-2025-06-27\r\n", "/v1/messages").status, 400);
+}
+
 TEST_F(Server, PagesAndErrorsHaveTheEnginesShape) {
   EXPECT_EQ(get("/health").status, 200);
   const Json model = get("/v1/models").json()["data"][0];

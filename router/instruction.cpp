@@ -1,0 +1,101 @@
+#include "router/instruction.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace tollgate {
+namespace {
+
+constexpr std::size_t question_bytes_max = 300;   // a longer last paragraph is part of the text rather than a question about it
+constexpr unsigned line_words = 16;               // in which a line that asks has asked
+constexpr unsigned opening_words = 4;             // "Could you please prove …"
+constexpr std::size_t quotation_bytes_min = 24;   // shorter ones are names and words
+constexpr std::size_t character_bytes = 3;        // Chinese and Japanese
+
+bool is_word_byte(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_character(char c) noexcept {
+  const auto lead = static_cast<unsigned char>(c);
+  return lead >= 0xE3 && lead <= 0xE9;
+}
+
+/// Words behind which a verb tells rather than asks.
+bool tells(std::string_view word) noexcept {
+  constexpr std::string_view subjects[] = {"we", "they", "it", "he", "she", "who", "that", "which", "was", "were", "is", "are", "has", "had", "have",
+                                           "wir", "sie", "er", "es", "wird", "wurde", "nous", "ils", "elle", "qui", "ellos", "se", "fue"};
+  return std::find(std::begin(subjects), std::end(subjects), word) != std::end(subjects);
+}
+
+bool is_task(Mark mark) noexcept { return mark >= Mark::prove && mark <= Mark::factual; }
+
+bool asks_a_question(const char* text, Zone zone) noexcept {
+  return std::find(text + zone.begin, text + zone.end, '?') != text + zone.end;
+}
+
+/// The last paragraph asks for something about the text before it: work on it, or, in a long text, a short question.
+bool asks_about_the_text(const Passages& p) noexcept {
+  if (p.tail.size() == 0 || p.tail.size() > question_bytes_max) return false;
+  const Mark task = first_task(p.text, p.tail, line_words);
+  if (task == Mark::simple) return true;
+  return p.is_long && (task == Mark::factual || task == Mark::explain || (task == Mark::none && asks_a_question(p.text, p.tail)));
+}
+
+/// The beginning is a request itself, not the begin of a text.
+bool opens_with_a_request(const Passages& p) noexcept {
+  const Zone opening{p.head.begin, std::min(p.head.end, p.first_line.end)};
+  return first_task(p.text, opening, opening_words) != Mark::none || asks_a_question(p.text, opening);
+}
+
+/// `zone` up to a long quotation in it.
+Zone before_quotation(const char* text, Zone zone) noexcept {
+  const std::string_view view(text + zone.begin, zone.size());
+  const std::size_t open = view.find('"'), close = view.rfind('"');
+  if (open == std::string_view::npos || close - open < quotation_bytes_min) return zone;
+  return {zone.begin, zone.begin + open};
+}
+
+}  // namespace
+
+Mark first_task(const char* text, Zone zone, unsigned words_max) noexcept {
+  const Lexicon& words = lexicon();
+  WordKey last;
+  bool told = false;
+  unsigned seen = 0, characters = 0;
+  for (std::size_t at = zone.begin; at < zone.end && seen < words_max;) {
+    if (is_character(text[at])) {
+      const Mark mark = at + 2 * character_bytes <= zone.end ? words.find_characters(text + at) : Mark::none;
+      if (is_task(mark)) return mark;
+      at += character_bytes;
+      if (++characters % 2 == 0) ++seen;  // two of them are one word
+      continue;
+    }
+    if (!is_word_byte(text[at])) {
+      ++at;
+      continue;
+    }
+    const std::size_t begin = at;
+    while (at < zone.end && is_word_byte(text[at])) ++at;
+    const WordKey key = word_at(text + begin, at - begin);
+    const Mark alone = words.find(key, at - begin), pair = words.find_pair(last, key);
+    if (!told && is_task(pair)) return pair;
+    if (!told && is_task(alone)) return alone;
+    told = tells({text + begin, at - begin});
+    last = key;
+    ++seen;
+  }
+  return Mark::none;
+}
+
+SaidParts said_parts(const Passages& p) noexcept {
+  if (first_task(p.text, p.first_line, line_words) == Mark::simple) {
+    // Work on a text, and the text follows; unless all that follows belongs to the line, or the end asks once more.
+    SaidParts parts{before_quotation(p.text, p.first_line), {}};
+    const bool ends_with_a_request = p.tail.begin >= p.first_line.end && p.tail.size() > 0 && p.tail.size() <= question_bytes_max &&
+                                     (first_task(p.text, p.tail, line_words) != Mark::none || asks_a_question(p.text, p.tail));
+    if (ends_with_a_request) parts.tail = p.tail;
+    return parts;
+  }
+  if (asks_about_the_text(p) && !opens_with_a_request(p)) return {{}, p.tail};
+  return {p.head, p.is_long ? p.tail : Zone{}};
+}
+
+}  // namespace tollgate
