@@ -148,7 +148,7 @@ PoolStance PoolGovernor::wanted(const Facts& facts, const AutopilotRules& rules,
   next.per_second = static_cast<float>(rate);
   if (!(priced_requests_ > 0) || !(elsewhere_ > 0) || !(rate > 0)) return next;
   const double elsewhere = elsewhere_ / priced_requests_;
-  next.elsewhere = Usd{static_cast<std::int64_t>(std::min(elsewhere * 1e12, 9e18))};
+  next.elsewhere = Usd{std::llround(std::min(elsewhere * 1e12, 9e18))};
   const double open = 1 + rules.margin, keep = 1 / open;
   const bool seen_enough = seconds_ >= std::min(enough_seconds, seconds_of(rules.window) / 2);
   if (!(service_ > 0)) {

@@ -76,7 +76,7 @@ def held(gateway):
 @contextlib.contextmanager
 def engine(port=0):
     """A stand-alone simulated engine, on a port of its own choice."""
-    process = subprocess.Popen([PROGRAM, "sim", "--json", "--port", str(port), "--decode-tokens-per-second", "100", "--slots", "64"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([PROGRAM, "sim", "--json", "--listen", f"127.0.0.1:{port}", "--decode-tps", "100", "--decode-tps-total", "6400", "--slots", "64"], stdout=subprocess.PIPE, text=True)
     try:
         yield json.loads(process.stdout.readline())["url"], process
     finally:
@@ -95,10 +95,10 @@ def test_a_burst_spills_is_measured_and_goes_to_the_serverless_pool_while_that_p
             wait_until(lambda: held(gateway)["why"] == "above_break_even", 20, "a measured break-even")
             since = len(load.seen)
             wait_until(lambda: load.came("serverless/llama", "requests/s, worth from", since), 10, "the numbers in the reason")
-        pool = held(gateway)
+            # The first answer's time less a boot, which this engine does not need, until a worker that was up has answered.
+            pool = wait_until(lambda: 0.1 < (pool := held(gateway))["service_seconds"] < 2 and pool, 20, "the time of an answer")
         assert pool["break_even_requests_per_second"] < pool["requests_per_second"]
         assert pool["elsewhere_usd_per_request"] == "0.001"
-        assert 0.1 < pool["service_seconds"] < 2
         assert all(status == 200 for status, _, _ in load.seen)
         wait_until(lambda: not held(gateway)["open"], 30, "the pool to close when the burst is over")
         metrics = gateway.metrics()
