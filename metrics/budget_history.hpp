@@ -31,9 +31,6 @@ struct PastQuestion {
   std::int64_t since_us = 0;  ///< requests that arrived at or after
   std::int64_t grain_us = INT64_MAX;
   std::int64_t now_us = 0;
-  /// Of a ledger that several gateways write, only what this one did: what each reports of a shared budget must be its own. A
-  /// SQLite ledger is one gateway's in any case.
-  bool own_only = false;
   /// Requests that are counted already and shall be left out. Asked once the state of the ledger that is read stands.
   std::function<std::vector<RequestId>()> without;
 };

@@ -143,7 +143,7 @@ Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fr
     }
   }
   for (const auto& [what, accounts] : alike) {
-    PastQuestion question{what.first, what.second, now.wall_us, store_ != nullptr, {}};
+    PastQuestion question{what.first, what.second, now.wall_us, {}};
     question.without = [this, &accounts = accounts] {
       const std::lock_guard lock(mutex_);
       std::vector<RequestId> ids;

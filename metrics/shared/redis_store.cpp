@@ -124,6 +124,11 @@ Result<std::vector<RedisReply>> RedisStore::run(ShareSender& sender, const std::
   std::vector<RedisCommand> commands;
   for (const ShareReport& report : shares) commands.push_back(command_of(sender, report));
   for (const RateReport& report : rates) commands.push_back(command_of(sender, report));
+  if (commands.empty()) {
+    TOLLGATE_TRY(const std::vector<RedisReply> pong, link_.ask({{"PING"}}));
+    if (pong[0].kind == RedisReply::Kind::error) return fail(Fault::io_failed, config_.where + ": " + pong[0].text);
+    return std::vector<RedisReply>{};
+  }
   return link_.ask(commands);
 }
 

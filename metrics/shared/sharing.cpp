@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds denied_pause{10};   // between exchanges while requests lack what the store has not
 constexpr milliseconds backoff_first{50}, backoff_most{500};
+constexpr milliseconds silence_most{1'000};                 // with nothing to report the store is asked whether it is there
 constexpr unsigned failures_to_be_lost = 2;  // one may be a connection that the server closed
 
 std::string random_word() {
@@ -87,8 +88,8 @@ bool Sharing::exchange() {
   const MonoTime asked_at = std::chrono::steady_clock::now();
   const std::vector<ShareReport> shares = shared_.budgets.reports(BudgetClock::now());
   const std::vector<RateReport> rates = shared_.limits.reports(asked_at);
-  const bool was_reached = failed_in_a_row_ == 0;
-  if (shares.empty() && rates.empty() && was_reached) return false;
+  const bool may_be_silent = heard_at_ != MonoTime{} && failed_in_a_row_ == 0 && asked_at - heard_at_ < silence_most;
+  if (shares.empty() && rates.empty() && may_be_silent) return false;
   const Result<ShareAnswers> answers = store_->exchange(sender_, shares, rates);
   note(answers, asked_at);
   if (!answers) return false;
@@ -100,6 +101,7 @@ bool Sharing::exchange() {
 void Sharing::note(const Result<ShareAnswers>& answers, MonoTime asked_at) {
   bool fenced = false;
   if (answers) {
+    heard_at_ = asked_at;
     const auto is_fenced = [](const auto& reply) { return reply.status == ShareReply::Status::fenced; };
     fenced = std::any_of(answers.value().shares.begin(), answers.value().shares.end(), is_fenced) ||
              std::any_of(answers.value().rates.begin(), answers.value().rates.end(), is_fenced);
@@ -107,6 +109,7 @@ void Sharing::note(const Result<ShareAnswers>& answers, MonoTime asked_at) {
       if (reply.status == ShareReply::Status::stale) sender_.number = std::max(sender_.number, reply.number);
     }
     const bool said_something = !answers.value().shares.empty() || !answers.value().rates.empty();
+    if (!said_something) fenced = status_.fenced;  // this thread alone writes it
     if (said_something && !fenced) sender_.is_first = false;
   }
   failed_in_a_row_ = answers ? 0 : failed_in_a_row_ + 1;

@@ -69,11 +69,6 @@ def build_images(program):
     # As in the public image, so that the compose file's command and user do what they do there.
     stand_in(qualified(images["redis"]), base, "RUN groupadd --gid 999 redis && useradd --uid 999 --gid 999 redis && apt-get update && apt-get install -y --no-install-recommends redis-server "
              "&& install -d -o 999 -g 999 /data\nWORKDIR /data\nVOLUME /data")
-    stand_in(qualified(images["postgres"]), base, "RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 postgres && apt-get update && apt-get install -y --no-install-recommends postgresql "
-             "&& install -d -o 999 -g 999 /var/lib/postgresql/data\nENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data\nVOLUME /var/lib/postgresql/data\n"
-             "CMD [\"sh\", \"-c\", \"[ -s $PGDATA/PG_VERSION ] || (initdb -U $POSTGRES_USER --pwfile=$POSTGRES_PASSWORD_FILE -A scram-sha-256 && "
-             "pg_ctl -w start -o '-k /tmp -h localhost' && PGPASSWORD=$(cat $POSTGRES_PASSWORD_FILE) createdb -h /tmp -U $POSTGRES_USER $POSTGRES_DB && pg_ctl -w stop "
-             "&& echo host all all all scram-sha-256 >> $PGDATA/pg_hba.conf); exec postgres -k /tmp -h '*'\"]")
     return images
 
 
@@ -211,7 +206,7 @@ def prove_stack():
             check_restart(gateway)
             compose("--profile", "demo", "down", "-v", "--timeout", "5", check=False)
             os.environ["TOLLGATE_FILE"] = "shared.yaml"
-            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "postgres", "gateway", "gateway-2", "prometheus", limit=300)
+            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "gateway", "gateway-2", "prometheus", limit=300)
             check_shared()
         except BaseException:
             say(podman("logs", "--tail", "20", container("gateway"), check=False) if "gateway" in str(subprocess.run(["podman", *STORAGE, "ps"], capture_output=True, text=True, check=False)) else "")

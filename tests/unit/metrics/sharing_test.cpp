@@ -185,6 +185,21 @@ TEST(Sharing, ARollingBudgetCountsWhatOthersSpent) {
   EXPECT_EQ(b.admit(fits, Usd{400}).outcome, Admission::Outcome::held);
 }
 
+TEST(Sharing, AGatewayWithNothingToReportKnowsWhetherTheStoreIsThere) {
+  RedisServer server;
+  const SharedConfig shared = quick(server.config());
+  RateLimit limit;
+  limit.name = id("all");
+  limit.each = RateLimit::Each::all;
+  limit.requests_per_minute = 200;
+  Station idle(shared, "idle", {}, {limit});
+  EXPECT_TRUE(soon([&] { return idle.sharing->status().reached; }));
+  server.stop();
+  EXPECT_TRUE(soon([&] { return !idle.sharing->status().reached; }));
+  server.start();
+  EXPECT_TRUE(soon([&] { return idle.sharing->status().reached; }));
+}
+
 TEST(Sharing, OneBucketServesAllGateways) {
   RedisServer server;
   const SharedConfig shared = quick(server.config());
