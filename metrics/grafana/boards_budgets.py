@@ -35,6 +35,27 @@ def budgets():
     ]
 
 
+def shared():
+    """Of budgets that hold over several gateways; empty where none is shared."""
+    return [
+        stat("Gateways that reach the store", "Gateways to which the store of shared budgets and limits answers.", f"sum({series('tollgate_shared_up')})", "short", decimals=0,
+             empty="nothing is shared"),
+        stat("Gateways that do not", "They spend what they still hold, and then what `on_loss` says.", f"sum(1 - {series('tollgate_shared_up')})", "short", decimals=0,
+             limits=thresholds(GREEN, (0.5, RED)), empty="nothing is shared"),
+        stat("Names taken", "Gateways under whose name another process reports: nothing is granted to them.", f"sum({series('tollgate_shared_fenced')})", "short", decimals=0,
+             limits=thresholds(GREEN, (0.5, RED)), empty="nothing is shared"),
+        stat("Stores begun anew", "Times the store had lost what it knew, and every gateway said again what it had spent, in the chosen range.",
+             or_zero(f"sum(increase({series('tollgate_shared_losses_total')}[$__range]))"), "short", decimals=0, limits=thresholds(GREEN, (0.5, YELLOW))),
+        graph("Spent and held by each gateway", "Of each shared budget: spent through the gateway in the window that runs, and what it may use without asking.",
+              [(of("tollgate_budget_own_spent_usd", "instance, budget"), "{{instance}} {{budget}} spent"), (of("tollgate_budget_leased_usd", "instance, budget"), "{{instance}} {{budget}} held")],
+              "currencyUSD"),
+        graph("Exchanges with the store", "Per second: all, and those that were not answered.",
+              [(rate("tollgate_shared_exchanges_total"), "all"), (rate("tollgate_shared_exchange_failures_total"), "not answered")], "ops", width=6),
+        graph("What an exchange takes", "In the mean, of those that were answered.",
+              [(f"{rate('tollgate_shared_exchange_seconds_total')} / ({rate('tollgate_shared_exchanges_total')} - {rate('tollgate_shared_exchange_failures_total')} > 0)", "mean")], "s", width=6),
+    ]
+
+
 def sent_on():
     return [
         graph("Spill-over", "Requests per second that went elsewhere because the target they would have gone to was full.",
@@ -43,6 +64,10 @@ def sent_on():
               listed(rate("tollgate_escalations_total", 'route=~"$route"', "route, reason"), "{{route}} {{reason}}"), "reqps", stacked=True),
         graph("Asked again", "Attempts per second made again at the same target, by what had failed; key: with another key of its backend.",
               listed(rate("tollgate_retries_total", 'target=~"$target"', "target, reason"), "{{target}} {{reason}}"), "reqps", stacked=True),
+        graph("Hedges", "Second attempts per second beside a slow first one, by what became of them, and those left out.",
+              listed(rate("tollgate_hedges_total", 'route=~"$route"', "route, result"), "{{route}} {{result}}") + [(rate("tollgate_hedges_left_out_total", 'route=~"$route"', "route, reason"), "{{route}} left out: {{reason}}")], "reqps"),
+        graph("When a hedge would begin", "The 95th percentile of what targets take to the first token (stream) or the whole answer (whole), as routes with `hedge` know it.",
+              [(of("tollgate_first_answer_seconds", "target, answers"), "{{target}} {{answers}}")], "s"),
         graph("Too long or filtered", "Requests per second that a target refused for what they hold and that went to another one.",
               listed(rate("tollgate_content_fallbacks_total", 'target=~"$target"', "target, reason"), "{{target}} {{reason}}"), "reqps", stacked=True),
     ]

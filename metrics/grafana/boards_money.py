@@ -1,6 +1,6 @@
 """The dashboards about money: Spend and Pools."""
 
-from boards_budgets import budgets
+from boards_budgets import budgets, shared
 from boards_cache import cache
 from boards_advice import advice
 from boards_autopilot import autopilot
@@ -107,7 +107,7 @@ def spend():
     ]
     return board("spend", "What it costs, who it is for, and what it would have cost elsewhere. Sums are of counters; the ledger has the "
                  "last word: tollgate costs.", ["team", "route", "target", "baseline"],
-                 [("Now", now), ("Budgets and limits", budgets()), ("Savings", savings), ("Response cache", cache()), ("What for", where), ("Per request and token", unit)])
+                 [("Now", now), ("Budgets and limits", budgets()), ("Shared by several gateways", shared()), ("Savings", savings), ("Response cache", cache()), ("What for", where), ("Per request and token", unit)])
 
 
 def of_pool(expression):

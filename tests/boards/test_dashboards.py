@@ -22,7 +22,7 @@ OPTIONS = {
     "heatmap": {"calculate", "cellGap", "color", "exemplars", "filterValues", "legend", "rowsFrame", "tooltip", "yAxis"},
     "table": {"showHeader", "cellHeight", "footer"},
 }
-UNITS = {"currencyUSD", "percentunit", "short", "none", "s", "reqps", "rps", "ops", "dateTimeFromNow"}
+UNITS = {"currencyUSD", "bytes", "percentunit", "short", "none", "s", "reqps", "rps", "ops", "dateTimeFromNow"}
 # Metrics that are about to be exported: queries may name them already, and find data as soon as docs/metrics.md has them.
 COMING = set()
 

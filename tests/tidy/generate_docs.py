@@ -26,7 +26,7 @@ the start only says so.
 METRICS = """\
 # Metrics
 
-<!-- Written by tests/tidy/generate_docs.py from metrics/series.hpp, gateway/gateway_series.cpp, gateway/routing_counts.cpp, gateway/constraint_counts.cpp, gateway/shadow.cpp, gateway/engine_series.cpp, gateway/break_even_series.cpp, gateway/admin/advice_board.cpp, gateway/budget_metrics.cpp, gateway/resilience_counts.cpp, gateway/resilience_series.cpp, gateway/cache_counts.cpp, gateway/autopilot.cpp; change it there. -->
+<!-- Written by tests/tidy/generate_docs.py from metrics/series.hpp, gateway/gateway_series.cpp, gateway/routing_counts.cpp, gateway/constraint_counts.cpp, gateway/shadow.cpp, gateway/engine_series.cpp, gateway/break_even_series.cpp, gateway/admin/advice_board.cpp, gateway/budget_metrics.cpp, gateway/resilience_counts.cpp, gateway/resilience_series.cpp, gateway/cache_counts.cpp, gateway/autopilot.cpp, gateway/hedges.cpp; change it there. -->
 
 `GET /metrics` on the admin port, in Prometheus' text format. Labels hold configured names and words of this program only, never
 what a client sent: a name that is not configured is `other`, what does not apply is `none`.
@@ -115,7 +115,7 @@ def metrics(root):
     code = (root / "gateway/budget_metrics.cpp").read_text()
     for match in re.finditer(r'Series\b[^"]*?\(families,\s*"(tollgate_\w+)",\s*MetricType::(\w+),\s*"([\w,]*)",\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)', code):
         found.append((match[1], match[2].lower(), match[3], joined(match[4])))
-    code = "".join((root / name).read_text() for name in ("gateway/resilience_counts.cpp", "gateway/resilience_series.cpp", "gateway/cache_counts.cpp", "gateway/autopilot.cpp"))
+    code = "".join((root / name).read_text() for name in ("gateway/resilience_counts.cpp", "gateway/resilience_series.cpp", "gateway/cache_counts.cpp", "gateway/autopilot.cpp", "gateway/hedges.cpp"))
     for match in re.finditer(r'series_of\(families,\s*"(tollgate_\w+)",\s*MetricType::(\w+),\s*"([\w,]*)",\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)', code):
         found.append((match[1], match[2].lower(), match[3], joined(match[4])))
     return METRICS + "".join(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels.split(',') if label)} | {text} |\n"
