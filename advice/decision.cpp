@@ -62,10 +62,11 @@ Decision decide(const Comparison& all, const Circumstances& circumstances) {
   std::string therefore = used < 0.2 ? "below 20 %: serverless, if self-hosted at all" : used < 0.4 ? "below 40 %: serverless" : used < 0.6 ? "between the rules of thumb: the bill decides" : "above 60 %: own GPUs";
   out.steps.push_back({"Would the GPUs be at work?", text("%.0f %% of %.0f × replica", 100 * used, static_cast<double>(all.needed.replicas)), therefore});
   out.steps.push_back({"Is there a team to run them?", circumstances.team ? "yes (assumed; --no-team says otherwise)" : "no", circumstances.team ? "own GPUs are possible" : "managed or serverless"});
-  const bool managed_possible = circumstances.closed_fits && data_may_leave;
+  if (!circumstances.closed_fits) out.managed_ruled_out = "own weights are needed";
+  else if (!data_may_leave) out.managed_ruled_out = text("%.1f %% of the requests must not leave", 100 * constrained);
   const TierCost* best = nullptr;
   for (const TierKind kind : {TierKind::managed, TierKind::serverless, TierKind::dedicated, TierKind::owned}) {
-    if (kind == TierKind::managed && !managed_possible) continue;
+    if (kind == TierKind::managed && !out.managed_ruled_out.empty()) continue;
     if ((kind == TierKind::dedicated || kind == TierKind::owned) && !circumstances.team) continue;
     const TierCost* const tier = all.of(kind);
     if (tier != nullptr && (best == nullptr || tier->per_month().mid < best->per_month().mid)) best = tier;

@@ -16,6 +16,7 @@ struct Decision {
   TierKind tier = TierKind::managed;
   std::vector<DecisionStep> steps;
   std::string burden;            ///< what running it takes
+  std::string managed_ruled_out; ///< why no managed host is advised, whatever it costs; "": none is ruled out
   /// Against the cheapest managed host; negative: it costs more. Zero with known = false: not to be said.
   UsdSum saving_per_month;
   bool saving_known = false;

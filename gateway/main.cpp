@@ -134,7 +134,11 @@ void add_advise(CLI::App& app, AdviseOptions& options, int& code) {
   command->add_flag("--needs-own-weights", options.needs_own_weights, "No managed model does the task");
   command->add_option("--html", options.html, "Write a report to this file as well: one self-contained page with charts, for a screen or paper");
   command->add_flag("--json", options.json, "Print as JSON");
-  command->callback([&options, &code] { code = advise(options); });
+  command->callback([&options, &code, command] {
+    // A ledger that is named stands alone, unless a configuration is named beside it.
+    if (!options.ledger.empty() && command->count("--config") == 0) options.config.clear();
+    code = advise(options);
+  });
 }
 
 void add_simulate(CLI::App& app, SimulateOptions& options, int& code) {

@@ -21,7 +21,6 @@ namespace {
 constexpr auto as_result = asio::as_tuple(use_task);
 constexpr int first_text = 3;                             // descriptor of the first text, behind standard error
 constexpr rlim_t memory_bytes_max = rlim_t{2} << 30U;
-constexpr int lowest_priority = 19;
 constexpr std::chrono::milliseconds reap_poll{5};
 constexpr std::string_view progress_prefix = "{\"progress\":";
 
@@ -94,9 +93,9 @@ struct Actions {
 };
 
 /// Of a process that may just have ended: nothing here is worth failing for.
-void hold_back(pid_t process, std::chrono::seconds time_max) {
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(process), lowest_priority));
-  const auto seconds = static_cast<rlim_t>(time_max.count()) * 4;   // of all its threads
+void hold_back(pid_t process, const ToolJob& job) {
+  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(process), job.niceness));
+  const auto seconds = static_cast<rlim_t>(job.time_max.count()) * 4;   // of all its threads
   const rlimit time{seconds, seconds}, memory{memory_bytes_max, memory_bytes_max}, none{0, 0};
   static_cast<void>(::prlimit(process, RLIMIT_CPU, &time, nullptr));
   static_cast<void>(::prlimit(process, RLIMIT_CORE, &none, nullptr));
@@ -135,7 +134,7 @@ Result<std::unique_ptr<ToolRun>> ToolRun::start(const Executor& executor, const 
   pid_t process = 0;
   const int failed = ::posix_spawn(&process, "/proc/self/exe", &spawn.actions, &spawn.attributes, argv.data(), envp.data());
   if (failed != 0) return cannot_start("/proc/self/exe", failed);
-  hold_back(process, job.time_max);
+  hold_back(process, job);
   return std::unique_ptr<ToolRun>(new ToolRun(executor, from.release(), process, job.time_max));
 }
 

@@ -26,6 +26,7 @@ struct ToolJob {
   std::vector<std::string> environment;    ///< "NAME=value"
   std::vector<std::string> texts;          ///< readable as files at text_path(0), text_path(1), …
   std::chrono::seconds time_max{300};
+  int niceness = 19;                       ///< the lowest priority, for what takes long
 };
 
 struct ToolResult {

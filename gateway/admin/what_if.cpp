@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::seconds simulate_max{300}, check_max{30}, heartbeat{10};
+constexpr int check_niceness = 5;   // some 40 ms of work: at the lowest priority a machine that is fully busy would stretch it to half a minute
 constexpr std::size_t told_bytes_max = 2000;           // of what a process said that failed
 constexpr std::size_t option_bytes_max = 64, add_pools_max = 16;
 constexpr std::string_view in_force_name = "the configuration in force", edited_name = "the edited configuration";
@@ -239,6 +240,7 @@ Task<AdminReply> WhatIf::answer_check(Gateway& gateway, const AdminRequest& requ
     job.environment = environment_for(asked.value().config, *written);
     job.texts = {asked.value().config};
     job.time_max = check_max;
+    job.niceness = check_niceness;
     Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway.control_executor(), job);
     if (!run) co_return refused(503, "", run.error().message);
     OnToolProgress none;

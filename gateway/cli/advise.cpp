@@ -171,7 +171,7 @@ struct Configuration {
 };
 
 Configuration configuration(const AdviseOptions& options) {
-  if (!options.ledger.empty() || !options.tokens_per_day.empty()) return {};
+  if (options.config.empty() || !options.tokens_per_day.empty()) return {};
   Result<std::string> text = read_config_text(options.config);
   if (!text) return {};
   Result<ConfigPtr> config = load_text(text.value(), options.config, process_environment());

@@ -197,6 +197,7 @@ std::string tiles(const AdvicePage& page) {
   }
   out += fmt::format("<div><span>GPUs would be at work</span><b>{}</b><span>{} replica(s) of {} × {}</span></div></div>", percent(page.all.needed.utilisation()), page.all.needed.replicas,
                      page.all.hardware.replica.count, html_text(page.all.hardware.replica.gpu));
+  if (!decision.managed_ruled_out.empty()) out += "<p>Managed hosts are ruled out: " + html_text(decision.managed_ruled_out) + ".</p>";
   return out + "<p>Running it takes " + html_text(decision.burden) + ".</p>";
 }
 

@@ -26,7 +26,7 @@ std::string dollars(UsdSum usd) {
 std::string big(double tokens) {
   if (tokens >= 1e9) return fmt::format("{:.2f}B", tokens / 1e9);
   if (tokens >= 1e6) return fmt::format("{:.2f}M", tokens / 1e6);
-  return fmt::format("{:.0f}", tokens);
+  return tokens >= 1e4 ? fmt::format("{:.1f}k", tokens / 1e3) : fmt::format("{:.0f}", tokens);
 }
 
 std::string whole_dollars(Usd usd) {
@@ -224,6 +224,7 @@ void print_page(const AdvicePage& page) {
   int number = 0;
   for (const DecisionStep& step : decision.steps) std::printf("%d. %s %s\n   → %s\n", ++number, step.question.c_str(), step.found.c_str(), step.therefore.c_str());
   std::printf("\nAdvice: %s. Running it takes %s.\n", std::string(name_of(decision.tier)).c_str(), decision.burden.c_str());
+  if (!decision.managed_ruled_out.empty()) std::printf("Managed hosts are ruled out: %s.\n", decision.managed_ruled_out.c_str());
   if (decision.saving_known && decision.tier == TierKind::managed) {
     std::printf("That is the cheapest managed host.\n");
   } else if (decision.saving_known) {
@@ -259,6 +260,7 @@ Json page_json(const AdvicePage& page) {
   for (const DecisionStep& step : decision.steps) out["decision"].push_back({{"question", step.question}, {"found", step.found}, {"therefore", step.therefore}});
   out["advice"] = name_of(decision.tier);
   out["burden"] = decision.burden;
+  out["managed_ruled_out"] = decision.managed_ruled_out.empty() ? Json() : Json(decision.managed_ruled_out);
   out["saving_per_month_usd"] = decision.saving_known ? Json(decimal_text(decision.saving_per_month)) : Json();
   out["assumptions"] = Json::array();
   for (const Assumption& each : page.assumptions) out["assumptions"].push_back({{"what", each.what}, {"value", each.value}, {"flags", each.flags}});

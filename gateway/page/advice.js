@@ -14,12 +14,12 @@ const dollars = (text) => (Math.abs(Number(text)) >= 100 ? `$${Math.round(Number
 
 function tierRow(tier, most, advised) {
   if (tier.unknown) {
-    return element("tr", {class: "out"}, element("th", {scope: "row"}, names[tier.tier]), element("td", {}, tier.where), element("td", {class: "number", title: tier.unknown}, "unknown"), element("td", {}));
+    return element("tr", {class: "out"}, element("th", {scope: "row"}, names[tier.tier]), element("td", {class: "place"}, tier.where), element("td", {class: "number", title: tier.unknown}, "unknown"), element("td", {}));
   }
   const bar = element("span", {class: "bar", role: "presentation"}, element("i"));
   bar.firstChild.style.setProperty("--part", most > 0 ? month(tier) / most : 0);
   const {low_usd: low, high_usd: high} = tier.per_month;
-  return element("tr", {class: advised ? "chosen" : null}, element("th", {scope: "row"}, names[tier.tier]), element("td", {}, tier.where),
+  return element("tr", {class: advised ? "chosen" : null}, element("th", {scope: "row"}, names[tier.tier]), element("td", {class: "place"}, tier.where),
                  element("td", {class: "number", title: `$${tier.per_month.usd}: ${tier.lines.map((line) => `${line.what} $${line.per_month.usd}`).join(", ")}`}, dollars(tier.per_month.usd),
                          low === high ? null : element("span", {class: "range"}, `${dollars(low)} to ${dollars(high)}`)), element("td", {}, bar));
 }
@@ -35,19 +35,20 @@ function ranking(said) {
     more > 0 ? element("p", {class: "hint"}, `and ${more} dearer managed host${more === 1 ? "" : "s"}`) : null);
 }
 
+// The trend stands beneath its point, where a phone has room for it; that there is none is said once, above.
 function evens(said) {
   if (said.break_even_points.length === 0) return null;
+  const trend = (point) => (point.trend && !point.trend.startsWith("unknown") ? element("span", {class: "range"}, point.trend) : null);
   return element("div", {class: "scroll", tabindex: "0", role: "group", "aria-label": "Break-even points"}, element("h3", {}, "Break-even"), element("table", {class: "plan"},
-    element("thead", {}, element("tr", {}, element("th", {scope: "col"}, ""), element("th", {scope: "col", class: "number"}, "At"), element("th", {scope: "col", class: "number"}, "Today"), element("th", {scope: "col"}, "Trend"))),
-    element("tbody", {}, ...said.break_even_points.map((point) => element("tr", {}, element("td", {}, point.what), element("td", {class: "number"}, point.at), element("td", {class: "number"}, point.today),
-                                                                         element("td", {}, point.trend ?? "–"))))));
+    element("thead", {}, element("tr", {}, element("th", {scope: "col"}, ""), element("th", {scope: "col", class: "number"}, "At"), element("th", {scope: "col", class: "number"}, "Today"))),
+    element("tbody", {}, ...said.break_even_points.map((point) => element("tr", {}, element("td", {}, point.what, trend(point)), element("td", {class: "number"}, point.at), element("td", {class: "number"}, point.today))))));
 }
 
 function verdict(said) {
   const saving = said.saving_per_month_usd, burden = ` Running it takes ${said.burden}.`;
   if (saving === null || said.advice === "managed") return [burden];
   const better = Number(saving) >= 0;
-  return [" It costs ", element("b", {class: better ? "better" : "worse", title: `$${saving}`}, `${dollars(String(Math.abs(Number(saving))))} a month ${better ? "less" : "more"}`), ` than the cheapest managed host.${burden}`];
+  return [" It costs ", element("b", {class: better ? "better" : "worse", title: `$${saving}`}, `${dollars(String(Math.abs(Number(saving))))} a month ${better ? "less" : "more"}`), ` than the cheapest managed host${said.managed_ruled_out ? `, which is ruled out: ${said.managed_ruled_out}` : ""}.${burden}`];
 }
 
 function card(said) {

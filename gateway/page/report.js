@@ -123,7 +123,7 @@ export function report(all) {
     element("p", {class: "fidelity"}, all.line),
     element("p", {class: "sentence"}, `Cost ${usd(all.cost.usd_before)} before, ${usd(all.cost.usd_after)} after: `,
             element("b", {class: mood, title: exact(gap)}, Number(gap) === 0 ? "no difference" : `${signedUsd(gap)}${days > 0 ? ` (${signedUsd(String(Number(gap) / days))} a day)` : ""}`),
-            ` — 95 %: ${dollars(low)} to ${dollars(high)}`),
+            " — 95 %: ", element("span", {class: "amount"}, dollars(low)), " to ", element("span", {class: "amount"}, dollars(high))),
     element("p", {class: "hint"}, `${plural(all.requests, "request")}, ${all.since.replace("T", " ").replace("Z", "")} to ${all.until.replace("T", " ").replace("Z", "")} UTC`,
             all.scale === 1 ? "" : `, ${all.scale} times`, "; before: ", all.before, ". Hardware counts with its whole bill, busy or idle."),
     moves(all), changes("By target: what requests used of it", "Target", all.targets), changes("By team", "Team", all.teams), pools(all.pools), latency(all), quality(all), rules(all), unknown(all),

@@ -30,7 +30,7 @@ function showFindings(findings, remarks, good) {
   const wrong = findings.map((each) => element("li", {class: "wrong"},
     each.line ? element("button", {type: "button", class: "quiet", onclick: () => goTo(each.line, each.column ?? 1)}, placed(each) + each.message) : each.message));
   const notes = remarks.map((each) => element("li", {class: "remark"}, each));
-  byId("rules-found").replaceChildren(...(wrong.length + notes.length || !good ? [] : [element("li", {class: "fine"}, good)]), ...wrong, ...notes);
+  byId("rules-found").replaceChildren(...(wrong.length || !good ? [] : [element("li", {class: "fine"}, good)]), ...wrong, ...notes);
   drawGutter(new Set(findings.map((each) => each.line)));
 }
 

@@ -59,6 +59,18 @@ def test_a_ledgers_traffic_is_measured():
         assert "no answers" in advise("--ledger", gateway.ledger_path, "--target", "managed/none", code=1).stderr
 
 
+def test_a_configuration_that_is_named_says_what_the_ledgers_pools_are():
+    with Gateway() as gateway:
+        for _ in range(3):
+            assert gateway.chat("Hello")[0] == 200
+        assert gateway.stop() == 0
+        (page,) = json.loads(advise("--ledger", gateway.ledger_path, "--config", gateway.config_path, "--since", "1h", "--json").stdout)
+        assert page["gpus_per_replica"] == 2 and page["model"] == "meta-llama/Llama-3.3-70B-Instruct"
+        assert page["managed_ruled_out"] is None
+        (own,) = json.loads(advise("--ledger", gateway.ledger_path, "--config", gateway.config_path, "--since", "1h", "--needs-own-weights", "--json").stdout)
+        assert own["managed_ruled_out"] == "own weights are needed" and own["advice"] != "managed"
+
+
 def test_the_report_is_one_page_that_needs_nothing_from_outside(tmp_path):
     report = tmp_path / "report.html"
     advise("--tokens-per-day", "200M", "--model", "llama-3.3-70b", "--gpu", "h100x2", "--html", report)

@@ -189,6 +189,7 @@ TEST(Decide, DataThatMustStayRulesManagedOutWhateverItCosts) {
   EXPECT_NE(kept.tier, TierKind::managed);
   EXPECT_TRUE(kept.saving_known);
   EXPECT_LT(kept.saving_per_month.picodollars(), 0) << "it costs more, and that is said";
+  EXPECT_EQ(kept.managed_ruled_out, "0.1 % of the requests must not leave") << "and why";
   EXPECT_EQ(decide(compare(workload, hardware, {}, hosts), {false, true}).tier, TierKind::serverless) << "nobody to run GPUs";
 }
 
