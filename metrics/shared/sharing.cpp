@@ -61,9 +61,15 @@ SharingStatus Sharing::status() const {
 }
 
 void Sharing::run() {
+  MonoTime asked_at{};
   for (;;) {
     woken_.store(false, std::memory_order_release);  // before the reports are made: a need that comes later wakes again
+    const std::uint64_t exchanges = status_.exchanges;  // this thread alone writes it
+    const MonoTime now = std::chrono::steady_clock::now();
     denied_ = exchange();
+    const bool was_silent = status_.exchanges == exchanges;
+    if (was_silent && now - asked_at >= silence_most) note(store_->exchange(sender_, {}, {}), now);
+    if (status_.exchanges != exchanges) asked_at = now;
     wait_for_work();
     const std::lock_guard lock(mutex_);
     if (stopping_) break;
@@ -88,8 +94,8 @@ bool Sharing::exchange() {
   const MonoTime asked_at = std::chrono::steady_clock::now();
   const std::vector<ShareReport> shares = shared_.budgets.reports(BudgetClock::now());
   const std::vector<RateReport> rates = shared_.limits.reports(asked_at);
-  const bool may_be_silent = heard_at_ != MonoTime{} && failed_in_a_row_ == 0 && asked_at - heard_at_ < silence_most;
-  if (shares.empty() && rates.empty() && may_be_silent) return false;
+  const bool was_reached = failed_in_a_row_ == 0;
+  if (shares.empty() && rates.empty() && was_reached) return false;
   const Result<ShareAnswers> answers = store_->exchange(sender_, shares, rates);
   note(answers, asked_at);
   if (!answers) return false;
@@ -101,7 +107,6 @@ bool Sharing::exchange() {
 void Sharing::note(const Result<ShareAnswers>& answers, MonoTime asked_at) {
   bool fenced = false;
   if (answers) {
-    heard_at_ = asked_at;
     const auto is_fenced = [](const auto& reply) { return reply.status == ShareReply::Status::fenced; };
     fenced = std::any_of(answers.value().shares.begin(), answers.value().shares.end(), is_fenced) ||
              std::any_of(answers.value().rates.begin(), answers.value().rates.end(), is_fenced);

@@ -67,7 +67,6 @@ class Sharing {
   std::string epoch_;
   std::atomic<bool> woken_{false};
   unsigned failed_in_a_row_ = 0;
-  MonoTime heard_at_{};  ///< when the last exchange began that was answered; {}: none yet
   bool denied_ = false;
 
   mutable std::mutex mutex_;  // guards the next three
