@@ -233,21 +233,6 @@ void Gateway::note_text(const Config& loaded) {
   as_written_ = std::make_shared<const AsWritten>(same ? read_as_written(text.value(), process_environment()) : AsWritten{});
 }
 
-// Before the first reactor is there nothing is to be steered.
-void Gateway::steer() {
-  const bool wanted = std::any_of(serving_->config->routes.begin(), serving_->config->routes.end(), [](const Route& route) { return route.autopilot; });
-  if (!wanted && !steered_) return;
-  const StancesPtr stances = autopilot_.tick(*serving_, autopilot_totals(), accounts_->pools(), std::chrono::steady_clock::now());
-  steered_ = stances != nullptr;
-  for (const auto& reactor : reactors_) reactor->steer(stances);
-}
-
-AutopilotCounts::Totals Gateway::autopilot_totals() const {
-  AutopilotCounts::Totals totals;
-  for (const auto& reactor : reactors_) reactor->autopilot_counts().add_to(totals);
-  return totals;
-}
-
 // A start must not fail for a correction: after an upgrade the file may belong to the base model of before. A reload may, unless it
 // brings another model, for which no correction can have been fitted yet: what is in force stays. A model is the operator's choice,
 // and one that cannot be used is an error at any time.
@@ -371,16 +356,6 @@ Task<void> Gateway::watch_outliers() {
     auto [failed] = co_await timer.async_wait(as_result);
     if (failed) co_return;
     if (rules.is_on) outliers_.look(*serving_, std::chrono::steady_clock::now());
-  }
-}
-
-Task<void> Gateway::watch_economics() {
-  Timer timer(control_.get_executor());
-  for (;;) {
-    timer.expires_after(Autopilot::interval);
-    auto [failed] = co_await timer.async_wait(as_result);
-    if (failed) co_return;
-    steer();
   }
 }
 

@@ -446,24 +446,10 @@ class Simulation {
   void note_pools(double end_us) {
     for (std::size_t i = 0; i < engines_.size(); ++i) {
       if (!engines_[i]) continue;
-      const PoolStatus status = engines_[i]->status(end_us);
-      PoolWorld pool;
-      pool.pool = status.pool;
+      PoolWorld pool = pool_world(*engines_[i], in_.speeds.pools[i].full_speed, end_us);
       pool.backend = i;
-      pool.billed = status.billed;
-      pool.attributed = status.attributed;
-      pool.idle = status.idle;
-      pool.other = status.billed - status.attributed - status.idle;
-      pool.busy_ratio = end_us > 0 ? engines_[i]->busy_us() / end_us : 0;
-      pool.load = end_us > 0 ? engines_[i]->request_us() / end_us / std::max(1.0, in_.speeds.pools[i].full_speed) : 0;
-      pool.most_at_once = engines_[i]->most_at_once();
-      pool.cold_starts = engines_[i]->cold_starts();
       pool.requests = pool_requests_[i];
-      if (const Steering::Kept* const kept = steering_.kept(i)) {
-        pool.opened = kept->opened;
-        pool.closed = kept->closed;
-        pool.open_ratio = end_us > 0 ? kept->open_us / end_us : 0;
-      }
+      steering_.note(i, end_us, pool);
       world_.pools.push_back(pool);
     }
   }

@@ -49,4 +49,11 @@ void Steering::served(std::size_t backend, bool warm, double took_us) {
   (warm ? seen.warm_seconds : seen.cold_seconds) += took_us * 1e-6;
 }
 
+void Steering::note(std::size_t backend, double end_us, PoolWorld& pool) const {
+  if (!stances_[backend]) return;
+  pool.opened = kept_[backend].opened;
+  pool.closed = kept_[backend].closed;
+  pool.open_ratio = end_us > 0 ? kept_[backend].open_us / end_us : 0;
+}
+
 }  // namespace tollgate::simulate

@@ -8,6 +8,7 @@
 #include "router/governors.hpp"
 #include "router/router.hpp"
 #include "simulate/engine.hpp"
+#include "simulate/world.hpp"
 
 namespace tollgate::simulate {
 
@@ -25,14 +26,15 @@ class Steering {
   void served(std::size_t backend, bool warm, double took_us);
   [[nodiscard]] const std::optional<PoolStance>& stance_of(std::size_t backend) const noexcept { return stances_[backend]; }
 
+  /// What it did with a pool that it governs; of others nothing is noted.
+  void note(std::size_t backend, double end_us, PoolWorld& pool) const;
+
+ private:
   struct Kept {
     std::uint64_t opened = 0, closed = 0;
     double open_us = 0;
   };
-  /// nullptr: not governed.
-  [[nodiscard]] const Kept* kept(std::size_t backend) const noexcept { return stances_[backend] ? &kept_[backend] : nullptr; }
 
- private:
   const Config& config_;
   Governors governors_;
   std::vector<PoolGovernor::Seen> seen_;              // by backend, since the last tick

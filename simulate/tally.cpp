@@ -76,4 +76,19 @@ std::optional<double> QualityBook::bad_share(NameId target, Tier tier) const {
   return static_cast<double>(bad) / static_cast<double>(good + bad);
 }
 
+PoolWorld pool_world(Engine& engine, double full_speed, double end_us) {
+  const PoolStatus status = engine.status(end_us);
+  PoolWorld pool;
+  pool.pool = status.pool;
+  pool.billed = status.billed;
+  pool.attributed = status.attributed;
+  pool.idle = status.idle;
+  pool.other = status.billed - status.attributed - status.idle;
+  pool.busy_ratio = end_us > 0 ? engine.busy_us() / end_us : 0;
+  pool.load = end_us > 0 ? engine.request_us() / end_us / std::max(1.0, full_speed) : 0;
+  pool.most_at_once = engine.most_at_once();
+  pool.cold_starts = engine.cold_starts();
+  return pool;
+}
+
 }  // namespace tollgate::simulate

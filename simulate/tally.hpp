@@ -1,6 +1,7 @@
 #pragma once
 // Adds what became of requests to a World's sums: by target, team, route, tier and block of time.
 
+#include "simulate/engine.hpp"
 #include "simulate/world.hpp"
 
 namespace tollgate::simulate {
@@ -20,5 +21,8 @@ class Tally {
   const Blocks& blocks_;
   const QualityBook& quality_;
 };
+
+/// What a pool's engine did and was billed until then.
+[[nodiscard]] PoolWorld pool_world(Engine& engine, double full_speed, double end_us);
 
 }  // namespace tollgate::simulate

@@ -97,6 +97,28 @@ void decide_wide(benchmark::State& state) {
 }
 BENCHMARK(decide_wide)->Unit(benchmark::kMicrosecond);
 
+/// The same with the autopilot: full pools, one serverless pool that is open and one that is closed.
+void decide_steered(benchmark::State& state) {
+  Fleet fleet = wide_fleet();
+  fleet.config.routes.back().autopilot = true;
+  for (std::size_t i = 0; i < fleet.config.targets.size(); ++i) {
+    std::optional<Pool>& pool = fleet.config.backends[fleet.config.targets[i].backend].pool;
+    if (!pool) continue;
+    fleet.states[i].in_flight = 64;
+    if (i > 8) continue;
+    pool->billing = Billing::serverless;
+    fleet.config.targets[i].concurrency_max = 0;
+    PoolStance& stance = fleet.states[i].stance.emplace();
+    stance.workers = i == 0 ? 16 : 0;
+    stance.places = stance.workers * 8;
+  }
+  Request request;
+  request.user(prose(1024));
+  const RequestFacts facts = fleet.facts(request);
+  for (auto _ : state) benchmark::DoNotOptimize(decide(facts, fleet.config, fleet.states));
+}
+BENCHMARK(decide_steered)->Unit(benchmark::kMicrosecond);
+
 void decide_direct(benchmark::State& state) {
   const Fleet fleet = wide_fleet();
   Request request;
