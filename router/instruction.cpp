@@ -31,12 +31,23 @@ bool asks_a_question(const char* text, Zone zone) noexcept {
   return std::find(text + zone.begin, text + zone.end, '?') != text + zone.end;
 }
 
-/// The last paragraph asks for something about the text before it: work on it, or, in a long text, a short question.
-bool asks_about_the_text(const Passages& p) noexcept {
-  if (p.tail.size() == 0 || p.tail.size() > question_bytes_max) return false;
-  const Mark task = first_task(p.text, p.tail, line_words);
+/// `end` asks for something about the text before it: work on it, or, in a long text, a short question.
+bool asks_about_the_text(const Passages& p, Zone end) noexcept {
+  if (end.size() == 0 || end.size() > question_bytes_max) return false;
+  const Mark task = first_task(p.text, end, line_words);
   if (task == Mark::simple) return true;
-  return p.is_long && (task == Mark::factual || task == Mark::explain || (task == Mark::none && asks_a_question(p.text, p.tail)));
+  return p.is_long && (task == Mark::factual || task == Mark::explain || (task == Mark::none && asks_a_question(p.text, end)));
+}
+
+/// The end that asks about the text before it: a short last paragraph as a whole, where its first task decides, or else the
+/// last line, for few leave an empty line before it; empty: neither does.
+Zone question_about_the_text(const Passages& p) noexcept {
+  if (p.tail_is_paragraph && p.tail.size() <= question_bytes_max) {
+    if (asks_about_the_text(p, p.tail)) return p.tail;
+    if (first_task(p.text, p.tail, line_words) != Mark::none) return {};
+  }
+  if (asks_about_the_text(p, p.last_line)) return p.last_line;
+  return asks_about_the_text(p, p.tail) ? p.tail : Zone{};
 }
 
 /// The beginning is a request itself, not the begin of a text.
@@ -94,7 +105,8 @@ SaidParts said_parts(const Passages& p) noexcept {
     if (ends_with_a_request) parts.tail = p.tail;
     return parts;
   }
-  if (asks_about_the_text(p) && !opens_with_a_request(p)) return {{}, p.tail};
+  const Zone question = question_about_the_text(p);
+  if (question.size() > 0 && !opens_with_a_request(p)) return {{}, question};
   return {p.head, p.is_long ? p.tail : Zone{}};
 }
 
