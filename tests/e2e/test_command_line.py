@@ -163,3 +163,9 @@ def test_json_is_json():
     for arguments in (["prices", "show", "openai", "gpt-4o"], ["advise", "--tokens-per-day", "30M", "--model", "llama-3.3-70b"], ["check", "config/demo.yaml"],
                       ["explain", "Hello", "--config", "config/demo.yaml"], ["keys", "new", "--name", "a", "--team", "b"]):
         json.loads(tollgate(*arguments, "--json", cwd=ROOT).stdout)
+
+
+def test_the_version_is_json_too():
+    import json
+    plain = tollgate("version").stdout.split()
+    assert json.loads(tollgate("version", "--json").stdout) == {"name": plain[0], "version": plain[1]}

@@ -41,3 +41,16 @@ def test_what_it_cannot_ask_it_says(gateway):
     assert wrong.returncode == 2 and "http://127.0.0.1:9090" in wrong.stderr
     missing = healthcheck("--config", "/nowhere/tollgate.yaml")
     assert missing.returncode != 0 and "/nowhere/tollgate.yaml" in missing.stderr
+
+
+def test_as_json_it_says_the_same_to_programs(gateway):
+    import json
+    url = f"http://127.0.0.1:{gateway.admin_port}"
+    for more, answer in ([], None), (["--live"], "ok"):
+        asked = healthcheck("--url", url, "--json", *more)
+        said = json.loads(asked.stdout)
+        assert asked.returncode == 0 and (said["ok"], said["status"], said["error"]) == (True, 200, None)
+        assert said["answer"] == answer if answer else said["answer"]["ready"]
+    asked = healthcheck("--url", f"http://127.0.0.1:{free_port()}", "--json")
+    said = json.loads(asked.stdout)
+    assert asked.returncode == 3 and (said["ok"], said["status"]) == (False, None) and said["error"]

@@ -76,8 +76,8 @@ std::string said_in_messages(const std::string& text, const std::string& reason 
                          {{{"type", "text_delta"}, {"text", text.substr(0, half)}}, {{"type", "text_delta"}, {"text", text.substr(half)}}}, reason);
 }
 
-Json response_of(const Json& output, const std::string& status = "completed", const Json& incomplete = nullptr) {
-  return {{"id", "resp_1"}, {"object", "response"}, {"status", status}, {"incomplete_details", incomplete}, {"output", output}};
+Json response_of(const std::vector<Json>& output, const std::string& status = "completed", const Json& incomplete = nullptr) {
+  return {{"id", "resp_1"}, {"object", "response"}, {"status", status}, {"incomplete_details", incomplete}, {"output", Json(output)}};
 }
 
 Json said_item(const std::string& text) {
@@ -85,7 +85,7 @@ Json said_item(const std::string& text) {
 }
 
 std::string responses_stream(const Json& response, const std::vector<Json>& before = {}) {
-  std::vector<Json> events{{{"type", "response.created"}, {"response", response_of(Json::array(), "in_progress")}}};
+  std::vector<Json> events{{{"type", "response.created"}, {"response", response_of({}, "in_progress")}}};
   events.insert(events.end(), before.begin(), before.end());
   events.push_back({{"type", "response." + response["status"].get<std::string>()}, {"response", response}});
   return events_of(events);
@@ -105,7 +105,7 @@ TEST(AnswerCopyTest, AWholeAnswerInTheClientsOwnProtocolIsReadAsAChatCompletion)
 }
 
 TEST(AnswerCopyTest, AResponseWhoseOutputIsEmptyIsTakenFromItsItems) {
-  const std::string events = responses_stream(response_of(Json::array()), {{{"type", "response.output_item.done"}, {"output_index", 0}, {"item", said_item("Hello")}}});
+  const std::string events = responses_stream(response_of({}), {{{"type", "response.output_item.done"}, {"output_index", 0}, {"item", said_item("Hello")}}});
   EXPECT_EQ(first_text(whole_answer(events, ClientForm::responses, true)), "Hello");
 }
 

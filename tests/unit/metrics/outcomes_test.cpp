@@ -24,6 +24,9 @@ class OutcomesTest : public ::testing::Test {
       notes.features.bytes = {7, 8, 9};
       write_notes(request, notes);
     }
+    const MonoTime now = std::chrono::steady_clock::now();
+    books_.begin_attempt(request, target_, backend_, now, {});
+    books_.end_attempt(request, testing::ended(RowResult::ok()), now);
     const RequestId id = request.row.id;
     books_.settle(request, testing::closing());
     return id;
@@ -46,6 +49,8 @@ class OutcomesTest : public ::testing::Test {
     return testing::Reader(path_);
   }
 
+  const Target target_ = testing::target_of("here/small");
+  const Backend backend_{};
   testing::Folder folder_;
   std::string path_ = folder_.file("books.db");
   std::unique_ptr<Accounts> accounts_ = testing::start(testing::ledger_at(path_));
