@@ -31,12 +31,20 @@ bool asks_a_question(const char* text, Zone zone) noexcept {
   return std::find(text + zone.begin, text + zone.end, '?') != text + zone.end;
 }
 
-/// The last paragraph asks for something about the text before it: work on it, or, in a long text, a short question.
-bool asks_about_the_text(const Passages& p) noexcept {
-  if (p.tail.size() == 0 || p.tail.size() > question_bytes_max) return false;
-  const Mark task = first_task(p.text, p.tail, line_words);
+bool asks(const char* text, Zone zone) noexcept { return first_task(text, zone, line_words) != Mark::none || asks_a_question(text, zone); }
+
+/// A short last paragraph that asks for something, or else the last line: few leave an empty line before a request. Never so
+/// many bytes out of the middle of a text. Empty: there is no such end.
+Zone short_end(const Passages& p) noexcept {
+  if (p.tail_is_paragraph && p.tail.size() <= question_bytes_max && asks(p.text, p.tail)) return p.tail;
+  return p.last_line.begin > 0 && p.last_line.size() <= question_bytes_max ? p.last_line : Zone{};
+}
+
+/// `end` asks for something about the text before it: work on it, or, in a long text, a short question.
+bool asks_about_the_text(const Passages& p, Zone end) noexcept {
+  const Mark task = first_task(p.text, end, line_words);
   if (task == Mark::simple) return true;
-  return p.is_long && (task == Mark::factual || task == Mark::explain || (task == Mark::none && asks_a_question(p.text, p.tail)));
+  return p.is_long && (task == Mark::factual || task == Mark::explain || (task == Mark::none && asks_a_question(p.text, end)));
 }
 
 /// The beginning is a request itself, not the begin of a text.
@@ -86,15 +94,14 @@ Mark first_task(const char* text, Zone zone, unsigned words_max) noexcept {
 }
 
 SaidParts said_parts(const Passages& p) noexcept {
+  const Zone end = short_end(p);
   if (first_task(p.text, p.first_line, line_words) == Mark::simple) {
     // Work on a text, and the text follows; unless all that follows belongs to the line, or the end asks once more.
     SaidParts parts{before_quotation(p.text, p.first_line), {}};
-    const bool ends_with_a_request = p.tail.begin >= p.first_line.end && p.tail.size() > 0 && p.tail.size() <= question_bytes_max &&
-                                     (first_task(p.text, p.tail, line_words) != Mark::none || asks_a_question(p.text, p.tail));
-    if (ends_with_a_request) parts.tail = p.tail;
+    if (end.begin >= p.first_line.end && asks(p.text, end)) parts.tail = end;
     return parts;
   }
-  if (asks_about_the_text(p) && !opens_with_a_request(p)) return {{}, p.tail};
+  if (asks_about_the_text(p, end) && !opens_with_a_request(p)) return {{}, end};
   return {p.head, p.is_long ? p.tail : Zone{}};
 }
 

@@ -27,7 +27,9 @@ struct Passages {
   std::size_t size;
   Zone first_line;       ///< of more than a few bytes; with the list that follows it, if one does
   Zone head, tail;       ///< of a long text: what may be said of it; of a short one the whole, and its last line
+  Zone last_line;        ///< begins at 0 where the text is one line
   bool is_long = false;
+  bool tail_is_paragraph = false;  ///< rather than so many bytes of a longer one
 };
 struct SaidParts {
   Zone head, tail;       ///< either may be empty

@@ -90,7 +90,7 @@ inline constexpr WordList word_lists[] = {
      "write writing story poem haiku song lyrics blog email letter slogan tweet caption limerick post speech "
      "announcement newsletter invitation gedicht geschichte schreibe schreib schreiben mail poeme histoire "
      "lettre ecris ecrire ecrivez redige poema cuento carta correo escribe escribir redacta discours",
-     "redact", "cover+letter birthday+card", "故事 诗歌 写一 作文 邮件 物語 俳句 書い 小説 小说 文章 寫一"},
+     "redact", "cover+letter birthday+card", "故事 诗歌 写一 作文 邮件 物語 俳句 書い 小説 小说 写文 写篇 寫文 寫篇 寫一"},
     {Mark::factual,
      "who whom whose when where which what whats capital captial captal population birthday born invented "
      "founded located tallest largest longest highest oldest biggest year meaning currency abbreviation "

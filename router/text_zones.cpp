@@ -230,20 +230,23 @@ class ZoneFinder {
     } else if (turn_.options >= options_min) {  // a question with its options is one
       add_without_material({0, size_}, found);
     } else if (size_ <= short_text_bytes) {
-      add_said({text_, size_, first_line(), {0, size_}, {last_line_, size_}, false}, found);
+      add_said({.text = text_, .size = size_, .first_line = first_line(), .head = {0, size_}, .tail = last_line(), .last_line = last_line()}, found);
     } else {
       // A text without a break may be shorter than a head may be: what lies behind it is not its own.
       const std::size_t head_end = std::min({first_break_ != 0 ? first_break_ : size_, head_paragraph_max, size_});
       std::size_t tail = std::max(last_break_, cut_);
+      const bool is_paragraph = tail > cut_ && size_ - tail <= tail_paragraph_max;
       if (size_ - tail > tail_paragraph_max) tail = size_ - tail_of_long_paragraph;
       found.tail_begin = std::max(tail, head_end);
-      add_said({text_, size_, first_line(), {0, head_end}, {found.tail_begin, size_}, true}, found);
+      add_said({.text = text_, .size = size_, .first_line = first_line(), .head = {0, head_end}, .tail = {found.tail_begin, size_},
+                .last_line = last_line(), .is_long = true, .tail_is_paragraph = is_paragraph}, found);
     }
     if (turn_.options >= options_min) found.options_begin = options_begin_;
     return found;
   }
 
   [[nodiscard]] Zone first_line() const noexcept { return {0, first_line_end_ != 0 ? first_line_end_ : size_}; }
+  [[nodiscard]] Zone last_line() const noexcept { return {last_line_, size_}; }
   void add_said(const Passages& passages, Zones& found) const noexcept {
     const SaidParts said = said_parts(passages);
     add_without_material(said.head, found);

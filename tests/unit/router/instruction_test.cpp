@@ -67,7 +67,7 @@ TEST(Instruction, OfSimpleWorkBeforeATextIsAllThatIsSaid) {
 TEST(Instruction, AShortQuestionBehindALongTextIsAllThatIsSaid) {
   const Turn turn = turn_of(times(contract, 5) + "\n\nWhich clause caps the liability?");
   EXPECT_LE(turn.words, 6);
-  EXPECT_EQ(turn.said_of(Mark::expert), 1U) << "only the question's own \"clause\" or \"liability\"";
+  EXPECT_EQ(turn.said_of(Mark::expert), 2U) << "only the question's own \"clause\" and \"liability\"";
 }
 
 TEST(Instruction, ASituationBeforeAHardQuestionIsSaid) {
@@ -87,6 +87,13 @@ TEST(Instruction, AListBehindItsLineBelongsToIt) {
   EXPECT_EQ(turn.said_of(Mark::compare), 1U);
 }
 
+TEST(Instruction, ALastParagraphOfTwoLinesIsOneRequest) {
+  const Turn turn = turn_of(times("Our scheduler keeps two queues, and a lease lets only one worker take from each of them. ", 9) +
+                            "\n\nProve that the protocol is safe,\nthen list its assumptions.");
+  EXPECT_GE(turn.said_of(Mark::prove), 1U);
+  EXPECT_GT(turn.words, 100) << "what it asks first is no work on the text";
+}
+
 TEST(Instruction, AHarderRequestAtTheEndIsHeardToo) {
   const Turn turn = turn_of("Summarise this text.\n\n" + contract + "\n\nThen analyse which clauses contradict each other, and why.");
   EXPECT_GE(turn.said_of(Mark::reason), 2U);
@@ -100,7 +107,7 @@ TEST(Instruction, ALongQuotationIsMaterialOfSimpleWorkOnly) {
 TEST(Instruction, AWordProblemInLinesIsSaidWhole) {
   const Turn turn = turn_of("Tom has 12 apples.\nHe gives 3 of them to Ann.\nHow many are left?");
   EXPECT_EQ(turn.numbers, 2);
-  EXPECT_EQ(turn.words, 14);
+  EXPECT_EQ(turn.words, 15);
 }
 
 TEST(FirstTask, TellingIsNotAsking) {
