@@ -198,7 +198,7 @@ def test_one_runs_at_a_time_and_ends_when_its_client_leaves(busy, text):
     assert json.loads(post(busy, "/admin/v1/check", {"config": text})[2])["valid"] is True
     client.close()
     wait_until(lambda: not simulations_of(busy), 20, "its end")
-    assert post(busy, "/admin/v1/simulate", {"config": text})[0] == 200
+    wait_until(lambda: post(busy, "/admin/v1/simulate", {"config": text})[0] == 200, 20, "the gateway to have seen its end")
 
 
 def test_its_process_holds_no_connection_of_a_client(busy, text):
