@@ -211,6 +211,7 @@ def test_a_gateway_that_is_cut_off_spends_its_lease_and_then_says_that_it_does_n
         cut = stack.enter_context(Gateway(DEAR + BUDGET + shared(bridge.url, "cut", quick)))
         free = stack.enter_context(Gateway(DEAR + BUDGET + shared(redis.url, "free", quick)))
         for gateway in (cut, free):
+            wait_until(lambda gateway=gateway: budget(gateway, "dollar")["shared"]["granting"], 10, "the new store's grace to be over")
             assert gateway.chat(model="managed/large", max_tokens=20)[0] == 200
         bridge.cut()
         statuses = []
@@ -236,6 +237,7 @@ def test_a_gateway_that_is_cut_off_spends_its_lease_and_then_says_that_it_does_n
 def test_on_loss_local_goes_on_with_what_was_left():
     with Redis() as redis, ExitStack() as stack:
         a, b = fleet(stack, redis.url, 2, 'budgets: [{name: half, limit_usd: "0.5", per: day}]\n', ", on_loss: local, timeout_seconds: 0.3, grant_wait_seconds: 0.5")
+        wait_until(lambda: budget(a, "half")["shared"]["granting"], 10, "the new store's grace to be over")
         assert a.chat(model="managed/large", max_tokens=200)[0] == 200
         spent = Decimal(budget(a, "half")["shared"]["own_spent_usd"])
         wait_until(lambda: Decimal(budget(b, "half")["spent_usd"]) >= spent > 0, 10, "the spend to be known")
