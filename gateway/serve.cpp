@@ -46,8 +46,8 @@ Task<bool> Exchange::serve() {
   silence_.clear();
   give_back();
   if (!outcome) co_await refuse(outcome.error());
+  if (cache_ && outcome) store_answer();   // before the answer's last bytes go: who asks again at once, elsewhere, is to find it
   if (client_.has_backlog()) co_await client_.flush(serving_->config->server.write_timeout);
-  if (cache_ && outcome) store_answer();
   settle(outcome);
   if (outcome) review_answer();
   if (logs(LogLevel::info) && serving_->config->log.access) log_access(outcome);
