@@ -28,6 +28,7 @@ bool is_passing(Why why) noexcept {
     case Why::deadline:
     case Why::rate_limited:
     case Why::ejected:
+    case Why::connecting:
       return true;
     default:
       return false;
