@@ -191,7 +191,7 @@ def stream_of(gateway, body):
 def test_one_runs_at_a_time_and_ends_when_its_client_leaves(busy, text):
     client = stream_of(busy, {"config": text, "scale": 1000})
     process = caught(busy)
-    assert os.getpriority(os.PRIO_PROCESS, process) == 19
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process) == 19, 5, "its priority: set after it started, so that it may be seen before")
     status, _, answer = post(busy, "/admin/v1/simulate", {"config": text})
     assert status == 409 and json.loads(answer)["error"]["code"] == "busy"
     assert busy.chat(EASY)[0] == 200, "serving goes on"
