@@ -13,6 +13,7 @@
 #include <boost/outcome/try.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -87,8 +88,34 @@ struct Error {
 /// The view lives as long as the error.
 [[nodiscard]] std::string_view code_of(const Error& error) noexcept;
 
+/// An Error kept aside, so that a Result is hardly larger than its value: coroutine frames hold many of them for as long as a stream
+/// lasts, and errors are rare. Copies are deep; what was moved from holds none.
+class BoxedError {
+ public:
+  BoxedError(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  BoxedError(const BoxedError& other) : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
+  BoxedError(BoxedError&&) noexcept = default;
+  BoxedError& operator=(BoxedError other) noexcept {
+    error_ = std::move(other.error_);
+    return *this;
+  }
+  ~BoxedError() = default;
+  [[nodiscard]] Error& get() const noexcept { return *error_; }
+
+ private:
+  std::unique_ptr<Error> error_;
+};
+
 template <class T>
-using Result = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::policy::terminate>;
+class [[nodiscard]] Result : public boost::outcome_v2::basic_result<T, BoxedError, boost::outcome_v2::policy::terminate> {
+  using Base = boost::outcome_v2::basic_result<T, BoxedError, boost::outcome_v2::policy::terminate>;
+
+ public:
+  using Base::Base;
+  [[nodiscard]] const Error& error() const& { return Base::error().get(); }
+  [[nodiscard]] Error& error() & { return Base::error().get(); }
+  [[nodiscard]] Error&& error() && { return std::move(Base::error().get()); }
+};
 using boost::outcome_v2::success;
 
 /// An Error in return position: `return fail(Fault::bad_request, "…")`.
