@@ -17,7 +17,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN cmake --preset release -DTOLLGATE_TESTS=OFF -DTOLLGATE_BENCH=OFF -DTOLLGATE_MARCH=${TOLLGATE_MARCH} \
+RUN cmake --preset release -DTOLLGATE_TESTS=OFF -DTOLLGATE_BENCH=OFF -DTOLLGATE_UNITY=8 -DTOLLGATE_MARCH=${TOLLGATE_MARCH} \
  && cmake --build build/release --target tollgate \
  && install -D --strip build/release/tollgate /out/usr/bin/tollgate
 

@@ -16,5 +16,6 @@ function(tollgate_embed target)
     COMMAND ${CMAKE_COMMAND} -DINPUT=${input} -DOUTPUT=${output} -DSYMBOL=${E_SYMBOL} -P ${TOLLGATE_EMBED_SCRIPT}
     DEPENDS ${input} ${TOLLGATE_EMBED_SCRIPT}
     COMMENT "Embedding ${E_FILE}" VERBATIM)
+  set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_sources(${target} PRIVATE ${output})
 endfunction()

@@ -18,8 +18,6 @@ int print_version(bool json) {
   return ok;
 }
 
-void print_error(const std::string& message) { std::fprintf(stderr, "tollgate: %s\n", message.c_str()); }
-
 namespace {
 
 constexpr const char* config_default = "tollgate.yaml";

@@ -6,8 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "gateway/cli/commands.hpp"
 
 namespace tollgate::cli {
 namespace {
@@ -85,6 +88,8 @@ class TreeFormatter final : public CLI::FormatterBase {
 };
 
 }  // namespace
+
+void print_error(const std::string& message) { std::fprintf(stderr, "tollgate: %s\n", message.c_str()); }
 
 std::size_t terminal_width(std::size_t otherwise) {
   std::size_t columns = 0;
