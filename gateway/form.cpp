@@ -31,7 +31,7 @@ std::optional<std::string_view> parameter(std::string_view header, std::string_v
     std::string_view value;
     if (equals + 1 < header.size() && header[equals + 1] == '"') {
       end = equals + 2;
-      while (end < header.size() && header[end] != '"') end += header[end] == '\\' ? 2 : 1;
+      while (end < header.size() && header[end] != '"') end += header[end] == '\\' ? 2U : 1U;
       end = std::min(end, header.size());
       value = header.substr(equals + 2, end - equals - 2);
     } else {

@@ -266,7 +266,7 @@ Result<void> Exchange::keep_permitted() {
 Result<void> Exchange::keep_one_place(NameId holder) {
   const auto stands_elsewhere = [&](const Step& step) { return serving_->config->backend_of(*step.target).name != holder; };
   if (holder != NameId::none) {
-    std::erase_if(plan_->steps, stands_elsewhere);
+    plan_->steps.erase(std::remove_if(plan_->steps.begin(), plan_->steps.end(), stands_elsewhere), plan_->steps.end());
     if (plan_->steps.empty()) {
       return fail(Fault::no_target_up, "what was asked for is kept at backend '" + std::string(text(holder)) + "', which this request may not use or which cannot be used now");
     }
