@@ -379,11 +379,7 @@ void CurlTransfer::prepare(const Call& call, ConnectWatch::Making& making) {
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
   if (!get) {
     headers_ = curl_slist_append(headers_, "expect:");
-    if (call.content_type.empty()) {
-      headers_ = curl_slist_append(headers_, "content-type:");
-    } else {
-      header("content-type", call.content_type);
-    }
+    header("content-type", call.content_type);  // "": curl leaves it out
     body_.attach(handle_, call.body);
   }
   set(CURLOPT_HTTPHEADER, headers_);

@@ -121,7 +121,6 @@ Task<Result<void>> Exchange::pass_through() {
   } else {
     outcome = co_await read_plain_body();
   }
-  body_read_ = outcome.has_value();
   read_at_ = std::chrono::steady_clock::now();
   if (!outcome) co_return outcome;
   if (!take_slot()) outcome = co_await wait_for_slot();
@@ -132,12 +131,14 @@ Task<Result<void>> Exchange::pass_through() {
 }
 
 Task<Result<void>> Exchange::read_form_body() {
+  client_.keep_rest();
   if (!passed_->place.form) co_return fail(Fault::bad_request, std::string(head_.path().substr(0, 128)) + " takes JSON, not a form");
   const PassThroughConfig& rules = serving_->config->passthrough;
   TOLLGATE_CO_TRY(FormReader reader, FormReader::of(head_.field("content-type")));
   passed_->spool = std::make_unique<Spool>(rules);
   FormSink sink(reader, *passed_->spool);
   TOLLGATE_CO_TRY(co_await client_.read_upload(head_, serving_->config->server, rules.body_bytes_max, sink));
+  body_read_ = true;
   TOLLGATE_CO_TRY(passed_->body, passed_->spool->whole());
   passed_->delimiter = reader.delimiter();
   TOLLGATE_CO_TRY(const FormParts parts, reader.parts(passed_->body));
@@ -148,6 +149,7 @@ Task<Result<void>> Exchange::read_plain_body() {
   if (!client_.take_body(head_, serving_->config->server, ChatParser::padding, body_)) {
     TOLLGATE_CO_TRY(co_await client_.read_body(head_, serving_->config->server, ChatParser::padding, body_));
   }
+  body_read_ = true;
   passed_->body = body_;
   co_return look_at_json();
 }

@@ -1,150 +1,17 @@
-"""Endpoints that are passed through: what goes up and what does not, where it goes, what comes back and how, what it costs, whose files are
-whose, and what the rules make of requests that cannot be read."""
+"""Endpoints that are passed through: what goes up and what does not, where it goes, what comes back and how, what it costs, and what the
+rules make of requests that cannot be read."""
 
 import hashlib
 import http.client
-import http.server
 import json
+import os
 import socket
 import threading
 from decimal import Decimal
 
 import pytest
 from gateway import Gateway, total, wait_until
-
-KEYS = {"red": "tg-red", "blue": "tg-blue", "narrow": "tg-narrow"}
-CONFIG = """\
-version: 1
-server: {listen: "127.0.0.1:0", reactors: 2, body_bytes_max: 65536}
-admin: {listen: "127.0.0.1:0"}
-ledger: {url: "sqlite:LEDGER"}
-auth:
-  keys:
-    - {name: red, team: red, sha256: "HASH(red)"}
-    - {name: blue, team: blue, sha256: "HASH(blue)"}
-    - {name: narrow, team: red, models: [nothing], sha256: "HASH(narrow)"}
-attempts_max: 3
-backends:
-  up: &up
-    dialect: openai
-    url: http://127.0.0.1:UP
-    api_key: the-providers-key
-    timeouts: {silence_seconds: 1, first_byte_seconds: 2}
-    breaker: {failures: 100, unreachable_failures: 100}
-    retry: {retries: 1, first_wait_seconds: 0.01}
-    models:
-      m: {prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "1"}}
-      pictures:
-        upstream: pictures-1
-        serves: images
-        prices: {input_usd_per_million_tokens: "5", output_usd_per_million_tokens: "0", input_image_usd_per_million_tokens: "10",
-                 output_image_usd_per_million_tokens: "40"}
-      drawn: {upstream: drawn-3, serves: images, prices: {usd_per_image: {"1024x1024/hd": "0.08", "1024x1024": "0.04", auto: "0.02"}}}
-      unpriced: {serves: images}
-      voice: {serves: speech, prices: {usd_per_million_characters: "15"}}
-      ears: {upstream: whisper-1, serves: transcriptions, prices: {usd_per_audio_minute: "0.006"}}
-      judge: {upstream: judge-1, serves: moderations, prices: {usd_per_request: "0"}}
-      files: {serves: files, prices: {usd_per_request: "0.001"}}
-      batches: {serves: batches, prices: {usd_per_request: "0"}}
-  spare:
-    dialect: openai
-    url: http://127.0.0.1:SPARE
-    retry: {retries: 0}
-    models:
-      pictures: {upstream: spare-pictures, serves: images, prices: {usd_per_image: "0.03"}}
-      files: {serves: files}
-passthrough: {body_bytes_max: 8388608, spool_bytes_max: 12582912}
-constraints:
-  - {name: phi, when: {header: {x-data-class: phi}}, require: {trust: internal}}
-  - {name: cards, when: {header: {x-guard: "on"}, pii: card}, action: reject}
-  - {name: hide, when: {header: {x-hide: "on"}, pii: email}, action: mask}
-routes:
-  - {name: auto, when: {model: auto}, among: [up/m]}
-  - {name: art, when: {model: art}, choose: first, among: [up/pictures, spare/pictures]}
-  - {name: keep, choose: first, among: [up/files, up/batches]}
-"""
-
-
-class Upstream(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self):
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length)
-        self.server.asked.append({"method": self.command, "path": self.path, "headers": {k.lower(): v for k, v in self.headers.items()}, "body": body})
-        self.server.says(self)
-
-    do_GET = do_POST = do_DELETE = answer
-
-    def reply(self, status=200, body=b"{}", kind="application/json", length=True, extra=()):
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        for name, value in extra:
-            self.send_header(name, value)
-        if length:
-            self.send_header("content-length", str(len(body)))
-        else:
-            self.send_header("transfer-encoding", "chunked")
-        self.end_headers()
-        if length:
-            self.wfile.write(body)
-
-    def chunk(self, data):
-        self.wfile.write(b"%x\r\n" % len(data) + data + b"\r\n")
-        self.wfile.flush()
-
-    def log_message(self, *_):
-        pass
-
-
-def server():
-    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-    made.asked, made.says = [], lambda handler: handler.reply()
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    return made
-
-
-def form(*fields, boundary="b"):
-    """(name, value) or (name, value, file name, type)"""
-    body = b""
-    for name, value, *file in fields:
-        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'.encode()
-        if file:
-            body += f'; filename="{file[0]}"\r\nContent-Type: {file[1]}'.encode()
-        body += b"\r\n\r\n" + (value if isinstance(value, bytes) else value.encode()) + b"\r\n"
-    return body + f"--{boundary}--\r\n".encode()
-
-
-class Passed:
-    def __init__(self, config=CONFIG):
-        self.up, self.spare = server(), server()
-        text = config.replace(":UP", f":{self.up.server_port}").replace(":SPARE", f":{self.spare.server_port}")
-        for name, key in KEYS.items():
-            text = text.replace(f"HASH({name})", hashlib.sha256(key.encode()).hexdigest())
-        self.gateway = Gateway(text)
-
-    def ask(self, method, path, body=None, says=None, key="red", content_type="application/json", **headers):
-        self.up.asked.clear()
-        self.spare.asked.clear()
-        self.up.says = says or (lambda handler: handler.reply())
-        if isinstance(body, (dict, list)):
-            body = json.dumps(body).encode()
-        sent = {"authorization": f"Bearer {KEYS[key]}", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        if body is not None:
-            sent["content-type"] = content_type
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=30)
-        try:
-            connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def form(self, path, *fields, **more):
-        return self.ask("POST", path, form(*fields), content_type="multipart/form-data; boundary=b", **more)
-
-    def row(self, headers):
-        return wait_until(lambda: self.gateway.rows("SELECT * FROM requests WHERE request = ?", headers["x-tollgate-request-id"]), what="the row")[0]
+from passing import CONFIG, KEYS, Passed, file_says, form, make_file
 
 
 @pytest.fixture(scope="module")
@@ -247,9 +114,8 @@ def test_a_long_upload_is_kept_on_disk_and_arrives_whole_also_in_chunks(passed):
     for sent in (body, iter([body[i:i + 100_000] for i in range(0, len(body), 100_000)])):
         status, _, _ = passed.ask("POST", "/v1/audio/transcriptions", sent, content_type="multipart/form-data; boundary=b")
         assert status == 200 and hashlib.sha256(passed.up.asked[0]["body"]).hexdigest() == wanted
-    descriptors = lambda: [path for path in __import__("os").listdir(f"/proc/{passed.gateway.process.pid}/fd")]
-    links = [__import__("os").readlink(f"/proc/{passed.gateway.process.pid}/fd/{each}") for each in descriptors()]
-    assert not [link for link in links if "deleted" in link and "/tmp" in link], "nothing of them is kept"
+    folder = f"/proc/{passed.gateway.process.pid}/fd"
+    assert not [each for each in os.listdir(folder) if os.readlink(f"{folder}/{each}").endswith(" (deleted)")], "nothing of them is kept"
 
 
 def test_disk_is_bounded_over_all_uploads(passed):
@@ -360,85 +226,6 @@ def test_a_refused_request_costs_nothing_and_the_provider_is_quoted(passed):
     assert Decimal(passed.row(headers)["usd"] or 0) == 0
 
 
-def file_says(file_id):
-    return lambda handler: handler.reply(200, json.dumps({"id": file_id, "object": "file", "bytes": 3}).encode())
-
-
-def make_file(passed, file_id, key="red"):
-    assert passed.form("/v1/files", ("purpose", "batch"), ("file", "abc", "a.jsonl", "application/json"), says=file_says(file_id), key=key)[0] == 200
-
-
-def test_a_file_is_known_to_the_team_that_made_it(passed):
-    make_file(passed, "file-red1")
-    make_file(passed, "file-blue1", key="blue")
-    assert passed.ask("GET", "/v1/files/file-red1/content", says=lambda h: h.reply(200, b"abc", "application/octet-stream"))[::2] == (200, b"abc")
-    status, _, body = passed.ask("GET", "/v1/files/file-red1", key="blue")
-    assert status == 404 and passed.up.asked == [] and b"file-red1" in body
-    assert passed.ask("DELETE", "/v1/files/file-red1", key="blue")[0] == 404 and passed.up.asked == []
-    assert passed.ask("GET", "/v1/files/file-elsewhere")[0] == 404 and passed.up.asked == []
-    listed = {"object": "list", "data": [{"id": "file-blue1"}, {"id": "file-red1"}, {"id": "file-elsewhere"}], "has_more": False}
-    says = lambda handler: handler.reply(200, json.dumps(listed).encode())
-    for key in ("red", "blue"):
-        _, _, body = passed.ask("GET", "/v1/files?limit=3", says=says, key=key)
-        assert [each["id"] for each in json.loads(body)["data"]] == [f"file-{key}1"] and passed.up.asked[0]["path"] == "/v1/files?limit=3"
-    says = lambda handler: handler.reply(200, b'{"id": "file-red1", "deleted": true}')
-    assert passed.ask("DELETE", "/v1/files/file-red1", says=says)[0] == 200
-    assert passed.ask("GET", "/v1/files/file-red1")[0] == 404
-
-
-def test_a_batch_goes_where_its_file_is_and_what_it_writes_is_its_teams(passed):
-    make_file(passed, "file-red2")
-    batch = {"id": "batch_1", "object": "batch", "input_file_id": "file-red2", "status": "validating"}
-    says = lambda handler: handler.reply(200, json.dumps(batch).encode())
-    ask = {"input_file_id": "file-red2", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    assert passed.ask("POST", "/v1/batches", ask, says, key="blue")[0] == 404 and passed.up.asked == []
-    status, headers, _ = passed.ask("POST", "/v1/batches", ask, says)
-    assert status == 200 and passed.row(headers)["usd"] is None, "what it will cost is not known"
-    assert passed.ask("GET", "/v1/files/file-out")[0] == 404
-    done = {**batch, "status": "completed", "output_file_id": "file-out", "error_file_id": None}
-    _, headers, _ = passed.ask("GET", "/v1/batches/batch_1", says=lambda handler: handler.reply(200, json.dumps(done).encode()))
-    assert Decimal(passed.row(headers)["usd"]) == 0
-    assert passed.ask("GET", "/v1/files/file-out/content")[0] == 200
-    assert passed.ask("GET", "/v1/files/file-out/content", key="blue")[0] == 404
-
-
-def test_ids_outlive_a_restart(passed):
-    made = Passed()
-    with made.gateway as gateway:
-        make_file(made, "file-kept")
-        make_file(made, "file-gone")
-        made.ask("DELETE", "/v1/files/file-gone", says=lambda h: h.reply(200, b'{"deleted": true}'))
-        assert gateway.stop() == 0
-        gateway.returncode = None
-        gateway.start()
-        assert made.ask("GET", "/v1/files/file-kept", says=file_says("file-kept"))[0] == 200
-        assert made.ask("GET", "/v1/files/file-kept", key="blue")[0] == 404
-        assert made.ask("GET", "/v1/files/file-gone")[0] == 404
-
-
-def test_shared_objects_are_everybodys():
-    made = Passed(CONFIG.replace("passthrough: {", "passthrough: {objects: shared, "))
-    with made.gateway:
-        assert made.ask("GET", "/v1/files/file-elsewhere", key="blue")[0] == 200
-        listed = b'{"data":[{"id":"file-elsewhere"}]}'
-        assert made.ask("GET", "/v1/files", says=lambda h: h.reply(200, listed))[2] == listed
-
-
-def test_where_files_go_must_be_said_when_there_are_several_places():
-    made = Passed(CONFIG.replace("  - {name: keep, choose: first, among: [up/files, up/batches]}\n", ""))
-    with made.gateway:
-        status, _, body = made.ask("GET", "/v1/files")
-        assert status == 400 and b"up/files, spare/files" in body and b"choose: first" in body
-        assert made.up.asked == []
-
-
-def test_a_file_that_is_not_there_any_more_is_404(passed):
-    make_file(passed, "file-lost")
-    says = lambda handler: handler.reply(404, b'{"error": {"message": "No such File object: file-lost"}}')
-    status, _, body = passed.ask("GET", "/v1/files/file-lost", says=says)
-    assert (status, json.loads(body)["error"]["message"]) == (404, "No such File object: file-lost")
-
-
 @pytest.mark.parametrize("fault", ["500", "cut", "closed", "garbage", "stall"])
 def test_pictures_fall_back_before_the_first_byte_and_files_are_never_made_twice(passed, fault):
     def says(handler):
@@ -503,9 +290,6 @@ def test_a_stream_that_breaks_off_ends_with_an_error_event(passed):
 
 
 def test_an_upstream_that_refuses_in_the_middle_of_an_upload_is_heard(passed):
-    def says(handler):
-        pass
-
     class Early(threading.Thread):
         def __init__(self):
             super().__init__(daemon=True)
