@@ -219,6 +219,17 @@ def test_money_by_tokens_by_units_or_not_known(passed):
     assert total(passed.gateway.metrics()["tollgate_unpriced_requests_total"], target="up/unpriced") >= 1
 
 
+def test_budgets_hold_what_it_may_cost_and_refuse_what_nobody_knows(passed):
+    def ask(model, **members):
+        return passed.ask("POST", "/v1/images/generations", {"model": model, "prompt": "x", **members}, key="blue")
+    status, _, body = ask("up/drawn", size="1024x1024", n=3)
+    assert status == 402 and b"may cost up to $0.12" in body and passed.up.asked == []
+    assert ask("up/drawn", size="1024x1024", n=2)[0] == 200
+    assert ask("up/drawn")[0] == 200, "0.02 are left"
+    assert ask("up/drawn")[0] == 402
+    assert ask("up/unpriced")[0] == 402 and ask("up/drawn", size="8x8")[0] == 402
+
+
 def test_a_refused_request_costs_nothing_and_the_provider_is_quoted(passed):
     says = lambda handler: handler.reply(400, b'{"error": {"message": "no such size", "param": "size", "type": "invalid_request_error"}}')
     status, headers, body = passed.ask("POST", "/v1/images/generations", {"model": "up/drawn", "prompt": "x"}, says)

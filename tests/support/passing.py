@@ -54,6 +54,8 @@ constraints:
   - {name: phi, when: {header: {x-data-class: phi}}, require: {trust: internal}}
   - {name: cards, when: {header: {x-guard: "on"}, pii: card}, action: reject}
   - {name: hide, when: {header: {x-hide: "on"}, pii: email}, action: mask}
+budgets:
+  - {name: blues, team: blue, limit_usd: "0.10", per: day}
 routes:
   - {name: auto, when: {model: auto}, among: [up/m]}
   - {name: art, when: {model: art}, choose: first, among: [up/pictures, spare/pictures]}
