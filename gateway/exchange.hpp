@@ -226,6 +226,7 @@ class Exchange {
   [[nodiscard]] bool may_repeat(const Error& error) const;
   Task<Result<void>> relay_passed(AttemptEnd& end);
   Task<Result<void>> pump_passed(AttemptEnd& end);
+  [[nodiscard]] bool is_short_and_whole(std::string_view first) const;
   Task<Result<void>> relay_description(AttemptEnd& end);
   void note_objects(std::string& body);
   void note_object(std::string_view id);

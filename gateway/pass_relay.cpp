@@ -13,6 +13,7 @@ namespace tollgate {
 namespace {
 
 constexpr std::string_view last_chunk = "0\r\n\r\n";
+constexpr std::size_t short_bytes_max = 64 * 1024;
 constexpr std::size_t description_bytes_max = 16 * 1024 * 1024;   // of a file, a batch, or a list of them
 constexpr std::size_t event_bytes_max = 64 * 1024 * 1024;         // a picture may stand in it
 /// What of a request's head goes to the provider, beside content-type and accept. Never what says who the client is.
@@ -107,6 +108,7 @@ Task<Result<void>> Exchange::relay_passed(AttemptEnd& end) {
 // What comes in one piece goes out with its length and its cost; the rest as it comes, and nothing is read while the client has bytes waiting.
 Task<Result<void>> Exchange::pump_passed(AttemptEnd& end) {
   Result<void> outcome = success();
+  std::string kept;                          // a short answer that is all there, until the transfer says so: its cost goes out with it
   for (;;) {
     const Result<std::string_view> bytes = co_await transfer_->read();
     if (!bytes) {
@@ -116,7 +118,13 @@ Task<Result<void>> Exchange::pump_passed(AttemptEnd& end) {
     answered_at_ = std::chrono::steady_clock::now();
     if (end.first_token_us == 0) end.first_token_us = unix_micros();
     passed_->scan.feed(bytes.value());
-    const bool over = bytes.value().empty() || transfer_->ended();
+    std::string_view piece = bytes.value();
+    const bool over = piece.empty() || transfer_->ended();
+    if (!over && kept.empty() && is_short_and_whole(piece)) {
+      kept.assign(piece);
+      continue;
+    }
+    if (!kept.empty()) piece = kept.append(piece);
     if (over) {
       take_passed_usage(end);
       end_attempt(end);
@@ -125,7 +133,8 @@ Task<Result<void>> Exchange::pump_passed(AttemptEnd& end) {
       outcome = fail(Fault::upstream_garbage, "the upstream's stream holds an event of more than 64 MiB");
       break;
     }
-    const bool sent = send_passed(bytes.value(), over);
+    const bool sent = send_passed(piece, over);
+    kept.clear();
     if (!sent) outcome = fail(Fault::client_gone, "");
     if (over || !sent) break;
     if (client_.has_backlog() && !co_await client_.flush(serving_->config->server.write_timeout)) {
@@ -136,6 +145,11 @@ Task<Result<void>> Exchange::pump_passed(AttemptEnd& end) {
     if (streaming_ && keepalive.count() > 0) silence_.set(keepalive);
   }
   co_return outcome;
+}
+
+bool Exchange::is_short_and_whole(std::string_view first) const {
+  const AnswerHead& answer = passed_->answer;
+  return !replied_ && !answer.event_stream && answer.content_coding.empty() && answer.content_length == first.size() && first.size() <= short_bytes_max;
 }
 
 /// Of a file, a batch, a list of them: short JSON, read whole, for whose it is must be known before the client knows its id.

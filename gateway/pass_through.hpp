@@ -26,7 +26,6 @@ struct PassedRequest {
   AnswerHead answer;                         // of that attempt
   PassedUsageScan scan;
   std::string held;                          // of a stream: the beginning of an event whose end has not come
-  std::string error_text;                    // of a refusal, as it came
   bool chunked = false;                      // the answer goes out in chunks
 };
 
