@@ -11,7 +11,7 @@ constexpr double whole_ppm = 1e6;  // the configuration reads bounds with six de
 
 bool answers_text(const Target& target) {
   return std::any_of(target.surfaces.begin(), target.surfaces.end(),
-                     [](Surface each) { return each != Surface::embeddings; }) ||
+                     generates_text) ||
          target.surfaces.empty();
 }
 

@@ -20,6 +20,14 @@ class AzureOpenAiDialect final : public OpenAiDialect {
     }
     return success();
   }
+  /// Variations of pictures and moderations are not Azure's.
+  Result<std::string> passed_path(Surface surface, std::string_view path, const Backend& backend, const Target& target) const override {
+    if (surface == Surface::moderations || path.starts_with("/v1/images/variations")) return fail(Fault::unsupported, "Azure OpenAI has no " + std::string(path.substr(0, path.find('?'))));
+    if (backend.api_version.empty()) return "/openai" + std::string(path);
+    const std::string version = (path.find('?') == std::string_view::npos ? "?api-version=" : "&api-version=") + backend.api_version;
+    const std::string of = names_model(surface) ? "/deployments/" + percent_encoded(target.upstream) : std::string();
+    return "/openai" + of + std::string(path.substr(3)) + version;
+  }
 };
 
 }  // namespace tollgate

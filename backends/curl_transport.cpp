@@ -1,4 +1,4 @@
-// libcurl multi on the reactor's io_context: everything managed goes this way (TLS, HTTP/2, proxies). The only file that knows curl.
+// libcurl multi on the reactor's io_context: everything managed goes this way (TLS, HTTP/2, proxies). The only file that knows curl, with curl_body.hpp.
 //
 // libcurl tells which sockets it waits for; the reactor's SocketPoll waits for them; curl_multi_socket_action then does the work. Curl's callbacks only
 // put bytes and flags away: coroutines are resumed from the event loop, so no handle is ever removed or freed inside a callback. What costs system
@@ -19,6 +19,7 @@
 
 #include "backends/backends.hpp"
 #include "backends/connect_watch.hpp"
+#include "backends/curl_body.hpp"
 #include "backends/deadline_wheel.hpp"
 #include "backends/retry_after.hpp"
 #include "backends/socket_poll.hpp"
@@ -81,7 +82,7 @@ class CurlTransport final : public Transport {
 class CurlTransfer final : public Transfer {
  public:
   CurlTransfer(CurlTransport& transport, const Endpoint& endpoint)
-      : transport_(transport), endpoint_(endpoint), wake_(transport.poll()),
+      : transport_(transport), endpoint_(endpoint), body_(deadline_, endpoint.timeouts.first_byte), wake_(transport.poll()),
         deadline_(transport.wheel(), [](void* self) { static_cast<CurlTransfer*>(self)->abort(Fault::upstream_timeout); }, this) {
     message_[0] = '\0';
   }
@@ -115,7 +116,8 @@ class CurlTransfer final : public Transfer {
   CURL* handle_ = nullptr;
   bool added_ = false;
   curl_slist* headers_ = nullptr;
-  std::string url_, body_;
+  std::string url_;
+  CurlBody body_;
   AnswerHead head_;
   bool head_complete_ = false, done_ = false, paused_ = false;
   CURLcode code_ = CURLE_OK;
@@ -364,7 +366,7 @@ void CurlTransfer::prepare(const Call& call, ConnectWatch::Making& making) {
   };
   for (const auto& [name, value] : endpoint_.headers) header(name, value);
   for (const auto& [name, value] : call.headers) header(name, value);
-  header("accept", call.stream ? "text/event-stream" : "application/json");
+  header("accept", accept_of(call));
   header("x-request-id", call.request_id);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
@@ -377,13 +379,8 @@ void CurlTransfer::prepare(const Call& call, ConnectWatch::Making& making) {
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(endpoint_.timeouts.connect.count()));
   if (!get) {
     headers_ = curl_slist_append(headers_, "expect:");
-    header("content-type", "application/json");
-    std::size_t bytes = 0;
-    for (const std::string_view piece : call.body) bytes += piece.size();
-    body_.reserve(bytes);
-    for (const std::string_view piece : call.body) body_.append(piece);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(bytes));
-    set(CURLOPT_POSTFIELDS, body_.c_str());   // one piece: small ones leave together with the head, and a retry of curl's can begin again
+    header("content-type", call.content_type);  // "": curl leaves it out
+    body_.attach(handle_, call.body);
   }
   set(CURLOPT_HTTPHEADER, headers_);
 }
@@ -396,6 +393,7 @@ Task<Result<AnswerHead>> CurlTransfer::start(const Call& call) {
   deadline_.set(endpoint_.timeouts.connect + endpoint_.timeouts.first_byte);
   while (!head_complete_ && !done_ && !aborted_) co_await wake_.wait();
   deadline_.clear();
+  body_.stop();
   making_ = nullptr;
   if (!head_complete_) co_return failure();
   co_return head_;

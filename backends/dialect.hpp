@@ -122,6 +122,9 @@ class Dialect {
   /// or written anew in the dialect's own words. Faults: unsupported if it has none for a member of the body (and the backend may
   /// not drop it), bad_request for a member that cannot be read.
   virtual Result<void> write(const ClientBody& client, const Backend& backend, const Target& target, WireBody& out) const = 0;
+  /// Where OpenAI's `path` of an endpoint that is passed through ("/v1/images/edits", with its query) stands at this backend.
+  /// Fault: unsupported where there is none.
+  virtual Result<std::string> passed_path(Surface surface, std::string_view path, const Backend& backend, const Target& target) const;
   /// Headers that depend on what is sent and when: signatures. `out` is what write() made.
   virtual void sign(const Endpoint&, const Backend&, std::chrono::system_clock::time_point, WireBody&) const {}
   [[nodiscard]] virtual std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const = 0;

@@ -10,6 +10,10 @@
 
 namespace tollgate {
 
+Result<std::string> Dialect::passed_path(Surface surface, std::string_view, const Backend& backend, const Target&) const {
+  return fail(Fault::unsupported, "backend '" + std::string(text(backend.name)) + "' has no endpoint for " + std::string(name_of(surface)));
+}
+
 const Dialect& dialect_of(DialectName name) noexcept {
   static const OpenAiDialect managed(false), engine(true);
   static const AzureOpenAiDialect azure;

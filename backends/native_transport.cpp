@@ -145,6 +145,7 @@ class NativeTransfer final : public Transfer {
   std::optional<Fault> aborted_;
   Error failure_{Fault::internal, ""};   // set when Got::failed
   bool connected_ = false;
+  bool refused_early_ = false;     // answered before the request was out: the connection is good for nothing more
   bool done_ = false;
 };
 
@@ -178,8 +179,8 @@ void NativeTransfer::write_head(const Call& call) {
   head_.reserve(512);
   head_.append(call.method).append(" ").append(endpoint_.prefix).append(call.path).append(" HTTP/1.1\r\nhost: ").append(endpoint_.host);
   if (endpoint_.port != 80) head_.append(":").append(std::to_string(endpoint_.port));
-  head_.append("\r\ncontent-type: application/json\r\naccept-encoding: identity\r\naccept: ");
-  head_.append(call.stream ? "text/event-stream" : "application/json");
+  if (!call.content_type.empty()) head_.append("\r\ncontent-type: ").append(call.content_type);
+  head_.append("\r\naccept-encoding: identity\r\naccept: ").append(accept_of(call));
   for (const auto& [name, value] : endpoint_.headers) head_.append("\r\n").append(name).append(": ").append(value);
   for (const auto& [name, value] : call.headers) head_.append("\r\n").append(name).append(": ").append(value);
   head_.append("\r\nx-request-id: ").append(call.request_id);
@@ -268,6 +269,7 @@ Task<error_code> NativeTransfer::send_rest(Buffers& rest) {
     error_code code;
     if (send_some(rest, code)) co_return error_code{};
     if (code && code != asio::error::would_block) co_return code;
+    deadline_.set(endpoint_.timeouts.first_byte);   // for each part that it takes: a long body may take long
     if (code && !co_await connection_->socket.writable()) co_return error_code(asio::error::operation_aborted);
   }
 }
@@ -323,7 +325,10 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
     if (!send_at_once(call, rest, unsent) && (!unsent || unsent == asio::error::would_block)) unsent = co_await send_rest(rest);
     Got got = Got::closed_unanswered;
     if (unsent) {
-      failure_ = failure(unsent, Fault::upstream_broke_off);
+      // Who does not want a body may say so and close before it is all there.
+      if (!aborted_) got = co_await receive_head();
+      if (got != Got::head) failure_ = failure(unsent, Fault::upstream_broke_off);
+      refused_early_ = got == Got::head;
       if (aborted_) got = Got::failed;
     } else {
       got = co_await receive_head();
@@ -369,7 +374,7 @@ Result<std::string_view> NativeTransfer::decoded(std::string_view body) {
 void NativeTransfer::finished() {
   done_ = true;
   deadline_.clear();
-  if (connection_ && parser_->keep_alive() && carry_.size() == carry_used_) transport_.keep(peer_, std::move(connection_));
+  if (connection_ && !refused_early_ && parser_->keep_alive() && carry_.size() == carry_used_) transport_.keep(peer_, std::move(connection_));
   connection_.reset();
 }
 

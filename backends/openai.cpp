@@ -134,6 +134,7 @@ std::string_view OpenAiDialect::path(Surface surface) const noexcept {
     case Surface::chat: return "/v1/chat/completions";
     case Surface::completions: return "/v1/completions";
     case Surface::embeddings: return "/v1/embeddings";
+    default: break;                                   // passed_path()
   }
   return "/v1/chat/completions";
 }

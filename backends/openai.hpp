@@ -16,6 +16,7 @@ class OpenAiDialect : public Dialect {
   explicit OpenAiDialect(bool continuous) : continuous_(continuous) {}
   [[nodiscard]] std::string_view path(Surface surface) const noexcept override;
   Result<void> write(const ClientBody& client, const Backend& backend, const Target& target, WireBody& out) const override;
+  Result<std::string> passed_path(Surface, std::string_view path, const Backend&, const Target&) const override { return std::string(path); }
   [[nodiscard]] std::unique_ptr<StreamReader> stream_reader(const ClientBody& client) const override;
   Result<Answer> read_answer(Surface surface, std::string_view body) const override;
   [[nodiscard]] Error read_error(int status, std::string_view body) const override;

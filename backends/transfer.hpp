@@ -51,7 +51,14 @@ struct Call {
   bool once = false;                           ///< its path will not come again: nothing is kept for it
   ConnectWatch* connects = nullptr;            ///< is told of connections that are made for it
   bool stream = false;                         ///< accept: text/event-stream instead of application/json
+  std::string_view content_type = "application/json";  ///< "": none is said
+  std::string_view accept = {};                ///< instead of what `stream` says
 };
+
+[[nodiscard]] inline std::string_view accept_of(const Call& call) noexcept {
+  if (!call.accept.empty()) return call.accept;
+  return call.stream ? "text/event-stream" : "application/json";
+}
 
 struct AnswerHead {
   int status = 0;

@@ -76,6 +76,11 @@ void check_choice(const Route& route, const Config& config, const Cursor& place)
   check_hedge(route, config, place);
 }
 
+/// No chat goes by a route whose targets take none.
+bool is_passed_only(const Route& route, const Config& config) {
+  return !route.among.empty() && std::all_of(route.among.begin(), route.among.end(), [&](std::size_t target) { return config.targets[target].is_passed_to(); });
+}
+
 void collect_virtual_models(Draft& draft) {
   Config& config = draft.config;
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
@@ -148,6 +153,7 @@ void check(Draft& draft) {
   const std::vector<std::string> ids = target_ids(draft.config);
   for (std::size_t i = 0; i < draft.config.routes.size(); ++i) {
     resolve_among(draft.route_among[i], ids, draft.config.routes[i]);
+    draft.config.routes[i].passed_only = is_passed_only(draft.config.routes[i], draft.config);
     check_choice(draft.config.routes[i], draft.config, draft.route_places[i]);
   }
   Config& config = draft.config;

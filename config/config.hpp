@@ -25,7 +25,9 @@
 #include "config/resilience.hpp"
 #include "config/result.hpp"
 #include "config/secret.hpp"
+#include "config/surface.hpp"
 #include "config/token_prices.hpp"
+#include "config/unit_prices.hpp"
 #include "config/units.hpp"
 
 namespace tollgate {
@@ -252,8 +254,6 @@ struct Backend {
   }
 };
 
-enum class Surface : std::uint8_t { chat, completions, embeddings };
-
 /// `backend/model`: a place a request can go.
 struct Target {
   NameId id;                                         ///< "backend/model"
@@ -266,7 +266,23 @@ struct Target {
   bool tools = true, images = false, json_schema = true;
   std::vector<Surface> surfaces;                     ///< what it serves; default chat and completions
   unsigned concurrency_max = 0;                      ///< requests at once before it counts as saturated; 0: unknown
-  std::optional<TokenPrices> prices;                 ///< absent: unpriced, unless the backend has a pool
+  std::optional<TokenPrices> prices;                 ///< absent: unpriced, unless the backend has a pool or there are unit prices
+  std::optional<UnitPrices> unit_prices;             ///< of what is passed through and not billed by tokens
+  /// Whether it is reached by no other endpoint than those that are passed through.
+  [[nodiscard]] bool is_passed_to() const noexcept { return !surfaces.empty() && passes_through(surfaces.front()); }
+  /// Whether clients name it: files and batches have no model.
+  [[nodiscard]] bool has_model() const noexcept {
+    for (const Surface each : surfaces) {
+      if (names_model(each)) return true;
+    }
+    return surfaces.empty();
+  }
+  [[nodiscard]] bool serves(Surface surface) const noexcept {
+    for (const Surface each : surfaces) {
+      if (each == surface) return true;
+    }
+    return surfaces.empty() && (surface == Surface::chat || surface == Surface::completions);
+  }
 };
 
 enum class Tier : std::uint8_t { simple, medium, complex, reasoning };
@@ -370,6 +386,7 @@ struct Route {
   OnFilter on_filter = OnFilter::refuse;
   HedgeRules hedge;
   std::optional<RouteCache> cache;                   ///< absent: every request goes to a target
+  bool passed_only = false;                          ///< none of its targets answers anything but endpoints that are passed through
 };
 
 /// When a target counts as saturated: its load is the greatest of what is known of it, each as a share of its limit. At 1 requests
@@ -388,6 +405,14 @@ struct AutopilotRules {
   milliseconds window{60'000};                       ///< over which arrivals and prices are averaged
   milliseconds trial{3'600'000};                     ///< between two trials of a pool whose speed is not known; 0: none is made
   friend bool operator==(const AutopilotRules&, const AutopilotRules&) = default;
+};
+
+/// Endpoints that go through as they are (docs/passthrough.md).
+struct PassThroughConfig {
+  std::size_t body_bytes_max = std::size_t{512} * 1024 * 1024;         ///< of one request that is a form; others: ServerConfig
+  std::string spool_dir;                             ///< where bodies wait that are too large for memory; "": $TMPDIR, else /tmp
+  std::size_t spool_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   ///< of all of them together
+  bool objects_shared = false;                       ///< false: files and batches are known to the team that made them only
 };
 
 /// A reference that every request is also priced at: what its answer would have cost there.
@@ -410,6 +435,7 @@ struct Config {
   std::vector<std::string> virtual_models;           ///< names that routes give meaning to (no glob), such as "auto"
   std::vector<Baseline> baselines;
   CacheConfig cache;
+  PassThroughConfig passthrough;
   ComplexityConfig complexity;
   FormatChecksConfig format_checks;
   ShadowConfig shadow;

@@ -38,6 +38,10 @@ void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///
 void load_pool(const Cursor& place, Backend& backend);                       ///< `pool:` of one backend
 void load_dialect(MapReader& backend, Backend& out);   ///< what its dialect needs beside url and key
 void check_credentials(MapReader& backend, const Backend& read);             ///< once all of them are read
+/// `prices:` of a target that is passed to: what is not billed by tokens. nullopt: it says none of it, or what it says is wrong.
+[[nodiscard]] std::optional<UnitPrices> load_unit_prices(MapReader& prices);
+/// Why a backend of this dialect has no such endpoint; "": it has.
+[[nodiscard]] std::string_view why_not_passed(const Backend& backend, Surface surface) noexcept;
 /// Its dialect's API knows no other surface.
 [[nodiscard]] bool serves_chat_only(const Backend& backend) noexcept;
 void load_engine(const Cursor& place, Backend& backend);                     ///< `engine:` of one backend
@@ -60,6 +64,7 @@ void load_route_choice(MapReader& section, Route& route, Draft::Among& among);
 void load_route_autopilot(MapReader& section, Route& route);
 /// The conditions `user`, `metadata`, `time` and `load`.
 void load_more_conditions(MapReader& when, const Draft& draft, Condition& condition);
+void load_passthrough(MapReader& root, Draft& draft);  ///< passthrough
 void load_budgets(MapReader& root, Draft& draft);  ///< budgets, limits; after the routes
 void load_shared(MapReader& root, Draft& draft);   ///< shared: the store of several gateways
 /// One `when:`; absent: matches everything.

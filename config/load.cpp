@@ -67,6 +67,7 @@ Result<ConfigPtr> load_into(Reading& reading, std::string_view yaml, const std::
       load_choice(root, draft);
       load_cache(root.at("cache"), draft.config.cache);
       load_outliers(root.at("outliers"), draft.config.outliers);
+      load_passthrough(root, draft);
       load_routes(root, draft);
       load_baselines(root, draft);
       load_learning(root, draft);

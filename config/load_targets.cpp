@@ -133,14 +133,13 @@ void load_timed(const Cursor& place, bool embeddings_only, TokenPrices& prices) 
 }
 
 /// `depth`: 0 for prices of a target, 1 in `timed`, 2 in `service_tiers`, where neither may be nested again.
-std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only, int depth) {
-  MapReader section(place);
+std::optional<TokenPrices> load_prices(MapReader& section, bool embeddings_only, int depth) {
   TokenPrices prices;
   const bool whole = load_set(section, embeddings_only, prices);
   prices.per_request = load_fee(section.at("usd_per_request")).value_or(Usd{});
   prices.per_web_search = load_fee(section.at("usd_per_web_search"));
   prices.long_input = load_long_input(section.at("long_input"), embeddings_only);
-  const Cursor tiers = depth < 2 ? section.at("service_tiers") : place;
+  const Cursor tiers = depth < 2 ? section.at("service_tiers") : section.cursor();
   if (depth < 2 && tiers.present()) {
     for (const auto& [name, tier] : tiers.entries()) {
       if (auto loaded = load_prices(tier, embeddings_only, 2)) prices.service_tiers.push_back({name.text, std::move(*loaded)});
@@ -150,6 +149,22 @@ std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only
   if (!whole) return std::nullopt;
   prices.source = "config";
   return prices;
+}
+
+std::optional<TokenPrices> load_prices(const Cursor& place, bool embeddings_only, int depth) {
+  MapReader section(place);
+  return load_prices(section, embeddings_only, depth);
+}
+
+/// By tokens, by other units, or both: then what the answer counts decides.
+void load_passed_prices(const Cursor& place, Target& target) {
+  MapReader section(place);
+  const bool by_tokens = section.at("input_usd_per_million_tokens").present() || section.at("output_usd_per_million_tokens").present();
+  target.unit_prices = load_unit_prices(section);
+  if (by_tokens) target.prices = load_prices(section, false, 0);
+  if (place.present() && !by_tokens && !target.unit_prices) {
+    place.report("gives no price; add one by tokens (input_usd_per_million_tokens …), or usd_per_image, usd_per_audio_minute, usd_per_million_characters, usd_per_request");
+  }
 }
 
 /// A rate of the book as a price per token; nullopt if it has more decimals than a charge can be exact with.
@@ -250,6 +265,33 @@ std::optional<TokenPrices> book_prices(const Backend& backend, const prices::Pri
   return taken;
 }
 
+/// What the book says of other units. A moderation without a price is one that costs nothing: that is how the book lists them.
+std::optional<UnitPrices> book_unit_prices(const Backend& backend, const prices::PriceBook& book, const Target& target) {
+  const prices::Provider* const provider = book.provider_at(backend.url);
+  const prices::Model* const model = provider == nullptr ? nullptr : book.find_model(*provider, target.upstream);
+  if (model == nullptr || model->tariffs.size() != 1) return std::nullopt;
+  const auto& rates = model->tariffs.front().rates;
+  UnitPrices read;
+  if (rates.empty()) {
+    if (target.surfaces != std::vector<Surface>{Surface::moderations}) return std::nullopt;
+    read.per_request = Usd{};
+    return read;
+  }
+  constexpr Int128 to_picodollars = 1'000'000;             // from 10^-18 USD
+  for (const auto& [unit, rate] : rates) {
+    const std::string& kind = prices::units()[unit].kind;
+    if (!rate.above.empty()) return std::nullopt;
+    if (kind == "input_characters") {
+      read.per_million_characters = Usd{static_cast<std::int64_t>(divide_half_even(rate.base, to_picodollars))};
+    } else if (kind == "audio_seconds" || kind == "input_audio_seconds") {
+      read.per_audio_minute = Usd{static_cast<std::int64_t>(divide_half_even(rate.base, 60 * to_picodollars))};
+    } else {
+      return std::nullopt;                                 // half a price is none
+    }
+  }
+  return read;
+}
+
 bool agree(const TokenPrices& a, const TokenPrices& b) {
   return a.input == b.input && a.output == b.output && a.cached_input == b.cached_input && a.cache_write == b.cache_write;
 }
@@ -260,7 +302,12 @@ void take_known_prices(const Backend& backend, const Draft& draft, Target& targe
   if (backend.pool || backend.simulated || backend.url.empty()) return;
   const Result<BackendUrl> url = parse_backend_url(backend.url);
   if (!url) return;
-  target.prices = book_prices(backend, draft.book ? *draft.book : prices::built_in_book(), target);
+  const prices::PriceBook& book = draft.book ? *draft.book : prices::built_in_book();
+  target.prices = book_prices(backend, book, target);
+  if (target.is_passed_to()) {
+    target.unit_prices = book_unit_prices(backend, book, target);
+    return;
+  }
   if (draft.book) return;
   const CatalogueModel* const found = find_in_catalogue(url.value().host, target.upstream);
   if (found == nullptr) return;
@@ -272,16 +319,21 @@ void take_known_prices(const Backend& backend, const Draft& draft, Target& targe
   if (target.context_tokens == 0) target.context_tokens = found->prices.input_tokens_max;
 }
 
-void load_surfaces(const Cursor& place, bool chat_only, Target& target) {
+void load_surfaces(const Cursor& place, const Backend& backend, Target& target) {
+  const bool chat_only = serves_chat_only(backend);
   target.surfaces = {Surface::chat};
   if (!chat_only) target.surfaces.push_back(Surface::completions);
   if (!place.present()) return;
-  static const std::vector<std::string> words{"chat", "completions", "embeddings"};
+  static const std::vector<std::string> words(surface_names.begin(), surface_names.end());
   std::vector<Surface> surfaces;
   for (const Cursor& item : place.one_or_more()) {
     const auto index = item.one_of(words);
     if (!index) continue;
     const auto surface = static_cast<Surface>(*index);
+    if (const std::string_view why = why_not_passed(backend, surface); !why.empty()) {
+      item.report(std::string(why));
+      continue;
+    }
     if (chat_only && surface != Surface::chat) {
       item.report("this backend's dialect serves chat only; remove the others");
       continue;
@@ -290,6 +342,12 @@ void load_surfaces(const Cursor& place, bool chat_only, Target& target) {
     for (const Surface known : surfaces) is_new = is_new && known != surface;
     if (is_new) surfaces.push_back(surface);
   }
+  const auto passed = std::count_if(surfaces.begin(), surfaces.end(), passes_through);
+  if (passed != 0 && static_cast<std::size_t>(passed) != surfaces.size()) {
+    place.report("a model is either read or passed through (images, speech, transcriptions, moderations, files, batches): make two models of it");
+  }
+  const auto without = std::count_if(surfaces.begin(), surfaces.end(), [](Surface each) { return !names_model(each); });
+  if (without != 0 && static_cast<std::size_t>(without) != surfaces.size()) place.report("files and batches have no model: give them an entry of their own under models");
   if (!surfaces.empty()) target.surfaces = std::move(surfaces);
 }
 
@@ -319,11 +377,15 @@ void load_target(const std::string& name, const Cursor& place, std::size_t backe
   section.flag("tools", target.tools);
   section.flag("images", target.images);
   section.flag("json_schema", target.json_schema);
-  load_surfaces(section.at("serves"), serves_chat_only(backend), target);
+  load_surfaces(section.at("serves"), backend, target);
   section.integer("concurrency_max", target.concurrency_max, 1, 1'000'000);
   const bool embeddings_only = target.surfaces == std::vector<Surface>{Surface::embeddings};
   const Cursor prices = section.at("prices");
-  target.prices = load_prices(prices, embeddings_only);
+  if (target.is_passed_to()) {
+    load_passed_prices(prices, target);
+  } else {
+    target.prices = load_prices(prices, embeddings_only);
+  }
   if (prices.present() && backend.pool) {
     prices.report("this backend has a pool and is billed by its hardware; remove the prices, or the pool");
   }

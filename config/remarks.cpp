@@ -28,12 +28,12 @@ bool satisfies(const Constraint& constraint, const Backend& backend) {
 void remark_on_prices(const Config& config, std::vector<std::string>& remarks) {
   for (const Target& target : config.targets) {
     if (config.backend_of(target).pool) continue;
-    if (!target.prices) {
+    if (!target.prices && !target.unit_prices) {
       remarks.push_back(fmt::format("target {} has no known price: its requests are recorded as unpriced; add prices",
                                     text(target.id)));
       continue;
     }
-    const std::int64_t limit = target.prices->input_tokens_max;
+    const std::int64_t limit = target.prices ? target.prices->input_tokens_max : 0;
     if (limit != 0 && target.context_tokens > limit) {
       remarks.push_back(
           fmt::format("target {}: the catalogue's prices hold up to {} input tokens, context_tokens is {}; longer "

@@ -162,7 +162,7 @@ void Exchange::weigh_steps(MonoTime now) {
   const std::span<const TargetState> states = reactor_.target_states(*serving_, now);
   for (const Step& step : plan_->steps) {
     const Target& target = *step.target;
-    const WorstCase worst = worst_case_of(chat_, body_.size(), target, serving_->config->backend_of(target),
+    const WorstCase worst = worst_case_of(chat_, passed_ ? passed_->body.size() : body_.size(), target, serving_->config->backend_of(target),
                                           states[serving_->index_of(target)]);
     admitted_->needs.push_back(
         {target.id, worst.charge, worst.known, step.forecast, step.forecast_known, NameId::none});

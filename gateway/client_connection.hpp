@@ -14,6 +14,13 @@
 
 namespace tollgate {
 
+/// Takes a body piece by piece.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  virtual Result<void> take(std::string_view piece) = 0;
+};
+
 class ClientConnection {
  public:
   /// `scratch` is the reactor's receive buffer, shared by its connections: nothing in it survives a suspension.
@@ -30,6 +37,10 @@ class ClientConnection {
   /// Reads the body of `head`. Faults: bad_request, too_large (nothing was read), request_timeout, client_gone.
   /// `body` gets `padding` spare bytes of capacity.
   Task<Result<void>> read_body(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
+
+  /// The same for bodies that no memory holds: of at most `bytes_max`, given to `sink` as they come. body_timeout is the time for each
+  /// megabyte. Also fails with what the sink says.
+  Task<Result<void>> read_upload(RequestHead& head, const ServerConfig& limits, std::uint64_t bytes_max, BodySink& sink);
 
   /// The body if all of it came with the head, as small ones do; else false, and read_body is to be called.
   [[nodiscard]] bool take_body(const RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
@@ -65,6 +76,8 @@ class ClientConnection {
   [[nodiscard]] Waited waited_for() const noexcept;
   Task<Result<void>> wait_for_body();
   Task<Result<void>> read_length(std::size_t length, std::string& body);
+  Task<Result<void>> upload_length(std::uint64_t length, std::chrono::milliseconds timeout, BodySink& sink);
+  Task<Result<void>> upload_chunks(RequestHead& head, std::uint64_t bytes_max, std::chrono::milliseconds timeout, BodySink& sink);
   Task<Result<void>> read_chunks(RequestHead& head, const ServerConfig& limits, std::size_t padding, std::string& body);
   std::size_t receive(char* to, std::size_t size);
   void look_for_end();

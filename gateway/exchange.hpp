@@ -16,6 +16,7 @@
 #include "gateway/cache_use.hpp"
 #include "gateway/guards.hpp"
 #include "gateway/inbound.hpp"
+#include "gateway/pass_through.hpp"
 #include "gateway/restore.hpp"
 #include "gateway/session.hpp"
 #include "metrics/metrics.hpp"
@@ -46,7 +47,7 @@ class Exchange {
   Task<bool> serve();
 
  private:
-  enum class Api : std::uint8_t { inference, models, count_tokens, feedback };
+  enum class Api : std::uint8_t { inference, models, count_tokens, feedback, passthrough };
 
   // serve.cpp
   Task<Result<void>> answer();
@@ -169,6 +170,7 @@ class Exchange {
   void heed_legs();
   bool begin_second();
   [[nodiscard]] bool may_hedge_at(std::size_t step, MaskOrder& order);
+  [[nodiscard]] bool would_wake(const Target& target, MonoTime now) const;
   void decide_for(std::uint8_t leg);
   void comment_for(std::uint8_t leg);
   [[nodiscard]] bool hedge_won() const;
@@ -204,6 +206,34 @@ class Exchange {
   [[nodiscard]] std::string cached_reason() const;
   [[nodiscard]] std::chrono::seconds cached_age() const;
   void append_cache_headers(std::string& lines) const;
+
+  // pass_through.cpp
+  Result<std::optional<Api>> find_passed();
+  Task<Result<void>> pass_through();
+  Task<Result<void>> read_form_body();
+  Task<Result<void>> read_plain_body();
+  Result<void> look_at_json();
+  Result<void> look_at_form(const FormParts& parts);
+  Result<void> look_at_field(const FormPart& field);
+  [[nodiscard]] Result<void> may_name(std::string_view model) const;
+  Result<void> decide_passed();
+  [[nodiscard]] Result<NameId> holder_of_object() const;
+  Result<void> keep_permitted();
+  Result<void> keep_one_place(NameId holder);
+  // pass_relay.cpp
+  Result<void> write_passed(const Step& step, Outgoing& out);
+  void write_passed_body(const Target& target, WireBody& wire);
+  [[nodiscard]] bool may_repeat(const Error& error) const;
+  Task<Result<void>> relay_passed(AttemptEnd& end);
+  Task<Result<void>> pump_passed(AttemptEnd& end);
+  [[nodiscard]] bool is_short_and_whole(std::string_view first) const;
+  Task<Result<void>> relay_description(AttemptEnd& end);
+  void note_objects(std::string& body);
+  void note_object(std::string_view id);
+  void take_passed_usage(AttemptEnd& end) const;
+  bool send_passed(std::string_view bytes, bool last);
+  void begin_passed_reply(std::string& text, std::optional<std::size_t> length, bool with_cost);
+  [[nodiscard]] std::string_view whole_events(std::string_view bytes, bool last);
 
   // again.cpp
   [[nodiscard]] RetryRules retry_rules(const Step& step) const;
@@ -278,6 +308,7 @@ class Exchange {
   OpenRequest* record_ = nullptr;
   Complexity complexity_;
   std::optional<Plan> plan_;
+  std::unique_ptr<PassedRequest> passed_;    // absent: it is read and answered as a chat
   std::unique_ptr<CacheUse> cache_;          // absent: the route does not use the response cache
   std::unique_ptr<Admitted> admitted_;       // absent: neither budgets nor limits concern it
   std::size_t step_ = 0;                     // of the plan: the attempt under way or the last

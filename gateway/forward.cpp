@@ -53,6 +53,7 @@ Task<Result<void>> Exchange::forward() {
     const bool over = replied_ || client_.gone() || !total_.is_set();
     if (over || record_->row.attempts >= config.attempts_max) break;
     if (facts_of(last.fault).again == Again::no && !may_fit_elsewhere(step_, last)) break;
+    if (passed_ && !may_repeat(last)) break;
     move = after_failure(step_, last);
   }
   if (client_.gone()) co_return fail(Fault::client_gone, "");
@@ -67,7 +68,7 @@ Result<bool> Exchange::may_attempt(std::size_t next, Error& last) {
   const TargetHealth& health = serving_->health_of(*step.target);
   if (kept_ && step.target->capability < plan_->steps[kept_->step].target->capability) return false;   // no better hope there
   const Permission permission = permits(facts(), *serving_->config, *step.target);
-  if (permission.forbidden_by != NameId::none) return false;
+  if (permission.forbidden_by != NameId::none || (passed_ && permission.mask.kinds.any())) return false;
   const bool is_first = record_->row.attempts == 0;
   if (admitted_) {
     if (const Result<void> affordable = afford(next); !affordable) {
@@ -142,6 +143,7 @@ void Exchange::finish_attempt(const Target& target, const EngineLoad::Ticket& ti
 
 // What the engine calls a request is one sequence: n of them for each prompt. Prompts given as token ids are not counted here.
 EngineLoad::Ticket Exchange::enter_engine(const Target& target) const {
+  if (passed_) return serving_->engines[target.backend]->load.begin(1, false);
   const std::size_t prompts = surface_ == Surface::chat ? 1 : chat_.texts.size();
   const auto sequences = static_cast<std::uint32_t>(std::max<std::size_t>(prompts, 1) * static_cast<std::size_t>(chat_.choices));
   return serving_->engines[target.backend]->load.begin(sequences, prompts > 0);
@@ -151,7 +153,7 @@ EngineLoad::Ticket Exchange::enter_engine(const Target& target) const {
 // and it refused what it answered with a 4xx.
 void Exchange::leave_engine(const Target& target, const EngineLoad::Ticket& ticket, const AttemptEnd& end) const {
   const bool refused = end.http_status / 100 == 4 || nothing_sent(end.result);
-  const bool exact = refused || (end.usage_source == UsageSource::exact && chat_.choices == 1);
+  const bool exact = !passed_ && (refused || (end.usage_source == UsageSource::exact && chat_.choices == 1));
   serving_->engines[target.backend]->load.end(ticket, refused ? Usage{} : end.usage, exact);
 }
 
@@ -236,6 +238,7 @@ Task<Result<void>> Exchange::answer_from(const Step& step, AttemptEnd& end) {
 }
 
 Task<Result<void>> Exchange::rest_of_answer(const Step& step, bool event_stream, AttemptEnd& end) {
+  if (passed_) co_return co_await relay_passed(end);
   const Dialect& dialect = dialect_for(serving_->config->backend_of(*step.target));
   if (!event_stream) co_return co_await whole(dialect, end);
   const std::unique_ptr<StreamReader> reader = dialect.stream_reader(body_map_);
@@ -246,7 +249,7 @@ Task<Result<void>> Exchange::rest_of_answer(const Step& step, bool event_stream,
 
 // Ends with the head: what it takes is freed before a long stream begins.
 Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, bool& event_stream) {
-  TOLLGATE_CO_TRY(const AnswerHead head, co_await start_call(step));
+  TOLLGATE_CO_TRY(AnswerHead head, co_await start_call(step));
   const Backend& backend = serving_->config->backend_of(*step.target);
   end.http_status = head.status;
   note_billed_header(backend, head, end);
@@ -256,6 +259,7 @@ Task<Result<void>> Exchange::begin_answer(const Step& step, AttemptEnd& end, boo
     co_return refusal(head, dialect_for(backend), said);
   }
   event_stream = head.event_stream;
+  if (passed_) passed_->answer = std::move(head);
   co_return success();
 }
 
@@ -274,6 +278,7 @@ Task<Result<AnswerHead>> Exchange::start_call(const Step& step) {
 }
 
 Result<void> Exchange::write_call(const Step& step, Outgoing& out) {
+  if (passed_) return write_passed(step, out);
   const Backend& backend = serving_->config->backend_of(*step.target);
   const Endpoint& endpoint = serving_->endpoint(step.target->backend, key_);
   const Dialect& dialect = dialect_for(backend);
@@ -319,7 +324,11 @@ Task<std::string> Exchange::refusal_text(Transfer& transfer) {
 
 /// `body` as refusal_text() made it.
 Error Exchange::refusal(const AnswerHead& head, const Dialect& dialect, const std::string& body) const {
-  Error error = dialect.read_error(head.status, body);
+  constexpr int not_found = 404, bad_request = 400;
+  // Of a file or a batch it says that there is none; of anything else, that the model or the address is wrong.
+  const bool none_there = passed_ && !passed_->place.id.empty() && head.status == not_found;
+  Error error = dialect.read_error(none_there ? bad_request : head.status, body);
+  if (none_there) error.http_status = not_found;
   hide_credentials(error.message, serving_->endpoint(plan_->steps[step_].target->backend, key_).headers);
   error.retry_after = head.retry_after;
   return error;
@@ -343,7 +352,7 @@ void Exchange::remember_turn(const AttemptEnd& end) {
 Usage Exchange::estimated(std::uint64_t answer_bytes) const {
   const Books::Learned learned = reactor_.books().learned(plan_->steps[step_].target->id);
   Usage usage;
-  usage.input = TokenCount{static_cast<std::int64_t>(static_cast<double>(chat_.text_bytes) / learned.input_bytes_per_token + 0.5)};
+  usage.input = TokenCount{static_cast<std::int64_t>(static_cast<double>(chat_.input_bytes()) / learned.input_bytes_per_token + 0.5)};
   usage.output = TokenCount{static_cast<std::int64_t>(static_cast<double>(answer_bytes) / learned.output_bytes_per_token + 0.5)};
   // Long words are few tokens: no estimate is more than the client allowed.
   const std::int64_t choices = std::clamp<std::int64_t>(chat_.choices, 1, 100'000);

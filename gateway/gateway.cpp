@@ -110,6 +110,8 @@ Result<void> Gateway::start() {
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_budgets(guards_, families); });
   report_recovery(accounts_->recovery());
+  TOLLGATE_TRY(const std::size_t unread, guards_.objects.open(loaded->ledger.path + ".objects"));
+  if (unread > 0) log_event(LogLevel::warn, "lines about files and batches could not be read; their ids are nobody's", {{"lines", std::to_string(unread), false}});
   review_ = std::make_unique<AnswerReview>();
   shadows_ = std::make_unique<Shadows>();
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_shadows(*shadows_, families); });

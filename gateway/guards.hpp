@@ -1,7 +1,8 @@
 #pragma once
-// What stands between a request and money: budgets and rate limits, one of each for the whole process, and what one
+// What stands between a request and money, or another team's files: budgets and rate limits, one of each for the whole process, and what one
 // request has taken of them. gateway/admit.cpp uses them.
 
+#include "gateway/stored_objects.hpp"
 #include "metrics/budgets.hpp"
 #include "metrics/rate_limits.hpp"
 #include "metrics/shared/sharing.hpp"
@@ -13,6 +14,7 @@ struct Guards {
   RateLimits limits;
   std::unique_ptr<Sharing> sharing{};            ///< absent: this gateway shares nothing; set before the first request
   std::chrono::milliseconds grant_wait{0};       ///< how long a request waits for the store
+  StoredObjects objects{};                       ///< whose the files and batches are that providers keep
 };
 
 /// Of one request. Its end gives back what is still held.

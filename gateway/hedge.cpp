@@ -45,7 +45,7 @@ Exchange::~Exchange() = default;
 
 /// Of a request, only the first attempt: what follows a failure is in a hurry already.
 bool Exchange::may_hedge() const {
-  return plan_->rule != nullptr && plan_->rule->hedge.is_on && plan_->steps.size() > 1 && record_->row.attempts == 0;
+  return !passed_ && plan_->rule != nullptr && plan_->rule->hedge.is_on && plan_->steps.size() > 1 && record_->row.attempts == 0;
 }
 
 milliseconds Exchange::hedge_after(const Target& target) const {
@@ -145,6 +145,7 @@ bool Exchange::may_hedge_at(std::size_t step, MaskOrder& order) {
   const TargetHealth& health = serving_->health_of(*next.target);
   const std::size_t first = race_->legs[HedgeRace::first].step;
   if (next.target->id == plan_->steps[first].target->id || next.is_saturated) return false;
+  if (would_wake(*next.target, now)) return false;
   const Permission permission = permits(facts(), *serving_->config, *next.target);
   if (permission.forbidden_by != NameId::none) return false;
   order = permission.mask;
@@ -153,6 +154,12 @@ bool Exchange::may_hedge_at(std::size_t step, MaskOrder& order) {
                   !health.ejected(now) && !health.connects.stuck(now);
   if (!up || limited_for(*next.target).count() > 0) return false;
   return !admitted_ || afford(step, &first).has_value();
+}
+
+/// Whether one more request there starts a worker of a serverless pool, or waits for one that boots: dear, and no quicker than waiting.
+bool Exchange::would_wake(const Target& target, MonoTime now) const {
+  const TargetState& state = reactor_.target_states(*serving_, now)[serving_->index_of(target)];
+  return state.worker == TargetState::Worker::starts || state.boot_wait.count() > 0;
 }
 
 /// Starts the second attempt. False: nobody may take it, or there were too many.

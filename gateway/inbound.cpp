@@ -147,7 +147,9 @@ void Exchange::list_models_as_anthropic() {
     if (may_use(caller_, id)) all.push_back({{"type", "model"}, {"id", id}, {"display_name", id}, {"created_at", "1970-01-01T00:00:00Z"}});   // theirs for "unknown"
   };
   for (const std::string& name : config.virtual_models) add(name);
-  for (const Target& target : config.targets) add(text(target.id));
+  for (const Target& target : config.targets) {
+    if (target.has_model()) add(text(target.id));
+  }
   constexpr std::string_view models = "/v1/models/";
   const std::string wanted = head_.path().size() > models.size() ? percent_decoded(head_.path().substr(models.size())) : std::string{};
   std::string lines;

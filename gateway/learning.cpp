@@ -28,7 +28,7 @@ bool is_among(RequestId id, double share, std::uint64_t salt = 0) noexcept {
 }  // namespace
 
 void Exchange::note_features(const FeatureBlob& features) {
-  if (!serving_->config->ledger.features || surface_ == Surface::embeddings || record_ == nullptr) return;
+  if (!serving_->config->ledger.features || !generates_text(surface_) || record_ == nullptr) return;
   RequestNotes notes;
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
   notes.input_tokens = static_cast<std::int32_t>(std::min(input_tokens_of(chat_).count(), most));
@@ -43,7 +43,7 @@ void Exchange::note_features(const FeatureBlob& features) {
 }
 
 void Exchange::choose_what_to_keep() {
-  if (surface_ == Surface::embeddings || record_ == nullptr) return;
+  if (!generates_text(surface_) || record_ == nullptr) return;
   const Config& config = *serving_->config;
   const bool is_chosen = is_among(id_, config.format_checks.share) ||
                          (surface_ == Surface::chat && is_among(id_, config.shadow.share, shadow_salt));

@@ -159,7 +159,7 @@ Usage OwnCalls::estimated(const OwnCall& call, std::uint64_t answer_bytes) const
     return TokenCount{static_cast<std::int64_t>(static_cast<double>(bytes) / per_token + 0.5)};
   };
   Usage usage;
-  usage.input = tokens(call.chat.text_bytes, learned.input_bytes_per_token);
+  usage.input = tokens(call.chat.input_bytes(), learned.input_bytes_per_token);
   usage.output = tokens(answer_bytes, learned.output_bytes_per_token);
   if (call.chat.output_tokens_max)
     usage.output = std::min(usage.output, TokenCount{*call.chat.output_tokens_max});

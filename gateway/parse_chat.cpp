@@ -3,11 +3,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
+#include "gateway/nesting.hpp"
 #include "gateway/parse_sender.hpp"
-#include "router/blocks.hpp"
 
 namespace tollgate {
 
@@ -25,56 +23,6 @@ Error wrong_type(std::string_view member, std::string_view expected) {
 Error not_json(error_code code) {
   if (code == simdjson::UTF8_ERROR) return fail(Fault::bad_request, "the body is not valid UTF-8");
   return fail(Fault::bad_request, std::string("the body is not valid JSON (") + simdjson::error_message(code) + ")");
-}
-
-using Bytes = std::uint8_t __attribute__((vector_size(32)));
-
-Bytes bytes_at(const char* at) noexcept {
-  Bytes bytes;
-  std::memcpy(&bytes, at, sizeof bytes);
-  return bytes;
-}
-
-std::size_t count_brackets(std::string_view body) {
-  constexpr std::size_t blocks_max = 255;     // as many as a byte can count
-  std::size_t count = 0, at = 0;
-  while (body.size() - at >= sizeof(Bytes)) {
-    const std::size_t blocks = std::min(blocks_max, (body.size() - at) / sizeof(Bytes));
-    Bytes counts{};
-    for (std::size_t i = 0; i < blocks; ++i, at += sizeof(Bytes)) counts -= (bytes_at(body.data() + at) | 0x20) == '{';   // '[' | 0x20 is '{'; true is -1
-    for (std::size_t i = 0; i < sizeof counts; ++i) count += counts[i];
-  }
-  for (; at < body.size(); ++at) count += static_cast<std::size_t>((body[at] | 0x20) == '{');
-  return count;
-}
-
-// Levels of nesting, strings skipped. Only called for bodies with more brackets than the limit. The body is padded.
-bool nests_deeper_than(std::string_view body, std::size_t limit) {
-  std::size_t depth = 0, next = 0;            // what lies before `next` has been looked at, or is escaped
-  bool in_string = false;
-  for (std::size_t at = 0; at < body.size(); at += block_bytes) {
-    const Block block(body.data() + at);
-    const std::uint32_t in_strings = block.equal('"') | block.equal('\\');
-    const std::uint32_t outside = block.equal('[') | block.equal('{') | block.equal(']') | block.equal('}');
-    for (std::uint32_t marks = in_strings | (in_string && in_strings == 0 ? 0 : outside); marks != 0; marks &= marks - 1) {
-      const std::size_t i = at + static_cast<std::size_t>(std::countr_zero(marks));
-      if (i < next) continue;
-      if (i >= body.size()) return false;
-      const char c = body[i];
-      if (c == '\\') {
-        next = i + 2;
-      } else if (c == '"') {
-        in_string = !in_string;
-      } else if (!in_string) {
-        if (c == '[' || c == '{') {
-          if (++depth > limit) return true;
-        } else if (depth > 0) {
-          --depth;
-        }
-      }
-    }
-  }
-  return false;
 }
 
 std::string_view trim_end(std::string_view token) {
@@ -152,7 +100,9 @@ class Pass {
     if (keys_.size() == ChatParser::top_level_members_max) return fail(Fault::bad_request, "the body has more than 128 members");
     keys_.push_back(key);
     sj::value value = field.value();
-    switch (member_of(key)) {
+    const Member member = member_of(key);
+    if (passes_through(chat_.surface)) return take_passed(member, key, value);
+    switch (member) {
       case Member::model: return model(value);
       case Member::messages: return messages(value);
       case Member::prompt: return chat_.surface == Surface::completions ? texts(value, "prompt") : success();
@@ -172,6 +122,42 @@ class Pass {
       case Member::include_metrics: return include_metrics(value);
       case Member::service_tier: return service_tier(value);
       case Member::other: return success();
+    }
+    return success();
+  }
+
+  // Of what is passed through only this is looked at; the rest, also under the names that a chat has, is for the target to judge.
+  Result<void> take_passed(Member member, std::string_view key, sj::value& value) {
+    switch (member) {
+      case Member::model: return model(value);
+      case Member::prompt: return chat_.surface == Surface::images ? texts(value, "prompt") : success();
+      case Member::input: return chat_.surface == Surface::speech ? texts(value, "input") : moderated(value);
+      case Member::n: return choices(value);
+      case Member::stream: return boolean(value, "stream", chat_.stream);
+      case Member::user: take_text(value, chat_, chat_.user); return success();
+      case Member::metadata: take_metadata(value, chat_); return success();
+      default: break;
+    }
+    if (key == "size") take_text(value, chat_, chat_.image_size);
+    if (key == "quality") take_text(value, chat_, chat_.image_quality);
+    return success();
+  }
+
+  // Texts, or parts: the pictures among them are no text.
+  Result<void> moderated(sj::value& value) {
+    if (chat_.surface != Surface::moderations) return success();
+    sj::json_type type;
+    if (const error_code code = value.type().get(type)) return not_json(code);
+    sj::array array;
+    if (type != sj::json_type::array || value.get_array().get(array)) return texts(value, "input");
+    for (auto each : array) {
+      sj::value element;
+      sj::object part;
+      if (const error_code code = each.get(element)) return not_json(code);
+      if (const error_code code = element.type().get(type)) return not_json(code);
+      if (type == sj::json_type::string) add_text(Role::user, raw_text(element));
+      if (type != sj::json_type::object || element.get_object().get(part)) continue;
+      TOLLGATE_TRY(one_part(part));
     }
     return success();
   }
@@ -238,6 +224,9 @@ class Pass {
     std::size_t count = 0;
     if (const error_code code = array.count_elements().get(count)) return not_json(code);
     chat_.tools += static_cast<std::uint32_t>(count);
+    std::string_view raw;
+    if (array.reset().error() || array.raw_json().get(raw)) return wrong_type(member, "an array");
+    chat_.tool_bytes += trim_end(raw).size();
     return success();
   }
 
@@ -454,6 +443,7 @@ class Pass {
   Result<void> complete() {
     client_.stream = chat_.stream;
     client_.choices = chat_.choices;
+    if (passes_through(chat_.surface)) return success();
     if (chat_.model.empty()) return fail(Fault::bad_request, "you must provide a 'model' parameter", "model");
     if (given_) return success();
     const char* const needed = chat_.surface == Surface::chat ? "messages" : chat_.surface == Surface::completions ? "prompt" : "input";
@@ -476,7 +466,7 @@ ChatParser::~ChatParser() = default;
 
 Result<void> ChatParser::parse(const std::string& body, Surface surface, ChatView& chat, ClientBody& client) {
   static_assert(padding >= simdjson::SIMDJSON_PADDING);
-  if (count_brackets(body) > nesting_max_ && nests_deeper_than(body, nesting_max_)) {
+  if (nests_deeper_than(body, nesting_max_)) {
     return fail(Fault::bad_request, "the body nests deeper than " + std::to_string(nesting_max_) + " levels");
   }
   if (parser_->capacity() > keep_buffers_below) parser_ = std::make_unique<Parser>();

@@ -54,7 +54,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
   end.service_tier = answer.service_tier;
   note_timings(answer.timings);
   if (answer.usage_source == UsageSource::exact) {
-    reactor_.books().learn(target, static_cast<std::int64_t>(chat_.text_bytes), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
+    reactor_.books().learn(target, static_cast<std::int64_t>(chat_.input_bytes()), static_cast<std::int64_t>(answer.content_bytes), answer.usage);
   }
   if (escalates(body)) {
     end.result = RowResult::of(Fault::escalated);
@@ -267,7 +267,7 @@ void Exchange::take_usage(StreamReader& reader, bool finished, const Result<void
   } else if (end.usage_source == UsageSource::estimated) {
     end.usage.output = estimated(reader.content_bytes()).output;
   } else if (finished && end.usage_source == UsageSource::exact) {
-    reactor_.books().learn(plan_->steps[step_].target->id, static_cast<std::int64_t>(chat_.text_bytes),
+    reactor_.books().learn(plan_->steps[step_].target->id, static_cast<std::int64_t>(chat_.input_bytes()),
                            static_cast<std::int64_t>(reader.content_bytes()), end.usage);
   }
 }

@@ -27,6 +27,8 @@ class RequestHead final : public boost::beast::http::basic_parser<true> {
   [[nodiscard]] std::string_view method() const noexcept { return method_; }
   /// The target without its query: "/v1/models".
   [[nodiscard]] std::string_view path() const noexcept;
+  /// The query with its question mark; "": there is none.
+  [[nodiscard]] std::string_view query() const noexcept { return std::string_view(text_.data(), target_size_).substr(path().size()); }
   /// The first field of that name (lower case), or an empty view.
   [[nodiscard]] std::string_view field(std::string_view lower_name) const noexcept;
   /// All fields, as views into this head; once it is complete.

@@ -23,6 +23,13 @@ std::int64_t unix_micros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+/// Of a path that knows another method.
+std::string allowed_here(std::string_view path) {
+  if (path.starts_with("/v1/models")) return "GET, HEAD";
+  const std::string passed = passed_methods(path);
+  return passed.empty() ? "POST" : passed;
+}
+
 }  // namespace
 
 Exchange::Exchange(Session& session, ServingPtr serving, RequestHead& head)
@@ -74,6 +81,7 @@ Task<Result<void>> Exchange::answer() {
     list_models();
     co_return success();
   }
+  if (api.value() == Api::passthrough) co_return co_await pass_through();
   if (!client_.take_body(head_, serving_->config->server, ChatParser::padding, body_)) {
     TOLLGATE_CO_TRY(co_await client_.read_body(head_, serving_->config->server, ChatParser::padding, body_));
   }
@@ -157,8 +165,10 @@ RequestFacts Exchange::facts() const {
 }
 
 bool Exchange::take_slot() {
-  const RequestOpened opened{id_,      arrived_us_,   serving_->recorded_model(chat_.model), caller_.team, caller_.key, surface_, chat_.stream,
-                             static_cast<std::int32_t>(body_.size())};
+  const bool unnamed = passed_ && chat_.model.empty();
+  const NameId model = unnamed ? Names::global().intern(name_of(surface_)) : serving_->recorded_model(chat_.model);
+  const std::size_t bytes = passed_ ? passed_->body.size() : body_.size();
+  const RequestOpened opened{id_, arrived_us_, model, caller_.team, caller_.key, surface_, chat_.stream, static_cast<std::int32_t>(std::min<std::size_t>(bytes, INT32_MAX))};
   record_ = reactor_.books().open(opened);
   return record_ != nullptr;
 }
@@ -206,11 +216,13 @@ Result<Exchange::Api> Exchange::find_api() {
     if (head_.verb() != verb::get && head_.verb() != verb::head) return fail(Fault::method_not_allowed, "use GET on /v1/models");
     return Api::models;
   }
+  TOLLGATE_TRY(const std::optional<Api> passed, find_passed());
+  if (passed) return *passed;
   if (path.starts_with("/v1/responses/")) {
     return fail(Fault::not_found, "this gateway keeps no answers: what /v1/responses answered can neither be fetched nor cancelled afterwards");
   }
   return fail(Fault::not_found, "there is nothing at '" + std::string(path.substr(0, 128)) +
-                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, /v1/responses, /v1/models and /v1/feedback");
+                                    "'; this gateway serves /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/messages, /v1/responses, /v1/models and /v1/feedback, and passes on images, audio, moderations, files, uploads and batches");
 }
 
 void Exchange::list_models() {
@@ -224,7 +236,7 @@ void Exchange::list_models() {
     if (may_use(caller_, name)) all.push_back(describe(name, "tollgate"));
   }
   for (const Target& target : config.targets) {
-    if (may_use(caller_, text(target.id))) all.push_back(describe(text(target.id), text(config.backend_of(target).name)));
+    if (target.has_model() && may_use(caller_, text(target.id))) all.push_back(describe(text(target.id), text(config.backend_of(target).name)));
   }
   constexpr std::string_view models = "/v1/models/";
   const std::string wanted = head_.path().size() > models.size() ? percent_decoded(head_.path().substr(models.size())) : std::string{};
@@ -278,7 +290,7 @@ Task<void> Exchange::refuse(const Error& error) {
   if (error.fault == Fault::request_timeout || error.fault == Fault::too_large) keep_ = false;
   if (keep_) co_await discard_body();
   std::string extra = error_headers(error);
-  if (error.fault == Fault::method_not_allowed) extra += head_.path().starts_with("/v1/models") ? "allow: GET, HEAD\r\n" : "allow: POST\r\n";
+  if (error.fault == Fault::method_not_allowed) append_header(extra, "allow", allowed_here(head_.path()));
   append_tollgate_headers(extra, false);
   reply_json(http_status_of(error), refusal_body(error), extra);
 }

@@ -26,7 +26,7 @@ void Exchange::choose_key(const Target& target) {
   key_ = 0;
   const Serving::UpstreamKeys& keys = serving_->upstream_keys[target.backend];
   const std::size_t count = keys.health.size();
-  if (count == 1) return;
+  if (count == 1 || (passed_ && !names_model(surface_))) return;   // what is kept is kept under the first: another may belong to another account
   const std::vector<RateGate*>& gates = serving_->gates[serving_->index_of(target)];
   const MonoTime now = std::chrono::steady_clock::now();
   const std::uint64_t start = conversation_ != 0 ? conversation_ : static_cast<std::uint64_t>(id_);
@@ -42,6 +42,7 @@ void Exchange::choose_key(const Target& target) {
 }
 
 bool Exchange::has_other_key(const Target& target) const {
+  if (passed_ && !names_model(surface_)) return false;
   const Serving::UpstreamKeys& keys = serving_->upstream_keys[target.backend];
   const std::vector<RateGate*>& gates = serving_->gates[serving_->index_of(target)];
   const MonoTime now = std::chrono::steady_clock::now();

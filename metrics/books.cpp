@@ -212,7 +212,7 @@ void ReactorBooks::join_pool(const RequestRow& row, LedgerSlot& slot, const Targ
   const Learned known = learned(target.id);
   ExpectedWork work;
   work.prompt_tokens = static_cast<std::int64_t>(row.input_bytes / std::max(known.input_bytes_per_token, 0.1));
-  if (row.surface != Surface::embeddings) work.output_tokens = static_cast<std::int64_t>(known.output_tokens_mean);
+  if (generates_text(row.surface)) work.output_tokens = static_cast<std::int64_t>(known.output_tokens_mean);
   work.stream = row.stream;
   const GpuPool::Run run = pool_of(pool, now).begin(now, work);
   RunningAttempt& running = slot.running;
@@ -312,7 +312,7 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
     attempt.service_tier = recorded_tier(then_valid, end.service_tier);
   }
   const PoolMethod method = slot.running.pool_method;
-  const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu};
+  const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu, end.by_units};
   price(attempt, prices, gpu.value_or(Usd{}));
   if (end.result.is_ok() && request.row.purpose == Purpose::client) learn_times(request.row, attempt, now);
   then();

@@ -24,7 +24,7 @@ CREATE TABLE request (
   model INTEGER NOT NULL, route INTEGER NOT NULL, team INTEGER NOT NULL, key INTEGER NOT NULL, target INTEGER NOT NULL,
   complexity_ppm INTEGER NOT NULL,
   tier INTEGER NOT NULL,            -- 0 SIMPLE 1 MEDIUM 2 COMPLEX 3 REASONING
-  surface INTEGER NOT NULL,         -- 0 chat 1 completions 2 embeddings
+  surface INTEGER NOT NULL,         -- 0 chat 1 completions 2 embeddings 3 images 4 speech 5 transcriptions 6 moderations 7 files 8 batches
   flags INTEGER NOT NULL,           -- 1 stream, 2 recovered
   result INTEGER NOT NULL,          -- a name
   http_status INTEGER NOT NULL,
@@ -219,13 +219,19 @@ std::string of_attempts(const std::string& value) {
   return "(SELECT " + value + " FROM attempt a WHERE a.request=r.id)";
 }
 
+std::string surface_cases() {
+  std::string cases;
+  for (std::size_t i = 0; i < surface_count; ++i) cases += "WHEN " + std::to_string(i) + " THEN '" + std::string(surface_names[i]) + "' ";
+  return cases;
+}
+
 std::string requests_view() {
   return "CREATE VIEW requests AS SELECT " + id_text("r.id") + " AS request, " + iso_time("r.arrived_us") +
          " AS arrived, " + "r.duration_us, " + name("r.model") + " AS model, " + name("r.route") + " AS route, " +
          name("r.team") + " AS team, " + name("r.key") + " AS \"key\", " + name("r.target") + " AS target, " +
          "printf('%d.%06d', r.complexity_ppm/1000000, r.complexity_ppm%1000000) AS complexity, "
          "CASE r.tier WHEN 0 THEN 'SIMPLE' WHEN 1 THEN 'MEDIUM' WHEN 2 THEN 'COMPLEX' ELSE 'REASONING' END AS tier, "
-         "CASE r.surface WHEN 0 THEN 'chat' WHEN 1 THEN 'completions' ELSE 'embeddings' END AS surface, "
+         "CASE r.surface " + surface_cases() + "END AS surface, "
          "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, "
          "CASE (r.flags>>2)&3 WHEN 1 THEN 'shadow' WHEN 2 THEN 'judge' WHEN 3 THEN 'warm-up' ELSE 'client' END AS purpose, " +
          name("r.result") + " AS result, r.http_status, r.attempts, r.input_bytes, " +

@@ -55,6 +55,7 @@ struct AttemptEnd {
   /// served, whatever was asked for.
   std::string_view service_tier;
   const TokenPrices* prices = nullptr;   ///< the target's: needed where service_tier is not ""
+  std::optional<Usd> by_units;           ///< of what is passed through: what it costs by other units than tokens; nullopt: not known
   std::optional<GpuTime> billed;           ///< of a reported pool: the time the provider bills for the call; nullopt: it did not say
 };
 

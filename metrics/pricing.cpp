@@ -51,10 +51,12 @@ void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
   }
   // With neither kind of price, a refusal that reports usage all the same costs something that we do not know.
   const bool gpu_missing = prices.has_pool && prices.gpu_unknown && !no_bill;
+  const bool by_units = prices.by_units && !(prices.has_rates && usage_known) && !no_bill;
+  if (by_units) attempt.charge[ChargeKind::request] = *prices.by_units;
   const bool tokens_missing =
-      prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && (usage_known || !no_bill);
+      by_units ? false : prices.has_rates ? !usage_known && !no_bill : !prices.has_pool && (usage_known || !no_bill);
   const bool unknown = gpu_missing || tokens_missing;
-  const bool charged = (prices.has_rates && usage_known) || attempt.pool_method != PoolMethod::none;
+  const bool charged = (prices.has_rates && usage_known) || by_units || attempt.pool_method != PoolMethod::none;
   attempt.pricing = unknown ? Pricing::unpriced : charged ? Pricing::priced : Pricing::not_billed;
 }
 

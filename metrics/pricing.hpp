@@ -6,6 +6,7 @@
 //     … and no usage is known   not billed if nothing was sent or the upstream refused it (an HTTP error); else
 //     unpriced: work was
 //                               done and nobody knows how much. Unknown is never zero.
+//   billed by other units     charged what they come to, as one line (`request`), where no tokens are counted and priced
 //   both                      both, as two kinds of lines of one charge; unpriced if either is unknown
 //   neither                   unpriced, unless nothing was sent or the upstream refused it
 //
@@ -32,6 +33,7 @@ struct AttemptPrices {
   TokenRates rates;
   PoolMethod method = PoolMethod::time;  ///< how its share of the pool is known
   bool gpu_unknown = false;              ///< a reported pool whose provider did not say what it bills
+  std::optional<Usd> by_units{};         ///< what it costs by other units than tokens, if that is known; only where no usage is
 };
 
 /// Fills pricing, charge and pool_method of an attempt whose result, usage and usage_source stand. `gpu`: its share of

@@ -91,7 +91,7 @@ bool names_possible(const RequestRow& row) noexcept {
 
 bool enums_known(const RequestRow& row) noexcept {
   const bool result = row.result.is_ok() || row.result.value <= static_cast<std::uint8_t>(Fault::internal);
-  return result && static_cast<std::size_t>(row.tier) < tier_count && row.surface <= Surface::embeddings &&
+  return result && static_cast<std::size_t>(row.tier) < tier_count && static_cast<std::size_t>(row.surface) < surface_count &&
          row.complexity >= 0 && row.complexity <= 1;
 }
 

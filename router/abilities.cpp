@@ -7,11 +7,6 @@
 namespace tollgate {
 namespace {
 
-bool serves(const Target& target, Surface surface) noexcept {
-  if (target.surfaces.empty()) return surface != Surface::embeddings;  // the default: chat and completions
-  return std::find(target.surfaces.begin(), target.surfaces.end(), surface) != target.surfaces.end();
-}
-
 bool fits_context(const ChatView& chat, const Target& target, const TargetState& state) noexcept {
   const std::int64_t wanted = chat.output_tokens_max.value_or(0);
   if (target.output_tokens_max > 0 && wanted > target.output_tokens_max) return false;
@@ -26,7 +21,8 @@ bool fits_context(const ChatView& chat, const Target& target, const TargetState&
 }  // namespace
 
 std::optional<Why> lacking(const ChatView& chat, const Target& target, const TargetState& state) noexcept {
-  if (!serves(target, chat.surface)) return Why::surface;
+  if (!target.serves(chat.surface)) return Why::surface;
+  if (passes_through(chat.surface)) return std::nullopt;  // what it holds is for the target to judge
   if (!target.tools && (chat.tools > 0 || chat.tool_calls > 0 || chat.tool_results > 0)) return Why::tools;
   if (!target.images && chat.images > 0) return Why::images;
   if (!target.json_schema && chat.json_schema) return Why::schema;

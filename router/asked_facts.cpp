@@ -100,7 +100,7 @@ void AskedFacts::answer(const RequestFacts& request, DecisionFacts& facts) const
   const auto number = [](std::uint64_t n) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(n, UINT32_MAX)); };
   facts.asked = name_;
   facts.score = request.complexity.score;
-  facts.text_bytes = chat.text_bytes;
+  facts.text_bytes = chat.input_bytes();   // what forecasts go by
   facts.messages = chat.messages;
   facts.tools = chat.tools;
   facts.images = chat.images;

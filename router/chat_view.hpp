@@ -32,9 +32,13 @@ struct ChatView {
   std::uint32_t tool_calls = 0, tool_results = 0;          ///< in the conversation
   std::uint32_t images = 0, audio = 0;
   std::uint64_t text_bytes = 0;                            ///< sum of raw sizes of texts
+  std::uint64_t tool_bytes = 0;                            ///< of the declarations of tools, as they stand: names, descriptions, schemas
   std::optional<std::int64_t> output_tokens_max;           ///< max_completion_tokens or max_tokens
   std::int64_t choices = 1;                                ///< n
   std::string_view service_tier;                           ///< as asked for, raw; "": not
+  std::uint64_t characters = 0;                            ///< of what is to be spoken
+  std::uint64_t sound_bytes = 0;                           ///< of what is to be transcribed
+  std::string_view image_size, image_quality;              ///< of pictures to be made; "": the request does not say
   bool stream = false;
   bool json_output = false;                                ///< response_format is json_object or json_schema
   bool json_schema = false;
@@ -46,6 +50,9 @@ struct ChatView {
   boost::container::small_vector<Member, 2> metadata;      ///< members of `metadata` that are strings
   std::forward_list<std::string> unescaped;                ///< holds those of the above that were written with escapes
   Surface surface = Surface::chat;
+
+  /// What the target reads of it as text.
+  [[nodiscard]] std::uint64_t input_bytes() const noexcept { return text_bytes + tool_bytes; }
 };
 
 }  // namespace tollgate

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "router/serverless.hpp"
+#include "router/worst_case.hpp"
 
 namespace tollgate {
 namespace {
@@ -13,7 +14,6 @@ constexpr double default_bytes_per_token = 4.0;
 constexpr double bytes_per_token_min = 0.25, bytes_per_token_max = 64;  // a learned value outside is an accident
 // What the text does not show. Rough on purpose: the learned bytes per token absorb what is regular.
 constexpr std::int64_t tokens_per_message = 4;
-constexpr std::int64_t tokens_per_tool = 120;
 constexpr std::int64_t tokens_per_image = 1000;
 // Bounds that keep every product within 128 bits and every answer within 64.
 constexpr std::int64_t tokens_max = 1'000'000'000;
@@ -28,8 +28,9 @@ TokenCount input_tokens(const ChatView& chat, double bytes_per_token) noexcept {
   if (!(bytes_per_token >= bytes_per_token_min && bytes_per_token <= bytes_per_token_max)) {
     bytes_per_token = default_bytes_per_token;
   }
-  std::int64_t tokens = rounded(static_cast<double>(chat.text_bytes) / bytes_per_token);
-  tokens += tokens_per_message * chat.messages + tokens_per_tool * chat.tools + tokens_per_image * chat.images;
+  // Declarations of tools are put before the conversation and billed as input (OpenAI and Anthropic document it so): as text of their size.
+  std::int64_t tokens = rounded(static_cast<double>(chat.input_bytes()) / bytes_per_token);
+  tokens += tokens_per_message * chat.messages + tokens_per_image * chat.images;
   return TokenCount{std::min(tokens, tokens_max)};
 }
 
@@ -61,7 +62,7 @@ TokenCount input_tokens_of(const ChatView& chat, const TargetState& state) noexc
 }
 
 TokenCount output_tokens_of(const ChatView& chat, const TargetState& state) noexcept {
-  if (chat.surface == Surface::embeddings) return TokenCount{0};
+  if (chat.surface == Surface::embeddings || chat.surface >= Surface::moderations) return TokenCount{0};
   const std::int64_t mean = rounded(state.output_tokens_mean);
   if (!chat.output_tokens_max) return TokenCount{mean};
   return TokenCount{std::min(mean, std::max<std::int64_t>(*chat.output_tokens_max, 0))};
@@ -83,6 +84,10 @@ Forecast forecast_of(const ChatView& chat, const Target& target, const Backend& 
     if (state.loaded_usd_per_million_tokens.count() <= 0) return {Usd{}, false, basis == CostBasis::loaded};
     const Int128 tokens = static_cast<Int128>((input - cached).count()) + output.count();
     return {bounded(divide_half_even(tokens * state.loaded_usd_per_million_tokens.count(), 1'000'000))};
+  }
+  if (target.unit_prices && (!target.prices || passes_through(chat.surface))) {
+    const std::optional<Usd> by_units = target.unit_prices->charge(units_of(chat));
+    if (by_units) return {*by_units};
   }
   if (!target.prices) return {Usd{}, false};
   const TokenPrices* const prices = prices_of_tier(state.prices_now != nullptr ? *state.prices_now : *target.prices, chat.service_tier);

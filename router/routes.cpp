@@ -54,6 +54,21 @@ Candidates direct_candidates(std::string_view model, const Config& config) {
   return candidates;
 }
 
+/// Requests that name no model, as those for files do not: every target of their endpoint.
+Candidates candidates_for(Surface surface, const Config& config) {
+  Candidates candidates{direct_route(), true, Choose::first, CostBasis::marginal, nullptr, {}, {}};
+  for (std::size_t i = 0; i < config.targets.size(); ++i) {
+    if (config.targets[i].serves(surface)) candidates.among.push_back(i);
+  }
+  return candidates;
+}
+
+/// A route that says nothing of models is none for an endpoint that no target of it serves: "whatever else" of chats is not that of files.
+bool is_about(const Route& route, Surface surface, const Config& config) noexcept {
+  if (!passes_through(surface)) return !route.passed_only;
+  return std::any_of(route.among.begin(), route.among.end(), [&](std::size_t target) { return config.targets[target].serves(surface); });
+}
+
 Error unknown_model(std::string_view model, const Config& config) {
   std::string message = "no model \"" + shown(model) + "\"";
   std::size_t listed = 0;
@@ -77,17 +92,20 @@ NameId direct_route() noexcept {
 
 Result<Candidates> find_route(const RequestFacts& facts, const Config& config, std::span<const TargetState> states) {
   const std::string_view model = facts.chat->model;
-  const bool known = is_virtual(config, model);
+  const Surface surface = facts.chat->surface;
+  const bool unnamed = model.empty() && passes_through(surface);
+  const bool known = unnamed || is_virtual(config, model);
   bool named = false;  // by a route's pattern
   for (const Route& route : config.routes) {
     if (route.when.models.empty()) {
-      if (!known) continue;
+      if (!known || !is_about(route, surface, config)) continue;
     } else {
       if (!matches_model(route.when, model)) continue;
       named = true;
     }
     if (matches(route.when, facts) && matches_load(route.when, config, states)) return candidates_of(route, config);
   }
+  if (unnamed) return candidates_for(surface, config);
   if (!model.empty()) {
     Candidates direct = direct_candidates(model, config);
     if (!direct.among.empty()) return direct;

@@ -8,6 +8,7 @@
 //   output   what the client allows (max_tokens, max_completion_tokens), at most the target's output_tokens_max; if the
 //            client sets none, output_tokens_max; if that is not configured either, four times the learned mean and at
 //            least 1024: then, and only then, an answer may cost more. Times n. At the price of output or reasoning
+//   passed   pictures, sound and speech: by tokens or by other units, whichever is more; sound is at least 6 kbit/s
 //   tiers    the dearer of the service tier that is asked for and the standard one, for a provider may serve either
 //   GPU      the whole pool for as long as such an answer takes: twice the learned wait for a first token, twice the
 //            learned time per output token, 1000 input tokens a second; at most the target's total timeout
@@ -24,6 +25,9 @@ struct WorstCase {
 };
 [[nodiscard]] WorstCase worst_case_of(const ChatView& chat, std::size_t body_bytes, const Target& target,
                                       const Backend& backend, const TargetState& state) noexcept;
+
+/// What a request that is passed through asks for in other units than tokens, at the most.
+[[nodiscard]] UnitsUsed units_of(const ChatView& chat) noexcept;
 
 /// Input and output tokens to be reserved of a rate limit: an estimate, put right when the request is done.
 [[nodiscard]] std::int64_t tokens_to_reserve(const ChatView& chat) noexcept;

@@ -27,7 +27,7 @@ struct Close {
 // Without requests that the gateway made itself (shadow evaluation, judges): they are not traffic. Every table is read once, in the order of its key, and put together here.
 constexpr const char* requests_sql =
     "SELECT id,arrived_us,duration_us,model,route,team,key,target,complexity_ppm,tier,surface,flags,result,attempts,input_bytes "
-    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ";
+    "FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 AND surface<3 ";
 constexpr const char* uncached_sql = "AND NOT EXISTS(SELECT 1 FROM cached WHERE cached.request=request.id) ";
 constexpr const char* tries_sql =
     "SELECT request,target,result,usage_source,pool_method,pricing,started_after_us,first_token_after_us,ended_after_us,input,cached_input,"

@@ -263,6 +263,9 @@ Page Service::page(const HttpRequest& request) {
   const std::string_view path = target.substr(0, mark);
   const std::string_view query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
   const bool vllm = options_.engine.personality == DialectName::vllm;
+  if (options_.engine.personality == DialectName::openai) {
+    if (std::optional<Page> page = media_.page(request)) return std::move(*page);
+  }
   const bool known = path == "/v1/models" || path.starts_with("/v1/models/") || path == "/health" ||
                      path == "/version" || path == "/sim/requests" ||
                      (vllm && (path == "/metrics" || path == "/ping" || path == "/load"));

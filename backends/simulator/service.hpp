@@ -16,6 +16,7 @@
 #include "backends/simulator/connection.hpp"
 #include "backends/simulator/engine.hpp"
 #include "backends/simulator/faults.hpp"
+#include "backends/simulator/media.hpp"
 #include "backends/simulator/records.hpp"
 #include "backends/simulator/simulator.hpp"
 
@@ -101,6 +102,7 @@ class Service {
   std::unordered_map<SequenceId, Exchange*> by_sequence_;
   std::unordered_map<std::string, Exchange*> open_;
   Records records_;
+  Media media_;
   std::unordered_map<std::string, HttpRequest> jobs_;
   std::deque<std::string> job_order_;
   std::unordered_set<Connection*> connections_;

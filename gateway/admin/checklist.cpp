@@ -107,7 +107,7 @@ Line prices_known(const Gateway& gateway, const ChecklistFacts& facts) {
   const Config& config = *gateway.config();
   std::vector<std::string> unpriced;
   for (const Target& target : config.targets) {
-    if (!target.prices && !config.backend_of(target).pool) unpriced.emplace_back(text(target.id));
+    if (!target.prices && !target.unit_prices && !config.backend_of(target).pool) unpriced.emplace_back(text(target.id));
   }
   if (!unpriced.empty()) {
     return {

@@ -30,7 +30,7 @@ Json targets(const Serving& serving) {
                    {"state", state_name(serving, i, now)},
                    {"usable", is_usable(*serving.health[i], now)},
                    {"in_flight", serving.health[i]->in_flight.load()},
-                   {"priced", target.prices.has_value() || serving.config->backend_of(target).pool.has_value()}});
+                   {"priced", target.prices.has_value() || target.unit_prices.has_value() || serving.config->backend_of(target).pool.has_value()}});
   }
   return all;
 }

@@ -30,10 +30,10 @@ Json report_of(const WarmUp& warm_up) {
           {"error", warm_up.error.empty() ? Json() : Json(warm_up.error)}};
 }
 
-/// The backend's target of this model, by either of its names; its first if none is named.
+/// The backend's target of this model, by either of its names; its first if none is named. What is passed through knows no least request.
 const Target* target_of(const Config& config, std::size_t backend, std::string_view model) {
   for (const Target& target : config.targets) {
-    if (target.backend == backend && (model.empty() || text(target.model) == model || text(target.id) == model)) return &target;
+    if (target.backend == backend && !target.is_passed_to() && (model.empty() || text(target.model) == model || text(target.id) == model)) return &target;
   }
   return nullptr;
 }

@@ -363,3 +363,18 @@ def test_a_kill_with_two_attempts_open_loses_nothing_and_doubles_nothing():
         assert not list(gateway.path.glob("*.damaged-*"))
         _, headers, _ = ask(gateway, stream=True, messages=[{"role": "user", "content": "x"}])
         assert len(attempts(gateway, headers)) == 2, "and it goes on"
+
+
+# -- serverless pools -------------------------------------------------------------------------------------------------------------------
+
+def test_a_hedge_wakes_no_serverless_pool_and_goes_to_one_that_is_up():
+    pool = "pool: {billing: serverless, gpu: H100, gpus: 1, usd_per_gpu_second: \"0.001\", cold_start_seconds: 0.05, idle_timeout_seconds: 600, workers_max: 1, requests_per_worker: 8}"
+    text = config().replace("  second:\n    dialect: openai\n", f"  second:\n    dialect: vllm\n    {pool}\n").replace(f"simulated: {engine(100000)}\n    models: {{m: {{context_tokens: 100000, prices: {PRICES}}}}}",
+                                                                                                                f"simulated: {engine(100000)}\n    models: {{m: {{context_tokens: 100000}}}}")
+    assert "serverless" in text
+    with Gateway(text) as gateway:
+        status, headers, _ = ask(gateway)
+        assert (status, headers["x-tollgate-target"]) == (200, "first/m"), "its worker would have to start"
+        assert total(gateway.metrics()["tollgate_hedges_left_out_total"], route="auto", reason="no_target") == 1
+        assert ask(gateway, model="second/m")[0] == 200, "asked for by name: it starts"
+        wait_until(lambda: ask(gateway)[1]["x-tollgate-target"] == "second/m", what="a hedge to the worker that is up")

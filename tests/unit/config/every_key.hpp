@@ -104,6 +104,12 @@ backends:
                 long_input: {above_input_tokens: 9, input_usd_per_million_tokens: "3", output_usd_per_million_tokens: "9"}
                 service_tiers:
                   batch: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "4", long_input: {above_input_tokens: 9, input_usd_per_million_tokens: "3", output_usd_per_million_tokens: "9"}}
+      pictures:
+        serves: images
+        prices: {usd_per_image: {"1024x1024/hd": "0.08", auto: "0.04"}, usd_per_request: "0"}
+      ears: {serves: transcriptions, prices: {usd_per_audio_minute: "0.006"}}
+      voice: {serves: speech, prices: {usd_per_million_characters: "15"}}
+      files: {serves: files, prices: {usd_per_request: "0"}}
   simulated-gpu:
     dialect: vllm
     simulated:
@@ -240,6 +246,7 @@ routes:
     hedge: {percentile: 90, after_seconds_min: 0.1, after_seconds_max: 5, unlearned_after_seconds: 1, samples_min: 30, share_max: 0.1}
 spill_over: {waiting_requests: 8, kv_cache_share: 0.9, back_at: 0.7}
 sticky: {ttl_seconds: 600}
+passthrough: {body_bytes_max: 268435456, spool_dir: /tmp, spool_bytes_max: 1073741824, objects: shared}
 cache: {bytes_max: 33554432, answer_bytes_max: 262144}
 autopilot: {margin: 0.3, dwell_seconds: 30, window_seconds: 90, trial_seconds: 600}
 outliers: {window_seconds: 10, attempts_min: 5, failed_share: 0.4, eject_seconds: 5, ejected_share_max: 0.3}

@@ -195,7 +195,7 @@ TEST(Load, RoutesNameTheirTargetsOnceAndInOrder) {
   const ConfigPtr config = loaded(testing::every_key, {{"SECRET", "sk-abc"}, {"KEY_FILE", testing::credential_file()}});
   EXPECT_EQ(config->routes[0].choose, Choose::weighted);
   EXPECT_EQ(config->routes[0].cost_basis, CostBasis::loaded);
-  EXPECT_THAT(config->routes[0].among, ElementsAre(1U, 0U, 2U, 3U, 4U, 5U, 6U, 7U));  // near/gpt, then * but not near/gpt again
+  EXPECT_THAT(config->routes[0].among, ElementsAre(1U, 0U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U, 11U));  // near/gpt, then * but not near/gpt again
   EXPECT_THAT(config->virtual_models, ElementsAre("auto"));
   const Constraint& constraint = config->constraints.at(0);
   EXPECT_EQ(constraint.trust, Trust::internal);

@@ -20,6 +20,31 @@ struct Parsed {
   [[nodiscard]] std::string refused() const { return outcome ? "" : outcome.error().param + "|" + outcome.error().message; }
 };
 
+TEST(ParsePassed, ReadsWhatRulesAndPricesNeedAndLeavesTheRest) {
+  const Parsed p(R"({"prompt":"a cat","n":2,"size":"1024x1024","quality":"hd","response_format":"b64_json","usage":3,"tools":"any","model":"auto"})", Surface::images);
+  ASSERT_TRUE(p.outcome) << p.refused();
+  ASSERT_EQ(p.chat.texts.size(), 1U);
+  EXPECT_EQ(p.chat.texts[0].raw, "a cat");
+  EXPECT_EQ(p.chat.image_size, "1024x1024");
+  EXPECT_EQ(p.chat.image_quality, "hd");
+  EXPECT_EQ(p.chat.choices, 2);
+  EXPECT_EQ(p.map.model_value.of(p.body), "\"auto\"");
+}
+
+TEST(ParsePassed, AModelIsNotNeeded) {
+  EXPECT_TRUE(Parsed(R"({"input":"x"})", Surface::moderations).outcome);
+  EXPECT_TRUE(Parsed("{}", Surface::files).outcome);
+  EXPECT_EQ(Parsed(R"({"input":"x","input":"y"})", Surface::moderations).refused().substr(0, 6), "input|");
+}
+
+TEST(ParsePassed, ModerationsHoldTextsAndParts) {
+  const Parsed p(R"({"input":["a",{"type":"text","text":"b"},{"type":"image_url","image_url":{"url":"https://x"}}]})", Surface::moderations);
+  ASSERT_TRUE(p.outcome) << p.refused();
+  ASSERT_EQ(p.chat.texts.size(), 2U);
+  EXPECT_EQ(p.chat.texts[1].raw, "b");
+  EXPECT_EQ(p.chat.images, 1U);
+}
+
 TEST(ParseChat, TellsModelTextsAndFlags) {
   const Parsed p(R"({"model":"auto","messages":[{"role":"system","content":"Be short."},{"content":"Hi \"you\"","role":"user"}],
                      "stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"tools":[{},{}]})");
@@ -32,6 +57,7 @@ TEST(ParseChat, TellsModelTextsAndFlags) {
   EXPECT_TRUE(p.chat.stream && p.map.include_usage && !p.map.continuous_usage);
   EXPECT_EQ(p.chat.output_tokens_max, 7);
   EXPECT_EQ(p.chat.tools, 2U);
+  EXPECT_EQ(p.chat.tool_bytes, 7U) << "as they stand";
 }
 
 TEST(ParseChat, SpansCoverExactlyTheMembersADialectChanges) {

@@ -52,6 +52,33 @@ TEST(Pricing, APoolAndPricesMakeBothKindsOfLines) {
   EXPECT_EQ(row.pool_method, PoolMethod::time);
 }
 
+AttemptPrices units() {
+  AttemptPrices prices;
+  prices.by_units = Usd{70};
+  return prices;
+}
+
+TEST(Pricing, OtherUnitsCountWhereNoTokensDo) {
+  const AttemptRow row = priced(RowResult::ok(), UsageSource::none, units());
+  EXPECT_EQ(row.charge[ChargeKind::request], Usd{70});
+  EXPECT_EQ(row.charge.total(), Usd{70});
+  EXPECT_EQ(row.pricing, Pricing::priced);
+}
+
+TEST(Pricing, WhereTokensAreCountedAndPricedTheyAreTheWholeCharge) {
+  AttemptPrices both = rates();
+  both.by_units = Usd{70};
+  EXPECT_EQ(priced(RowResult::ok(), UsageSource::exact, both).charge.total(), Usd{50});
+  EXPECT_EQ(priced(RowResult::ok(), UsageSource::none, both).charge.total(), Usd{70});
+  EXPECT_EQ(priced(RowResult::ok(), UsageSource::exact, units()).charge.total(), Usd{70}) << "tokens without a price";
+}
+
+TEST(Pricing, UnitsOfWhatWasRefusedAreNotBilled) {
+  const AttemptRow row = priced(RowResult::of(Fault::upstream_refused), UsageSource::none, units());
+  EXPECT_EQ(row.charge.total(), Usd{});
+  EXPECT_EQ(row.pricing, Pricing::not_billed);
+}
+
 TEST(Pricing, APoolNeedsNoUsage) {
   const AttemptRow row = priced(RowResult::of(Fault::client_gone), UsageSource::none, only_pool());
   EXPECT_EQ(row.charge.total(), Usd{7});

@@ -81,6 +81,28 @@ TEST_F(Forecasts, AnUnpricedTargetIsUnknownNotFree) {
   EXPECT_FALSE(of(1).known);
 }
 
+// A coding agent declares some 15,000 tokens of tools: how many tools there are says little.
+TEST_F(Forecasts, ToolsAreInputOfTheirSize) {
+  chat_.tools = 20;
+  chat_.tool_bytes = 60'000;
+  EXPECT_EQ(input_tokens_of(chat_).count(), 16'000);
+  EXPECT_EQ(of(1).charge, Usd{51'000'000'000});  // 16000 x $3 + 200 x $15 per million
+  state_.input_bytes_per_token = 5;
+  EXPECT_EQ(input_tokens_of(chat_, state_).count(), 12'800) << "at the bytes per token that were learned";
+}
+
+TEST_F(Forecasts, WhatIsPassedThroughCostsItsUnits) {
+  chat_.surface = Surface::images;
+  chat_.choices = 3;
+  Target& big = fleet_.config.targets[1];
+  big.surfaces = {Surface::images};
+  big.prices.reset();
+  big.unit_prices.emplace().per_image.emplace_back("", Usd{40'000'000'000});
+  EXPECT_EQ(of(1).charge, Usd{120'000'000'000});
+  big.unit_prices->per_image.front().first = "1024x1024";
+  EXPECT_FALSE(of(1).known) << "the request says no size, and there is no price for that";
+}
+
 TEST_F(Forecasts, APoolWithRoomCostsNothingMore) {
   EXPECT_EQ(of(0).charge, Usd{});
   EXPECT_TRUE(of(0).known);

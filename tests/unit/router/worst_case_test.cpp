@@ -37,6 +37,29 @@ TEST_F(WorstCases, ABytePerTokenAndAllTheOutputThatIsAllowed) {
   EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 100 * 15) * 1'000'000 + slack});
 }
 
+TEST_F(WorstCases, OfSoundItsBytesBoundWhatItLasts) {
+  chat_.surface = Surface::transcriptions;
+  chat_.sound_bytes = 750'000;
+  big().surfaces = {Surface::transcriptions};
+  big().prices.reset();
+  big().unit_prices.emplace().per_audio_minute = Usd{6'000'000'000};
+  EXPECT_EQ(of(1).charge, Usd{100'000'000'000}) << "a thousand seconds at 6 kbit/s";
+  chat_.sound_bytes = 0;
+  EXPECT_FALSE(of(1).known);
+}
+
+TEST_F(WorstCases, TokensOrUnitsWhicheverIsMoreForTheAnswerDecides) {
+  chat_.surface = Surface::images;
+  big().surfaces = {Surface::images};
+  const Usd by_tokens = of(1).charge;
+  big().unit_prices.emplace().per_image.emplace_back("", Usd{1});
+  EXPECT_EQ(of(1).charge, by_tokens);
+  big().unit_prices->per_image.front().second = Usd{by_tokens.count() * 2};
+  EXPECT_EQ(of(1).charge, Usd{by_tokens.count() * 2});
+  big().unit_prices->per_image.front().first = "1024x1024";
+  EXPECT_EQ(of(1).charge, by_tokens) << "no price for what is asked";
+}
+
 TEST_F(WorstCases, TheTargetBoundsTheOutputAsWell) {
   big().output_tokens_max = 10;
   EXPECT_EQ(of(1).charge, Usd{(1'000LL * 3 + 10 * 15) * 1'000'000 + slack});

@@ -1,0 +1,96 @@
+"""Files, uploads and batches that are passed through: whose they are, where they are kept, and how long that is remembered."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from passing import CONFIG, Passed, file_says, make_file
+
+
+@pytest.fixture(scope="module")
+def passed():
+    made = Passed()
+    with made.gateway:
+        yield made
+    made.up.shutdown()
+    made.spare.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def quiet(request):
+    if "passed" in request.fixturenames:
+        made = request.getfixturevalue("passed")
+        made.spare.says = lambda handler: handler.reply()
+        made.up.asked.clear()
+        made.spare.asked.clear()
+
+
+def test_a_file_is_known_to_the_team_that_made_it(passed):
+    make_file(passed, "file-red1")
+    make_file(passed, "file-blue1", key="blue")
+    assert passed.ask("GET", "/v1/files/file-red1/content", says=lambda h: h.reply(200, b"abc", "application/octet-stream"))[::2] == (200, b"abc")
+    status, _, body = passed.ask("GET", "/v1/files/file-red1", key="blue")
+    assert status == 404 and passed.up.asked == [] and b"file-red1" in body
+    assert passed.ask("DELETE", "/v1/files/file-red1", key="blue")[0] == 404 and passed.up.asked == []
+    assert passed.ask("GET", "/v1/files/file-elsewhere")[0] == 404 and passed.up.asked == []
+    listed = {"object": "list", "data": [{"id": "file-blue1"}, {"id": "file-red1"}, {"id": "file-elsewhere"}], "has_more": False}
+    says = lambda handler: handler.reply(200, json.dumps(listed).encode())
+    for key in ("red", "blue"):
+        _, _, body = passed.ask("GET", "/v1/files?limit=3", says=says, key=key)
+        assert [each["id"] for each in json.loads(body)["data"]] == [f"file-{key}1"] and passed.up.asked[0]["path"] == "/v1/files?limit=3"
+    says = lambda handler: handler.reply(200, b'{"id": "file-red1", "deleted": true}')
+    assert passed.ask("DELETE", "/v1/files/file-red1", says=says)[0] == 200
+    assert passed.ask("GET", "/v1/files/file-red1")[0] == 404
+
+
+def test_a_batch_goes_where_its_file_is_and_what_it_writes_is_its_teams(passed):
+    make_file(passed, "file-red2")
+    batch = {"id": "batch_1", "object": "batch", "input_file_id": "file-red2", "status": "validating"}
+    says = lambda handler: handler.reply(200, json.dumps(batch).encode())
+    ask = {"input_file_id": "file-red2", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    assert passed.ask("POST", "/v1/batches", ask, says, key="blue")[0] == 404 and passed.up.asked == []
+    status, headers, _ = passed.ask("POST", "/v1/batches", ask, says)
+    assert status == 200 and passed.row(headers)["usd"] is None, "what it will cost is not known"
+    assert passed.ask("GET", "/v1/files/file-out")[0] == 404
+    done = {**batch, "status": "completed", "output_file_id": "file-out", "error_file_id": None}
+    _, headers, _ = passed.ask("GET", "/v1/batches/batch_1", says=lambda handler: handler.reply(200, json.dumps(done).encode()))
+    assert Decimal(passed.row(headers)["usd"]) == 0
+    assert passed.ask("GET", "/v1/files/file-out/content")[0] == 200
+    assert passed.ask("GET", "/v1/files/file-out/content", key="blue")[0] == 404
+
+
+def test_ids_outlive_a_restart(passed):
+    made = Passed()
+    with made.gateway as gateway:
+        make_file(made, "file-kept")
+        make_file(made, "file-gone")
+        made.ask("DELETE", "/v1/files/file-gone", says=lambda h: h.reply(200, b'{"deleted": true}'))
+        assert gateway.stop() == 0
+        gateway.returncode = None
+        gateway.start()
+        assert made.ask("GET", "/v1/files/file-kept", says=file_says("file-kept"))[0] == 200
+        assert made.ask("GET", "/v1/files/file-kept", key="blue")[0] == 404
+        assert made.ask("GET", "/v1/files/file-gone")[0] == 404
+
+
+def test_shared_objects_are_everybodys():
+    made = Passed(CONFIG.replace("passthrough: {", "passthrough: {objects: shared, "))
+    with made.gateway:
+        assert made.ask("GET", "/v1/files/file-elsewhere", key="blue")[0] == 200
+        listed = b'{"data":[{"id":"file-elsewhere"}]}'
+        assert made.ask("GET", "/v1/files", says=lambda h: h.reply(200, listed))[2] == listed
+
+
+def test_where_files_go_must_be_said_when_there_are_several_places():
+    made = Passed(CONFIG.replace("  - {name: keep, choose: first, among: [up/files, up/batches]}\n", ""))
+    with made.gateway:
+        status, _, body = made.ask("GET", "/v1/files")
+        assert status == 400 and b"up/files, spare/files" in body and b"choose: first" in body
+        assert made.up.asked == []
+
+
+def test_a_file_that_is_not_there_any_more_is_404(passed):
+    make_file(passed, "file-lost")
+    says = lambda handler: handler.reply(404, b'{"error": {"message": "No such File object: file-lost"}}')
+    status, _, body = passed.ask("GET", "/v1/files/file-lost", says=says)
+    assert (status, json.loads(body)["error"]["message"]) == (404, "No such File object: file-lost")
