@@ -10,6 +10,9 @@ constexpr std::size_t question_bytes_max = 300;   // a longer last paragraph is 
 constexpr unsigned line_words = 16;               // in which a line that asks has asked
 constexpr unsigned opening_words = 4;             // "Could you please prove …"
 constexpr std::size_t quotation_bytes_min = 24;   // shorter ones are names and words
+constexpr std::size_t colon_bytes_max = 200;      // a later colon belongs to the text
+constexpr unsigned colons_max = 3;                // "Hello Ann: a request: …"; each costs a look at the words before it
+constexpr std::size_t colon_text_bytes_min = 40;  // less is the verb's object rather than a text
 constexpr std::size_t character_bytes = 3;        // Chinese and Japanese
 
 bool is_word_byte(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
@@ -61,6 +64,30 @@ Zone before_quotation(const char* text, Zone zone) noexcept {
   return {zone.begin, zone.begin + open};
 }
 
+/// Whether a colon is one behind which something follows: a space does, a quotation, or it stands among characters that need
+/// no space.
+bool opens_text(const char* text, std::size_t colon) noexcept {
+  const char next = text[colon + 1];
+  return next == ' ' || next == '"' || is_character(next) || (colon > 0 && static_cast<unsigned char>(text[colon - 1]) >= 0x80);
+}
+
+/// The first line up to a colon behind which its text follows: "Summarise this: …", "Translate into French: …". The verb stands
+/// before the colon, and what follows in the line is long enough for a text and more than what follows the line: else the
+/// line goes on asking ("Rewrite it in plain language: short sentences, …"). A colon in a name or between figures ("10:30",
+/// "std::move") opens nothing.
+Zone before_text_in_line(const Passages& p) noexcept {
+  const Zone line = p.first_line;
+  const std::size_t below = p.size - line.end, text_min = std::max(colon_text_bytes_min, below);
+  const std::size_t last = std::min(line.begin + colon_bytes_max, line.end);
+  unsigned colons = 0;
+  for (std::size_t at = line.begin; at < last && colons < colons_max && line.end - at > text_min; ++at) {
+    if (p.text[at] != ':' || !opens_text(p.text, at)) continue;
+    ++colons;
+    if (first_task(p.text, {line.begin, at}, line_words) == Mark::simple) return {line.begin, at + 1};
+  }
+  return line;
+}
+
 }  // namespace
 
 Mark first_task(const char* text, Zone zone, unsigned words_max) noexcept {
@@ -85,7 +112,7 @@ Mark first_task(const char* text, Zone zone, unsigned words_max) noexcept {
     const WordKey key = word_at(text + begin, at - begin);
     const Mark alone = words.find(key, at - begin), pair = words.find_pair(last, key);
     if (!told && is_task(pair)) return pair;
-    if (!told && is_task(alone)) return alone;
+    if (!told && is_task(alone) && pair != Mark::small_talk) return alone;  // "Guten Tag" tags nothing
     told = tells({text + begin, at - begin});
     last = key;
     ++seen;
@@ -97,7 +124,7 @@ SaidParts said_parts(const Passages& p) noexcept {
   const Zone end = short_end(p);
   if (first_task(p.text, p.first_line, line_words) == Mark::simple) {
     // Work on a text, and the text follows; unless all that follows belongs to the line, or the end asks once more.
-    SaidParts parts{before_quotation(p.text, p.first_line), {}};
+    SaidParts parts{before_quotation(p.text, before_text_in_line(p)), {}};
     if (end.begin >= p.first_line.end && asks(p.text, end)) parts.tail = end;
     return parts;
   }

@@ -12,12 +12,12 @@ extern const std::string_view model_json;
 }  // namespace embedded
 namespace {
 
-constexpr int format_version = 2;
+constexpr int format_version = 3;
 constexpr float logit_quarter = 1.0986123F;  // ln 3: the logit of 0.75, and of 0.25 with a minus
-constexpr std::size_t trees_max = 1000;      // of one head
+constexpr std::size_t trees_max = 2000;      // of one head
 constexpr std::string_view words_name = "the words themselves";
-constexpr std::array<std::string_view, head_count> head_names = {"multiple-choice questions", "other bare questions",
-                                                                 "other requests"};
+constexpr std::array<std::string_view, head_count> head_names = {"multiple-choice questions", "word problems",
+                                                                 "other bare questions", "other requests"};
 
 Error wrong(std::string_view source, std::string_view what) {
   return Error{Fault::bad_config, std::string(source) + ": " + std::string(what)};
@@ -128,7 +128,8 @@ void append_tree(std::string& out, const Tree& tree) {
 
 HeadOf head_for(const TermValues& values) noexcept {
   if (!(values[bare_question_term()] > 0)) return HeadOf::other;
-  return values[multiple_choice_term()] > 0 ? HeadOf::multiple_choice : HeadOf::question;
+  if (values[multiple_choice_term()] > 0) return HeadOf::multiple_choice;
+  return values[word_problem_term()] > 0 ? HeadOf::word_problem : HeadOf::question;
 }
 
 Model::Model(Heads heads, std::vector<float> words) : heads_(std::move(heads)), words_(std::move(words)) {
@@ -148,7 +149,7 @@ Result<Model> Model::parse(std::string_view json, std::string_view source) {
   const nlohmann::json version = file.value("tollgate_complexity_model", nlohmann::json(0));
   if (!version.is_number_integer() || version.get<int>() != format_version) {
     return wrong(source,
-                 "is no complexity model of version 2 (tollgate_complexity_model): train it again with this "
+                 "is no complexity model of version 3 (tollgate_complexity_model): train it again with this "
                  "version's tollgate-train");
   }
   if (!file.contains("terms") || !names_terms(file["terms"])) {
@@ -174,7 +175,7 @@ Result<Model> Model::parse(std::string_view json, std::string_view source) {
 }
 
 std::string Model::text() const {
-  std::string out = "{\"tollgate_complexity_model\":2,\n\"terms\":[";
+  std::string out = "{\"tollgate_complexity_model\":3,\n\"terms\":[";
   for (std::size_t i = 0; i < term_count; ++i) out.append(i == 0 ? "\"" : ",\"").append(term_name(i)).append("\"");
   out += "],\n\"heads\":[";
   for (std::size_t head = 0; head < head_count; ++head) {
@@ -206,7 +207,7 @@ float Model::words_add(const Lexical& words) const noexcept {
 
 float Model::sum(const TermValues& values, const Lexical& words) const noexcept {
   const HeadOf head = head_for(values);
-  float sum = head == HeadOf::multiple_choice ? 0 : words_add(words);
+  float sum = hears_words(head) ? words_add(words) : 0;
   for (const Split& split : splits_[static_cast<std::size_t>(head)]) {
     std::size_t node = 0;
     for (std::size_t level = 0; level < tree_depth; ++level) {
@@ -235,7 +236,7 @@ std::array<Part, part_count> Model::parts(const TermValues& values, const Lexica
   const auto index = static_cast<std::size_t>(kind);
   const Head& head = heads_[index];
   parts[term_count] = {words_name, static_cast<float>(words.count),
-                       kind == HeadOf::multiple_choice ? 0 : words_add(words)};
+                       hears_words(kind) ? words_add(words) : 0};
   float total = root_[index] + parts[term_count].weight;
   for (const Tree& tree : head.trees) {
     std::size_t node = 0;
@@ -254,7 +255,9 @@ std::array<Part, part_count> Model::parts(const TermValues& values, const Lexica
                                                     : (logit(head.levels, total) - start) / moved;
   for (Part& part : parts) part.weight *= stretch;
   // That another head judges belongs to the term that chose it.
-  const std::size_t chooser = kind == HeadOf::multiple_choice ? multiple_choice_term() : bare_question_term();
+  const std::size_t chooser = kind == HeadOf::multiple_choice ? multiple_choice_term()
+                              : kind == HeadOf::word_problem  ? word_problem_term()
+                                                              : bare_question_term();
   parts[chooser].weight += start - typical_logit();
   return parts;
 }

@@ -6,8 +6,8 @@
 //    const Model& model = base_model();
 //    float score = model.score(terms_of(features), features.lexical);
 //
-// There are three heads, each with trees of its own: for multiple-choice questions, for other bare questions, and for
-// all else, where the words count too. What a head says is bent onto the logits of the tiers (`levels`), then through
+// There are four heads, each with trees of its own: for multiple-choice questions, for word problems, for other bare
+// questions, and for all else. The words count in the last two. What a head says is bent onto the logits of the tiers (`levels`), then through
 // the logistic function. Immutable, any thread, no heap after it was parsed.
 
 #include <array>
@@ -38,9 +38,11 @@ struct Tree {
 using Levels = std::array<float, 3>;
 
 /// Which requests a head judges.
-enum class HeadOf : std::uint8_t { multiple_choice, question, other };
-inline constexpr std::size_t head_count = 3;
+enum class HeadOf : std::uint8_t { multiple_choice, word_problem, question, other };
+inline constexpr std::size_t head_count = 4;
 [[nodiscard]] HeadOf head_for(const TermValues& values) noexcept;
+/// Whether the words themselves add to what a head says; elsewhere they only tell the subject.
+[[nodiscard]] constexpr bool hears_words(HeadOf head) noexcept { return head == HeadOf::question || head == HeadOf::other; }
 
 struct Head {
   std::vector<Tree> trees;

@@ -61,9 +61,17 @@ bool is_short_fact(const Turn& turn) noexcept {
          turn.formulas == 0 && turn.code_fences == 0 && turn.said_of(Mark::maths) < 2;
 }
 
-bool is_word_problem(const Turn& turn) noexcept {  // "Tom has 3 apples …": several numbers and a question, in words
-  return turn.numbers >= 2 && turn.words >= 20 && (turn.questions > 0 || has(turn, Mark::factual)) &&
-         turn.lead != Mark::simple && turn.code_fences == 0;
+/// "Tom has 3 apples …": several amounts and a question. Where amounts stand in words ("half", "twice", "each"), nothing else
+/// may be asked for: such words stand everywhere.
+bool is_word_problem(const Turn& turn) noexcept {
+  if (turn.lead == Mark::simple || turn.code_fences > 0) return false;
+  constexpr unsigned words_min = 20, words_min_of_many = 12, amounts_min = 2, many_amounts = 3;
+  const bool asks = turn.questions > 0 || has(turn, Mark::factual);
+  if (turn.numbers >= amounts_min && turn.words >= words_min && asks) return true;
+  const bool only_asks = (turn.lead == Mark::none || turn.lead == Mark::factual) && !asks_for_work(turn) && turn.words_quoted == 0;
+  const unsigned amounts = turn.numbers + turn.said_of(Mark::quantity);
+  return only_asks && turn.numbers > 0 && (asks || has(turn, Mark::calculate)) && amounts >= amounts_min &&
+         turn.words >= (amounts >= many_amounts ? words_min_of_many : words_min);
 }
 
 /// Nothing but a question: no task is named, nothing comes with it, nothing went before. Multiple choice and word
@@ -291,6 +299,11 @@ int term_sign(std::size_t term) noexcept { return terms[term].sign; }
 
 std::size_t bare_question_term() noexcept {
   constexpr std::size_t term = term_of("a bare question");
+  return term;
+}
+
+std::size_t word_problem_term() noexcept {
+  constexpr std::size_t term = term_of("a word problem");
   return term;
 }
 

@@ -26,6 +26,8 @@ using TermValues = std::array<float, term_count>;
 [[nodiscard]] std::size_t bare_question_term() noexcept;
 /// Which term is 1 for a multiple-choice question.
 [[nodiscard]] std::size_t multiple_choice_term() noexcept;
+/// Which term is 1 for a word problem.
+[[nodiscard]] std::size_t word_problem_term() noexcept;
 /// Which term tells how many words a question has, its options apart.
 [[nodiscard]] std::size_t question_words_term() noexcept;
 /// Which term is 1 where a program is to be written.

@@ -77,9 +77,8 @@ class WordScan {
       if (said) add(turn_.numbers);
       number_ = number_value(begin, end);
     } else {
-      const Mark mark = words_.find(key, length);
-      if (mark != Mark::none) take(mark, begin, said);
-      const Mark pair = words_.find_pair(last_, key);
+      const Mark mark = words_.find(key, length), pair = words_.find_pair(last_, key);
+      if (mark != Mark::none && pair != Mark::small_talk) take(mark, begin, said);  // "Guten Tag" tags nothing
       if (pair != Mark::none) take(pair, begin, said);
     }
     number_is_last_ = number;

@@ -80,7 +80,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
     print_curve(name, "length of the prompt", scored(all.sources[s], length_of));
     Material others = all;
     others.sources.erase(others.sources.begin() + static_cast<std::ptrdiff_t>(s));
-    const Model without = train(others, recipe, outcome_trees(others, recipe), any_borders);
+    const Model without = train(others, recipe, learn_outcomes(others, recipe), any_borders);
     print_curve(name, "source left out",
                 scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
     if (!by_group || sources[s].rows.front().group == sources[s].rows.back().group) continue;
@@ -91,7 +91,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
         const auto is_here = [&](const Outcome* row) { return dealt(row->group, seed, folds) == fold; };
         Material some = all;
         std::erase_if(some.sources[s], is_here);
-        const Model model = train(some, recipe, outcome_trees(some, recipe), any_borders);
+        const Model model = train(some, recipe, learn_outcomes(some, recipe), any_borders);
         for (const Outcome* row : all.sources[s]) {
           if (is_here(row)) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
         }
@@ -120,9 +120,10 @@ FoldOf fold_of_kind(const Material& all, std::size_t folds, std::size_t seed) {
 double judge_labelled(const Material& all, const char* how, std::size_t folds, const Recipe& recipe,
                       const FoldOf& fold_of_row) {
   constexpr Borders tiers = {0.25F, 0.5F, 0.75F};
-  const OutcomeTrees outcomes = outcome_trees(all, recipe);
+  const Outcomes outcomes = learn_outcomes(all, recipe);
   std::vector<TierScore> judged;
   std::map<std::string, std::vector<TierScore>> by_language;
+  std::array<std::vector<TierScore>, head_count> by_head;
   for (std::size_t fold = 0; fold < folds; ++fold) {
     Material some = all;
     std::erase_if(some.labelled, [&](const Labelled* row) { return fold_of_row(*row) == fold; });
@@ -132,6 +133,7 @@ double judge_labelled(const Material& all, const char* how, std::size_t folds, c
       if (fold_of_row(*row) != fold) continue;
       judged.push_back({score_of(model, row->seen), row->tier});
       by_language[row->language].push_back(judged.back());
+      by_head[static_cast<std::size_t>(head_for(row->seen.terms))].push_back(judged.back());
     }
   }
   const Agreement agreement = agreement_of(judged, tiers);
@@ -141,7 +143,8 @@ double judge_labelled(const Material& all, const char* how, std::size_t folds, c
               100 * agreement.recall[3]);
   for (const auto& [language, rows] : by_language)
     std::printf(" %s %.0f%%", language.c_str(), 100 * agreement_of(rows, tiers).exact);
-  std::printf("\n");
+  const auto exact_of = [&](HeadOf head) { return 100 * agreement_of(by_head[static_cast<std::size_t>(head)], tiers).exact; };
+  std::printf("; word problems %.1f%%, other questions %.1f%%, others %.1f%%\n", exact_of(HeadOf::word_problem), exact_of(HeadOf::question), exact_of(HeadOf::other));
   std::fflush(stdout);
   return agreement.exact;
 }
@@ -182,7 +185,7 @@ int run(const Options& options) {
     return 0;
   }
   std::ofstream file(options.out, std::ios::binary);
-  const std::string text = train(all, options.recipe, outcome_trees(all, options.recipe)).text();
+  const std::string text = train(all, options.recipe, learn_outcomes(all, options.recipe)).text();
   if (!(file << text << std::flush)) return fail({Fault::io_failed, options.out + ": cannot be written"});
   std::printf("%s: %zu bytes, from %zu requests and %zu sources of outcomes\n", options.out.c_str(), text.size(),
               all.labelled.size(), sources.size());
@@ -195,6 +198,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   using tollgate::training::Hearing;
   using tollgate::training::Options;
+  using tollgate::training::Tiers;
   CLI::App app("Trains the complexity model that tollgate embeds (router/model.json)", "tollgate-train");
   Options options;
   app.add_option("--requests", options.requests, "Labelled requests, as training/generate.py writes them")
@@ -224,12 +228,16 @@ int main(int argc, char** argv) {
         ->capture_default_str();
   };
   hearing("choice", "multiple choice", options.recipe.choice);
+  hearing("problem", "word problems", options.recipe.problem);
   hearing("question", "other questions", options.recipe.question);
+  const auto tiers = [&app](const std::string& name, const std::string& of, Tiers& heard) {
+    app.add_option("--" + name + "-tiers", heard.spread, "How much labelled requests say of " + of)->capture_default_str();
+    app.add_option("--" + name + "-signed", heard.signed_share, "Share in it of trees that keep to signs")->capture_default_str();
+  };
+  tiers("problem", "word problems", options.recipe.problem_tiers);
+  tiers("question", "other questions", options.recipe.question_tiers);
   app.add_option("--program-tiers", options.recipe.program_tiers,
                  "How much harder a program to be written is, in tiers")
-      ->capture_default_str();
-  app.add_option("--signed-share", options.recipe.signed_share,
-                 "Share of sign-keeping trees in what labelled requests say of questions")
       ->capture_default_str();
   app.add_option("--others-share", options.recipe.others_share,
                  "Weight of other requests where bare questions are learned")
@@ -240,7 +248,10 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--request-rounds", options.recipe.request_rounds, "Trees for the labelled requests")
       ->capture_default_str();
-  app.add_option("--outcome-bags", options.recipe.outcome_bags, "Models of the outcomes that are averaged")
+  app.add_option("--choice-bags", options.recipe.choice_bags, "Models of the outcomes that are averaged for multiple choice")
+      ->check(CLI::Range(1, 10))
+      ->capture_default_str();
+  app.add_option("--request-bags", options.recipe.request_bags, "Models of the labelled requests that are averaged")
       ->check(CLI::Range(1, 10))
       ->capture_default_str();
   app.add_option("--outcome-rounds", options.recipe.outcome_rounds, "Trees for each target of the outcomes")

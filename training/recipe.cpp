@@ -94,17 +94,13 @@ std::vector<Tree> to_unit(std::vector<Tree> trees, std::span<const Example> exam
 
 /// Trees of one target.
 template <class Target>
-std::vector<Tree> learn_target(const Material& material, const Recipe& recipe, std::size_t depth, Target target) {
+std::vector<Tree> learn_target(const Material& material, const Recipe& recipe, std::size_t depth, int bag, Target target) {
   const std::vector<Example> examples = examples_of(material, target);
   BoostOptions options = of_outcomes;
   options.rounds = recipe.outcome_rounds;
   options.depth = depth;
-  std::vector<Tree> trees;
-  for (int bag = 0; bag < recipe.outcome_bags; ++bag, ++options.seed) {
-    const std::vector<Tree> more = boost(examples, options);
-    trees.insert(trees.end(), more.begin(), more.end());
-  }
-  return to_unit(std::move(trees), examples);
+  options.seed += static_cast<std::uint64_t>(bag);
+  return to_unit(boost(examples, options), examples);
 }
 
 void append(std::vector<Tree>& to, std::span<const Tree> trees, float share) {
@@ -175,7 +171,8 @@ Requests learn_requests(const std::vector<const Labelled*>& labelled, const Reci
   for (float& weight : fit.words) weight *= recipe.word_share;
   BoostOptions options = of_requests;
   options.rounds = recipe.request_rounds;
-  fit.trees = boost(examples, options);
+  for (int bag = 0; bag < recipe.request_bags; ++bag, ++options.seed)
+    append(fit.trees, boost(examples, options), 1 / static_cast<float>(recipe.request_bags));
   shift(fit.trees, mean);
   return fit;
 }
@@ -198,18 +195,23 @@ std::vector<Tree> of_multiple_choice(const std::vector<const Labelled*>& labelle
 }
 
 /// All heads in the form that the program reads.
-Model learn(const std::vector<const Labelled*>& labelled, const OutcomeTrees& outcomes, const Recipe& recipe,
+Model learn(const std::vector<const Labelled*>& labelled, const Outcomes& outcomes, const Recipe& recipe,
             const std::array<Borders, head_count>& borders) {
   Heads heads;
-  Head& choice = heads[static_cast<std::size_t>(HeadOf::multiple_choice)];
-  choice.trees = of_multiple_choice(labelled, outcomes, recipe);
+  const auto trees_of = [&heads](HeadOf head) -> std::vector<Tree>& { return heads[static_cast<std::size_t>(head)].trees; };
   Requests requests = learn_requests(labelled, recipe);
-  Head& question = heads[static_cast<std::size_t>(HeadOf::question)];
-  question.trees = heard(outcomes, recipe.question);
-  question.trees.push_back(step(program_term(), recipe.program_tiers));
-  append(question.trees, requests.trees, 1 - recipe.signed_share);
-  if (recipe.signed_share > 0) append(question.trees, learn_questions(labelled, recipe), recipe.signed_share);
-  heads[static_cast<std::size_t>(HeadOf::other)].trees = std::move(requests.trees);
+  const std::vector<Tree> keeping_signs = learn_questions(labelled, recipe);
+  const auto of_questions_like = [&](const Hearing& hearing, const Tiers& tiers) {
+    std::vector<Tree> trees = heard(outcomes.one, hearing);
+    append(trees, requests.trees, tiers.spread * (1 - tiers.signed_share));
+    append(trees, keeping_signs, tiers.spread * tiers.signed_share);
+    return trees;
+  };
+  trees_of(HeadOf::multiple_choice) = of_multiple_choice(labelled, outcomes.averaged, recipe);
+  trees_of(HeadOf::word_problem) = of_questions_like(recipe.problem, recipe.problem_tiers);
+  trees_of(HeadOf::question) = of_questions_like(recipe.question, recipe.question_tiers);
+  trees_of(HeadOf::question).push_back(step(program_term(), recipe.program_tiers));
+  trees_of(HeadOf::other) = std::move(requests.trees);
   for (std::size_t head = 0; head < head_count; ++head) heads[head].levels = borders[head];
   return Model(std::move(heads), std::move(requests.words));
 }
@@ -233,29 +235,47 @@ Material all_of(std::span<const Labelled> labelled, std::span<const Source> sour
   return material;
 }
 
-OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe) {
+namespace {
+
+OutcomeTrees outcome_trees(const Material& material, const Recipe& recipe, int bag) {
   OutcomeTrees trees;
-  if (material.sources.empty()) return trees;
   const auto fails = [](const Outcome& row) { return 1 - row.weak; };
   const auto strong_fails = [](const Outcome& row) { return 1 - row.strong; };
   const auto gains = [](const Outcome& row) { return row.strong - row.weak; };
-  append(trees.fails, learn_target(material, recipe, 1, fails),
+  append(trees.fails, learn_target(material, recipe, 1, bag, fails),
          0.5F);  // terms apart: holds better far from what was seen
-  append(trees.fails, learn_target(material, recipe, tree_depth, fails), 0.5F);
-  trees.gains = learn_target(material, recipe, tree_depth, gains);
-  trees.strong = learn_target(material, recipe, tree_depth, strong_fails);
-  trees.length = to_unit(staircase(question_words_term()), examples_of(material, fails));
+  append(trees.fails, learn_target(material, recipe, tree_depth, bag, fails), 0.5F);
+  trees.gains = learn_target(material, recipe, tree_depth, bag, gains);
+  trees.strong = learn_target(material, recipe, tree_depth, bag, strong_fails);
+  if (bag == 0) trees.length = to_unit(staircase(question_words_term()), examples_of(material, fails));
   return trees;
 }
 
-Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes,
+}  // namespace
+
+Outcomes learn_outcomes(const Material& material, const Recipe& recipe) {
+  Outcomes outcomes;
+  if (material.sources.empty()) return outcomes;
+  const float share = 1 / static_cast<float>(recipe.choice_bags);
+  for (int bag = 0; bag < recipe.choice_bags; ++bag) {
+    const OutcomeTrees trees = outcome_trees(material, recipe, bag);
+    append(outcomes.averaged.fails, trees.fails, share);
+    append(outcomes.averaged.gains, trees.gains, share);
+    append(outcomes.averaged.strong, trees.strong, share);
+    if (bag == 0) outcomes.one = trees;
+  }
+  outcomes.averaged.length = outcomes.one.length;
+  return outcomes;
+}
+
+Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes,
             const std::array<Borders, head_count>& borders) {
   return learn(material.labelled, outcomes, recipe, borders);
 }
 
-Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& outcomes) {
-  // Borders on rows unseen by the model that judges them; then the model of all rows. Each head has its own, for what
-  // outcomes say spreads its sums; multiple choice, which few labelled requests are, takes those of questions.
+Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes) {
+  // Borders on rows unseen by the model that judges them; then the model of all rows. Each head has its own, for
+  // what outcomes say spreads its sums. A head of which few labelled requests are known takes those of questions.
   std::array<std::vector<TierScore>, head_count> judged;
   for (std::size_t fold = 0; fold < inner_folds; ++fold) {
     const auto is_here = [fold](const Labelled* row) {
@@ -266,15 +286,19 @@ Model train(const Material& material, const Recipe& recipe, const OutcomeTrees& 
     const Model model = learn(others, outcomes, recipe, any_borders);
     for (const Labelled* row : material.labelled) {
       if (!is_here(row)) continue;
-      const HeadOf head = head_for(row->seen.terms) == HeadOf::other ? HeadOf::other : HeadOf::question;
-      judged[static_cast<std::size_t>(head)].push_back({model.sum(row->seen.terms, row->seen.words), row->tier});
+      judged[static_cast<std::size_t>(head_for(row->seen.terms))].push_back({model.sum(row->seen.terms, row->seen.words), row->tier});
     }
   }
+  const auto borders_for = [&judged](HeadOf head, const Borders& else_these) {
+    constexpr std::size_t enough = 100;
+    const std::vector<TierScore>& rows = judged[static_cast<std::size_t>(head)];
+    return rows.size() < enough ? else_these : borders_of(rows);
+  };
   const Borders other = borders_of(judged[static_cast<std::size_t>(HeadOf::other)]);
-  const std::vector<TierScore>& questions = judged[static_cast<std::size_t>(HeadOf::question)];
-  constexpr std::size_t enough = 100;
-  const Borders question = questions.size() < enough ? other : borders_of(questions);
-  return learn(material.labelled, outcomes, recipe, {question, question, other});
+  const Borders question = borders_for(HeadOf::question, other);
+  const Borders problem = borders_for(HeadOf::word_problem, question);
+  const Borders choice = borders_for(HeadOf::multiple_choice, question);
+  return learn(material.labelled, outcomes, recipe, {choice, problem, question, other});
 }
 
 }  // namespace tollgate::training

@@ -110,6 +110,34 @@ TEST(Instruction, AWordProblemInLinesIsSaidWhole) {
   EXPECT_EQ(turn.words, 15);
 }
 
+TEST(Instruction, OfSimpleWorkInTheLineOfItsTextEndsAtTheColon) {
+  const Instruction in_one_line[] = {{"English", "Summarise this in two sentences: "}, {"English, polite", "Could you please shorten this for me: "},
+                                     {"German", "Übersetze ins Englische: "},         {"French", "Résume ce texte : "},
+                                     {"Spanish", "Traduce al inglés: "},              {"Chinese", "请用两句话总结："},
+                                     {"Japanese", "次の文章を要約してください："}};
+  for (const Instruction& each : in_one_line) {
+    for (const int length : {1, 2, 5, 40}) {
+      const Turn turn = turn_of(each.text + times(contract, length));
+      EXPECT_EQ(turn.said_of(Mark::expert), 0U) << each.name << length;
+      EXPECT_LE(turn.words, 16) << each.name << length;
+      EXPECT_TRUE(turn.leads_simple) << each.name << length;
+    }
+  }
+}
+
+TEST(Instruction, AColonThatOpensNoTextEndsNothing) {
+  const Turn list = turn_of("Rewrite it in plain language: short sentences, no legal negligence terms.\n\n" + times(contract, 2));
+  EXPECT_EQ(list.said_of(Mark::expert), 1U);  // what the line goes on asking is said, the text below is not
+  EXPECT_GT(turn_of("Prove for the clause: " + contract).said_of(Mark::expert), 0U);  // no work on a text
+  EXPECT_GT(turn_of("Translate std::move and 10:30 and negligence and indemnify and arbitration").said_of(Mark::expert), 0U);
+}
+
+TEST(Instruction, AGreetingTagsNothing) {
+  const Turn turn = turn_of("Guten Tag! Beweise, dass es unendlich viele Primzahlen gibt.");
+  EXPECT_EQ(turn.said_of(Mark::simple), 0U);
+  EXPECT_EQ(turn.lead, Mark::prove);
+}
+
 TEST(FirstTask, TellingIsNotAsking) {
   const auto first = [](std::string text, unsigned words = 16) {
     const std::size_t size = text.size();

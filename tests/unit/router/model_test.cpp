@@ -45,6 +45,7 @@ TermValues values_for(HeadOf head, float first_term) {
   values[1] = first_term;
   values[bare_question_term()] = head == HeadOf::other ? 0 : 1;
   values[multiple_choice_term()] = head == HeadOf::multiple_choice ? 1 : 0;
+  values[word_problem_term()] = head == HeadOf::word_problem ? 1 : 0;
   return values;
 }
 
@@ -71,10 +72,26 @@ TEST(Model, EveryKindOfRequestHasItsHead) {
   said.bucket[0] = 5;
   EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::other, 1), said), 1.25F);
   EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::question, 1), said), 2.25F);
-  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::multiple_choice, 1), said), 3);  // its words are the subject's
+  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::word_problem, 1), said), 3);  // its words are the subject's
+  EXPECT_FLOAT_EQ(model.sum(values_for(HeadOf::multiple_choice, 1), said), 4);
   TermValues options_within_a_task = values_for(HeadOf::other, 1);
-  options_within_a_task[multiple_choice_term()] = 1;
+  options_within_a_task[multiple_choice_term()] = options_within_a_task[word_problem_term()] = 1;
   EXPECT_EQ(head_for(options_within_a_task), HeadOf::other);
+  TermValues numbers_and_options = values_for(HeadOf::word_problem, 1);
+  numbers_and_options[multiple_choice_term()] = 1;
+  EXPECT_EQ(head_for(numbers_and_options), HeadOf::multiple_choice);
+}
+
+TEST(Model, WordProblemsAreThoseWithAmountsInFiguresOrWordsAndAQuestion) {
+  const auto head_of = [](const std::string& prompt) {
+    testing::Request request;
+    request.user(prompt);
+    return head_for(terms_of(features_of(request.chat())));
+  };
+  EXPECT_EQ(head_of("Ida buys 12 eggs at 30 cents and sells 9 of them for 40 cents each. How much does she have more than before?"), HeadOf::word_problem);
+  EXPECT_EQ(head_of("A scarf takes 3 balls of red wool and half as much white wool. How many balls in total does it take?"), HeadOf::word_problem);
+  EXPECT_EQ(head_of("What is the capital of France?"), HeadOf::question);
+  EXPECT_EQ(head_of("Design a rate limiter for 50 regions, compare at least two of them at half the cost each, and explain how it stays right."), HeadOf::other);
 }
 
 TEST(Model, AGreaterSumIsAGreaterScoreWithinBounds) {
@@ -82,7 +99,7 @@ TEST(Model, AGreaterSumIsAGreaterScoreWithinBounds) {
   for (Head& head : heads) head.levels = {-0.5F, 0.1F, 3};
   float last = 0;
   for (float much = -200; much <= 200; much += 0.37F) {
-    heads[2].trees = {step_tree(1, 0.5F, much, much)};
+    heads[static_cast<std::size_t>(HeadOf::other)].trees = {step_tree(1, 0.5F, much, much)};
     const float score = Model(heads, {}).score({}, {});
     EXPECT_GE(score, last) << much;
     EXPECT_GE(score, 0) << much;
@@ -106,7 +123,8 @@ TEST(Model, PartsAddUpToTheLogit) {
   const Model& model = base_model();
   for (const std::string_view prompt :
        {"hi", "What is the capital of France?", "Prove that there are infinitely many primes.",
-        "Design a queue and compare three locks.", "Which is right?\nA. one\nB. two\nC. three"}) {
+        "Design a queue and compare three locks.",
+        "Tom has 3 apples and buys 5 more for his sister, who eats two of them on the way. How many apples are left in the end?", "Which is right?\nA. one\nB. two\nC. three"}) {
     testing::Request request;
     request.user(prompt);
     const Features features = features_of(request.chat());
@@ -125,7 +143,7 @@ TEST(Model, BrokenFilesAreRefusedWithTheReason) {
   };
   EXPECT_NE(why("{").find("no JSON object"), std::string::npos);
   EXPECT_NE(why("{}").find("tollgate_complexity_model"), std::string::npos);
-  EXPECT_NE(why(R"({"tollgate_complexity_model":2,"terms":["x"]})").find("other terms"), std::string::npos);
+  EXPECT_NE(why(R"({"tollgate_complexity_model":3,"terms":["x"]})").find("other terms"), std::string::npos);
   const std::string good = small_model().text();
   EXPECT_EQ(why(good), "accepted");
   std::string bad = good;
@@ -144,9 +162,9 @@ TEST(Model, BrokenFilesAreRefusedWithTheReason) {
   bad.replace(bad.find("\"words\":["), 9, "\"words\":[7,");
   EXPECT_NE(why(bad).find("words must be"), std::string::npos);
   bad = good;
-  bad.replace(bad.find("model\":2"), 8, "model\":1");
-  EXPECT_NE(why(bad).find("version 2"), std::string::npos);
-  EXPECT_NE(why(R"({"tollgate_complexity_model":"2"})").find("version 2"), std::string::npos);
+  bad.replace(bad.find("model\":3"), 8, "model\":2");
+  EXPECT_NE(why(bad).find("version 3"), std::string::npos);
+  EXPECT_NE(why(R"({"tollgate_complexity_model":"3"})").find("version 3"), std::string::npos);
 }
 
 TEST(Model, TheSameRequestScoresTheSameAgain) {

@@ -66,7 +66,7 @@ TEST_F(OwnModel, JudgesInsteadOfTheBuiltInOneAndItsIdStandsInTheFeatures) {
 }
 
 TEST_F(OwnModel, ThatCannotBeUsedIsAnErrorWithPlaceReasonAndRemedy) {
-  const std::string other_terms = R"({"tollgate_complexity_model":2,"terms":["x"],"heads":[]})";
+  const std::string other_terms = R"({"tollgate_complexity_model":3,"terms":["x"],"heads":[]})";
   const std::vector<std::pair<std::string, const char*>> broken{
       {(folder_ / "absent.json").string(), "cannot be opened"},
       {folder_.string(), "cannot be read"},

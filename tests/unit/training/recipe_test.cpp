@@ -44,14 +44,16 @@ TEST(Recipe, TiersMeetAtTheQuarters) {
   }
 }
 
-TEST(Recipe, OutcomesOrderQuestionsAndMultipleChoice) {
+TEST(Recipe, OutcomesOrderQuestionsWordProblemsAndMultipleChoice) {
   const Data data;
   const Material all = all_of(data.labelled, data.sources);
-  const Model model = train(all, quick, outcome_trees(all, quick));
+  const Model model = train(all, quick, learn_outcomes(all, quick));
   TermValues easy{}, hard{};
   easy[bare_question_term()] = hard[bare_question_term()] = 1;
   easy[length] = 0.2F;
   hard[length] = 0.8F;
+  EXPECT_GT(model.score(hard, {}), model.score(easy, {}));
+  easy[word_problem_term()] = hard[word_problem_term()] = 1;
   EXPECT_GT(model.score(hard, {}), model.score(easy, {}));
   easy[multiple_choice_term()] = hard[multiple_choice_term()] = 1;
   EXPECT_GT(model.score(hard, {}), model.score(easy, {}));
@@ -60,7 +62,7 @@ TEST(Recipe, OutcomesOrderQuestionsAndMultipleChoice) {
 TEST(Recipe, LongerQuestionsAreNeverEasierForTheirLengthAlone) {
   const Data data;
   const Material all = all_of(data.labelled, data.sources);
-  const Model model = train(all, quick, outcome_trees(all, quick));
+  const Model model = train(all, quick, learn_outcomes(all, quick));
   TermValues values{};
   values[bare_question_term()] = values[multiple_choice_term()] = 1;
   float first = 0, last = 0;
@@ -77,18 +79,27 @@ TEST(Recipe, LongerQuestionsAreNeverEasierForTheirLengthAlone) {
 TEST(Recipe, ALengthThatNeverVariesSaysNothing) {
   Data data;
   for (Outcome& row : data.sources[0].rows) row.seen.terms[question_words_term()] = 0.5F;
-  EXPECT_TRUE(outcome_trees(all_of(data.labelled, data.sources), quick).length.empty());
+  EXPECT_TRUE(learn_outcomes(all_of(data.labelled, data.sources), quick).one.length.empty());
 }
 
 TEST(Recipe, AProgramToBeWrittenCountsMore) {
   const Data data;
   const Material all = all_of(data.labelled, data.sources);
-  const Model model = train(all, quick, outcome_trees(all, quick));
+  const Model model = train(all, quick, learn_outcomes(all, quick));
   TermValues values{};
   values[bare_question_term()] = 1;
   const float without = model.sum(values, {});
   values[program_term()] = 1;
   EXPECT_NEAR(model.sum(values, {}) - without, quick.program_tiers, 1e-4);
+}
+
+TEST(Recipe, SeveralModelsOfTheOutcomesAreAveragedForMultipleChoice) {
+  const Data data;
+  Recipe recipe = quick;
+  recipe.choice_bags = 2;
+  const Outcomes outcomes = learn_outcomes(all_of(data.labelled, data.sources), recipe);
+  EXPECT_EQ(outcomes.averaged.gains.size(), 2 * outcomes.one.gains.size());
+  EXPECT_EQ(outcomes.averaged.length.size(), outcomes.one.length.size());  // it is not learned
 }
 
 TEST(Recipe, WithoutOutcomesAllHeadsStillJudge) {
@@ -104,7 +115,7 @@ TEST(Recipe, WithoutOutcomesAllHeadsStillJudge) {
 TEST(Recipe, TheSameMaterialGivesTheSameModel) {
   const Data data;
   const Material all = all_of(data.labelled, data.sources);
-  EXPECT_EQ(train(all, quick, outcome_trees(all, quick)).text(), train(all, quick, outcome_trees(all, quick)).text());
+  EXPECT_EQ(train(all, quick, learn_outcomes(all, quick)).text(), train(all, quick, learn_outcomes(all, quick)).text());
 }
 
 TEST(Recipe, FoldsAreEven) {
