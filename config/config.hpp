@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "config/budget_rules.hpp"
+#include "config/ledger_place.hpp"
 #include "config/names.hpp"
 #include "config/pii_kind.hpp"
 #include "config/resilience.hpp"
@@ -66,7 +67,11 @@ struct AdminConfig {
 };
 
 struct LedgerConfig {
-  std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"
+  std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"; of a ledger in PostgreSQL: `files`, where its slots are
+  Secret postgres;                                   ///< from url "postgresql://…"; empty: SQLite
+  std::string password_file;                         ///< holds its password and nothing else; "": none
+  [[nodiscard]] LedgerPlace place() const { return postgres.empty() ? LedgerPlace(path) : LedgerPlace(postgres.reveal(), password_file); }
+  void read_from(const LedgerPlace& place) { path = place.path(); postgres = place.url(); password_file = place.password_file(); }
   milliseconds commit_interval{10};                  ///< group commit: how long a row may wait for company
   std::uint32_t open_requests_max = 16384;           ///< per reactor: requests open or not yet committed; more must wait
   unsigned keep_days = 0;                            ///< after so many days only daily sums are kept; 0: everything, for ever

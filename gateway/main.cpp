@@ -54,7 +54,7 @@ void add_prices(CLI::App& app, PricesOptions& options, int& code) {
 
 void add_ledger(CLI::App& command, std::string& config, std::string& ledger) {
   add_config(command, config);
-  command.add_option("--ledger", ledger, "The ledger's path, instead of asking the configuration for it");
+  command.add_option("--ledger", ledger, "The ledger's path or postgresql:// URL, instead of asking the configuration for it");
 }
 
 void add_costs(CLI::App& app, CostsOptions& options, int& code) {
@@ -86,7 +86,7 @@ void add_costs(CLI::App& app, CostsOptions& options, int& code) {
 void add_prove(CLI::App& app, ProveOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("prove", "List every attempt that a constraint covered and where it went; exit 1 if one went outside");
   add_config(*command, options.config);
-  command->add_option("--ledger", options.ledger, "The ledger's file, instead of the one the configuration names");
+  command->add_option("--ledger", options.ledger, "The ledger's path or postgresql:// URL, instead of the one the configuration names");
   command->add_option("--constraint", options.constraint, "The constraint's name")->required();
   command->add_option("--since", options.since, "Requests that arrived at or after: 90d, 24h, 2026-11-01")->capture_default_str();
   command->add_option("--until", options.until, "Requests that arrived before")->capture_default_str();

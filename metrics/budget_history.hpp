@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 #include "config/units.hpp"
 #include "metrics/records.hpp"
@@ -35,7 +36,7 @@ struct PastQuestion {
   std::function<std::vector<RequestId>()> without;
 };
 
-[[nodiscard]] Result<std::vector<PastSpend>> read_past_spend(const std::string& ledger_path,
+[[nodiscard]] Result<std::vector<PastSpend>> read_past_spend(const LedgerPlace& ledger,
                                                              const PastQuestion& question);
 
 /// What budgets count for an attempt whose cost is not known: the request's bytes as input, 4 to a token, at the input

@@ -150,7 +150,7 @@ Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fr
         ids.insert(ids.end(), account->counted_ids.begin(), account->counted_ids.end());
       return ids;
     };
-    TOLLGATE_TRY(const std::vector<PastSpend> all, read_past_spend(config.ledger.path, question));
+    TOLLGATE_TRY(const std::vector<PastSpend> all, read_past_spend(config.ledger.place(), question));
     const std::lock_guard lock(mutex_);
     for (Account* const account : accounts) {
       const BudgetWindows::Slot slot = account->windows.slot_of(now.wall_us);

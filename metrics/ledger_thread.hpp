@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -28,14 +29,14 @@
 #include "metrics/day_sums.hpp"
 #include "metrics/ledger_recorder.hpp"
 #include "metrics/ledger_slots.hpp"
-#include "metrics/ledger_sqlite.hpp"
+#include "metrics/ledger.hpp"
 #include "metrics/metrics.hpp"
 
 namespace tollgate {
 
 class LedgerThread {
  public:
-  LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+  LedgerThread(std::unique_ptr<Ledger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
                std::chrono::milliseconds commit_interval);
   /// Commits everything settled. If that does not work within `last_tries`, the slot files stay for the next start.
   ~LedgerThread();
@@ -70,6 +71,8 @@ class LedgerThread {
   void set_keep_days(unsigned keep_days);
   [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
   [[nodiscard]] CommittedSums committed() const;
+  /// These pools are about to be billed; returns once the ledger has said whether they may (Ledger::lease_pools).
+  [[nodiscard]] Result<PoolClocks> lease_pools(std::vector<PoolLease> pools);
   /// Asked from now on; must live as long as this.
   void set_recorder(LedgerRecorder* recorder);
 
@@ -86,7 +89,9 @@ class LedgerThread {
   [[nodiscard]] bool anything_settled() const noexcept;
   /// So many wait that the commit should not wait for its interval.
   [[nodiscard]] static bool urgent(const LedgerSlots& slots) noexcept;
+  [[nodiscard]] Result<void> begin();
   [[nodiscard]] Result<void> write_taken_up();
+  void answer_lease();
   void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
   [[nodiscard]] bool stopping() const;
   [[nodiscard]] Result<void> write_baselines_of(const OpenRequest& settled);
@@ -95,7 +100,8 @@ class LedgerThread {
   bool record(bool at_once);
   [[nodiscard]] std::chrono::milliseconds until_fold() const;
   [[nodiscard]] std::chrono::milliseconds until_record() const;
-  /// The sooner of the two; negative: nothing is.
+  [[nodiscard]] std::chrono::milliseconds until_pulse() const;
+  /// The soonest of the three; negative: nothing is.
   [[nodiscard]] std::chrono::milliseconds until_due() const;
   [[nodiscard]] LedgerRecorder* recorder() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
@@ -116,7 +122,7 @@ class LedgerThread {
     LedgerSlots* of;
   };
 
-  const std::unique_ptr<SqliteLedger> ledger_;
+  const std::unique_ptr<Ledger> ledger_;
   const std::vector<std::unique_ptr<LedgerSlots>> slots_;
   const std::chrono::milliseconds commit_interval_;
   const int event_;  // eventfd
@@ -133,7 +139,9 @@ class LedgerThread {
   std::shared_ptr<const BaselineSet> baselines_written_;
   using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
   BaselineTotals new_baseline_totals_;                                        // of the commit under way
-  std::chrono::steady_clock::time_point next_fold_{}, next_record_{};
+  std::chrono::steady_clock::time_point next_fold_{}, next_record_{}, next_pulse_{};
+  bool record_unsure_ = false;  // the recorder's last transaction failed at its commit
+  std::vector<RequestId> expected_;
 
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
@@ -154,6 +162,8 @@ class LedgerThread {
   SumsByDay sums_;  // what is pending in it is the ledger thread's own
   unsigned keep_days_ = 0;
   LedgerRecorder* recorder_ = nullptr;
+  std::optional<std::vector<PoolLease>> lease_wanted_;
+  std::optional<Result<PoolClocks>> lease_answer_;
 
   std::thread thread_;  // last: starts when all the rest is there
 };

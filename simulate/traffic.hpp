@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 #include "metrics/decision_facts.hpp"
 #include "metrics/pool_lines.hpp"
@@ -81,7 +82,7 @@ struct Traffic {
 [[nodiscard]] Usage without_cache(const Usage& usage) noexcept;
 
 struct TrafficQuestion {
-  std::string path;
+  LedgerPlace ledger;
   std::int64_t since_us = 0, until_us = 0;
 };
 using OnProgress = std::function<void(double share)>;

@@ -31,7 +31,7 @@ Result<Json> read(const std::string& config, const std::string& ledger) {
   TOLLGATE_TRY(const std::string text, read_config_text(config));
   TOLLGATE_TRY(const ConfigPtr loaded, load_text(text, config, process_environment()));
   Config chosen = *loaded;
-  if (!ledger.empty()) chosen.ledger.path = ledger.starts_with("sqlite:") ? ledger.substr(7) : ledger;
+  if (!ledger.empty()) chosen.ledger.read_from(ledger);
   Budgets budgets;
   const BudgetClock now = BudgetClock::now();
   TOLLGATE_TRY(budgets.adopt(

@@ -227,7 +227,7 @@ int train(const TrainOptions& options) {
     return usage;
   }
   if (options.roll_back) return roll_back(path);
-  std::string ledger;
+  LedgerPlace ledger;
   if (const int code = find_ledger(options.ledger, options.config, ledger); code != ok) return code;
   const auto judged = judged_requests(ledger, since.value(), fit_rows_max);
   if (!judged) {
