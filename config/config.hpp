@@ -185,6 +185,7 @@ struct Pool {
   Billing billing = Billing::dedicated;
   std::int64_t replicas = 1;                         ///< are in gpus and the rate already
   bool billed_while_down = true;                     ///< dedicated and owned: also while no gateway runs
+  std::int64_t gateways = 1;                         ///< dedicated and owned: so many stand before it; each bills its part
   ServerlessRules serverless;
   BilledSeconds billed_seconds;                      ///< of a reported pool
   TokenWeights token_weights;

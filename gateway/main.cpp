@@ -191,6 +191,16 @@ void add_outcomes(CLI::App& app, OutcomesOptions& options, int& code) {
   command->callback([&options, &code] { code = outcomes(options); });
 }
 
+void add_ledger_copy(CLI::App& app, LedgerCopyOptions& options, int& code) {
+  CLI::App* ledger = app.add_subcommand("ledger", "Move a ledger");
+  ledger->require_subcommand(1);
+  CLI::App* command = ledger->add_subcommand("copy", "Copy a SQLite ledger into PostgreSQL, exactly; what is there already is left, so it can be begun again. Stop its gateway first");
+  command->add_option("--from", options.from, "The SQLite ledger's path")->required();
+  command->add_option("--to", options.to, "postgresql://USER@HOST/DATABASE")->required();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = copy_ledger(options); });
+}
+
 void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("budgets", "What is spent and left of every budget; exit code 1 if one is used up");
   add_ledger(*command, options.config, options.ledger);
@@ -353,6 +363,8 @@ int run(int argc, char** argv) {
   add_reconcile(app, reconcile_options, code);
   OutcomesOptions outcomes_options;
   add_outcomes(app, outcomes_options, code);
+  LedgerCopyOptions copy_options;
+  add_ledger_copy(app, copy_options, code);
   TrainOptions train_options;
   add_train(app, train_options, code);
 

@@ -11,7 +11,7 @@
 namespace tollgate {
 namespace {
 
-/// Hardware that is billed whether it works or not: by one gateway. Serverless workers are those that a gateway's own requests
+/// Hardware that is billed whether it works or not. Serverless workers are those that a gateway's own requests
 /// need, and calls that report their price have it of their own.
 std::vector<PoolLease> leases_of(const Config& config) {
   std::vector<PoolLease> leases;
@@ -19,7 +19,8 @@ std::vector<PoolLease> leases_of(const Config& config) {
     if (!backend.pool) continue;
     const Billing billing = backend.pool->billing;
     if (billing != Billing::dedicated && billing != Billing::owned) continue;
-    const PoolLease lease{std::string(text(backend.pool->name)), backend.pool->billed_while_down};
+    const PoolLease lease{std::string(text(backend.pool->name)), backend.pool->billed_while_down,
+                          backend.pool->gateways};
     if (std::find(leases.begin(), leases.end(), lease) == leases.end()) leases.push_back(lease);
   }
   return leases;

@@ -35,10 +35,11 @@ struct PoolClock {
 };
 using PoolClocks = std::map<std::string, PoolClock>;  ///< by pool
 
-/// A pool that costs something whether it works or not: one gateway at a time bills it.
+/// A pool that costs something whether it works or not: as many gateways bill it as it says, each its part.
 struct PoolLease {
   std::string pool;
   bool billed_while_down = true;
+  std::int64_t gateways = 1;
   friend bool operator==(const PoolLease&, const PoolLease&) = default;
 };
 

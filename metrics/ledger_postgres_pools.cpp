@@ -25,6 +25,16 @@ PoolClock clock_at(const PgRows& rows, int row, int column) {
   return clock;
 }
 
+Error no_part_left(const PoolLease& lease, std::int64_t theirs, std::string_view host) {
+  const std::string by = "the pool " + lease.pool + " is billed by the gateway on " + std::string(host) + " already, ";
+  if (theirs != lease.gateways) {
+    return fail(Fault::bad_config, by + "for which `gateways` of the pool is " + std::to_string(theirs) + " and not " + std::to_string(lease.gateways) +
+                                       "; say the same number to all");
+  }
+  return fail(Fault::bad_config, by + "and the same hardware must not be billed twice: say how many `gateways` stand before it in the pool of each "
+                                      "(docs/money/pools.md)");
+}
+
 }  // namespace
 
 Result<void> PostgresLedger::add_pool_lines(std::string_view pool, std::int64_t hour, const PoolLines& lines) {
@@ -88,40 +98,47 @@ Result<PoolClocks> PostgresLedger::lease_pools(const std::vector<PoolLease>& poo
   return clocks;
 }
 
+/// A part of the pool that nobody has, or that somebody has left behind: whoever takes that goes on with its bill.
 Result<void> PostgresLedger::lease_pool(const PoolLease& lease, std::int64_t name, PoolClocks& clocks) {
   // Its session stands, or it was seen a moment ago: it may be on its way back. What left its configuration it bills no longer.
   TOLLGATE_TRY(const PgRows holders,
                connection_.run("SELECT c.gateway,g.host,(c.billed=1 OR c.run=0) AND NOT g.ended AND (g.seen_at>now()-" + std::string(pool_lease) +
                                    " OR EXISTS(SELECT 1 FROM pg_locks l WHERE l.locktype='advisory' AND l.granted AND l.database=(SELECT oid FROM "
                                    "pg_database WHERE datname=current_database()) AND l.classid::bigint=1416588396 AND "
-                                   "l.objid::bigint=g.number)),c.run,c.take,c.at_ns,c.tail_ns,c.billed FROM pool_clock c JOIN gateway g ON "
-                                   "g.id=c.gateway WHERE c.pool=$1 AND c.taken_over=0",
+                                   "l.objid::bigint=g.number)),c.run,c.take,c.at_ns,c.tail_ns,c.billed,c.gateways FROM pool_clock c JOIN gateway g "
+                                   "ON g.id=c.gateway WHERE c.pool=$1 AND c.taken_over=0 ORDER BY c.billed DESC,c.at_ns",
                                {PgValue(name)}));
-  bool ours = false;
+  std::int64_t others = 0, left = -1;
   PoolClock last;
   last.billed = false;
+  bool ours = false;
   for (int row = 0; row < holders.count(); ++row) {
-    const std::int64_t holder = holders.number(row, 0);
-    if (holder == gateway_) {
+    if (holders.number(row, 0) == gateway_) {
       ours = true;
-      continue;
+    } else if (holders.number(row, 2) == 0) {
+      if (left >= 0) continue;
+      left = holders.number(row, 0);
+      last = clock_at(holders, row, 3);
+    } else {
+      ++others;
+      const std::int64_t theirs = holders.number(row, 8);
+      if (!ours && (theirs != lease.gateways || others >= lease.gateways)) return no_part_left(lease, theirs, holders.text(row, 1));
     }
-    if (holders.number(row, 2) != 0) {
-      return fail(Fault::bad_config, "the pool " + lease.pool + " is billed by the gateway on " + std::string(holders.text(row, 1)) +
-                                         " already, and the same hardware must not be billed twice; give each gateway pools of its own "
-                                         "(docs/money/pools.md)");
-    }
-    last = clock_at(holders, row, 3);
-    TOLLGATE_TRY(connection_.run("UPDATE pool_clock SET taken_over=1,billed=billed*$3 WHERE pool=$1 AND gateway=$2",
-                                 {PgValue(name), PgValue(holder), PgValue(std::int64_t{lease.billed_while_down ? 1 : 0})}));
   }
-  if (ours) return success();
+  if (ours) {
+    TOLLGATE_TRY(connection_.run("UPDATE pool_clock SET gateways=$3 WHERE pool=$1 AND gateway=$2", {PgValue(name), PgValue(gateway_), PgValue(lease.gateways)}));
+    return success();
+  }
+  if (left >= 0) {
+    TOLLGATE_TRY(connection_.run("UPDATE pool_clock SET taken_over=1,billed=billed*$3 WHERE pool=$1 AND gateway=$2",
+                                 {PgValue(name), PgValue(left), PgValue(std::int64_t{lease.billed_while_down ? 1 : 0})}));
+  }
   if (last.billed) clocks[lease.pool] = last;
-  TOLLGATE_TRY(connection_.run("INSERT INTO pool_clock(pool,gateway,run,take,at_ns,tail_ns,billed) VALUES($1,$2,0,0,$3,$4,$5) ON "
+  TOLLGATE_TRY(connection_.run("INSERT INTO pool_clock(pool,gateway,run,take,at_ns,tail_ns,billed,gateways) VALUES($1,$2,0,0,$3,$4,$5,$6) ON "
                                "CONFLICT(pool,gateway) DO UPDATE SET taken_over=0,run=0,take=0,at_ns=excluded.at_ns,tail_ns=excluded.tail_ns,"
-                               "billed=excluded.billed",
+                               "billed=excluded.billed,gateways=excluded.gateways",
                                {PgValue(name), PgValue(gateway_), PgValue(last.at_ns), PgValue(last.tail_ns),
-                                PgValue(std::int64_t{last.billed ? 1 : 0})}));
+                                PgValue(std::int64_t{last.billed ? 1 : 0}), PgValue(lease.gateways)}));
   return success();
 }
 

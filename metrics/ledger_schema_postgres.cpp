@@ -52,7 +52,7 @@ CREATE TABLE run_baseline (
 );
 )sql";
 
-/// One gateway at a time bills a pool: the one whose row is not taken over.
+/// A pool is billed by as many gateways as it says, each its part: those whose rows are not taken over.
 constexpr const char* after_5 = R"sql(
 DROP TABLE pool_clock;
 CREATE TABLE pool_clock (
@@ -61,7 +61,8 @@ CREATE TABLE pool_clock (
   run BIGINT NOT NULL, take BIGINT NOT NULL,
   at_ns BIGINT NOT NULL, tail_ns BIGINT NOT NULL,
   billed BIGINT NOT NULL,
-  taken_over BIGINT NOT NULL DEFAULT 0,  -- 1: another gateway bills it since
+  gateways BIGINT NOT NULL DEFAULT 1,  -- so many bill the pool, each its part
+  taken_over BIGINT NOT NULL DEFAULT 0,  -- 1: another gateway bills this part since
   PRIMARY KEY (pool, gateway)
 );
 )sql";

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "metrics/gpu_pool.hpp"
 #include "metrics/ledger_schema.hpp"
 #include "metrics/ledger_source.hpp"
 #include "metrics/ledger_thread.hpp"
@@ -285,20 +286,57 @@ TEST_F(PostgresLedgerTest, RowsWaitInTheirSlotsWhileTheServerIsAway) {
 TEST_F(PostgresLedgerTest, APoolIsBilledByOneGatewayAtATime) {
   const auto first = open(place_, folder_.file("a"));
   const auto second = open(place_, folder_.file("b"));
-  ASSERT_TRUE(first->lease_pools({{"home", true}}).value().empty());
-  const auto refused = second->lease_pools({{"other", true}, {"home", true}});
+  ASSERT_TRUE(first->lease_pools({{"home"}}).value().empty());
+  const auto refused = second->lease_pools({{"other"}, {"home"}});
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("the pool home is billed by the gateway on"), std::string::npos) << refused.error().message;
   ASSERT_TRUE(first->begin().has_value());
   ASSERT_TRUE(first->set_pool_clock("home", {5, 6, 7'000, 0, true}).has_value());
   ASSERT_TRUE(first->commit().has_value());
-  ASSERT_FALSE(second->lease_pools({{"home", true}}).has_value());
+  ASSERT_FALSE(second->lease_pools({{"home"}}).has_value());
   first->end();  // in order: whoever comes next bills on from there
-  const PoolClocks clocks = second->lease_pools({{"home", true}}).value();
+  const PoolClocks clocks = second->lease_pools({{"home"}}).value();
   ASSERT_EQ(clocks.size(), 1U);
   EXPECT_EQ(clocks.at("home").at_ns, 7'000);
   EXPECT_TRUE(first->pool_clocks().value().at("home").taken_over);
   EXPECT_FALSE(second->pool_clocks().value().at("home").taken_over);
+  set_request_gateway(0);
+}
+
+TEST(SharedPool, ThePartsOfItsGatewaysAreTheWholeBill) {
+  Pool whole = pool_of("home", 4'980'000'000'123, 7, 5);
+  Pool part = whole;
+  part.gateways = 3;
+  GpuPool alone(whole, at(0)), first(part, at(0)), second(part, at(0)), third(part, at(0));
+  const auto run = first.begin(at(1'000));
+  first.end(run, at(90 * second_ns));
+  const MonoTime end = at(3'600 * second_ns + 1);
+  const PoolStatus all = alone.status(end);
+  UsdSum billed;
+  GpuTime time;
+  for (GpuPool* const pool : {&first, &second, &third}) {
+    const PoolStatus status = pool->status(end);
+    billed += status.billed;
+    time += status.busy_gpu_time + status.idle_gpu_time;
+  }
+  EXPECT_LE(all.billed - billed, UsdSum{Int128{3}}) << "each is short of a picodollar at most";
+  EXPECT_GE(all.billed, billed);
+  EXPECT_LE((all.idle_gpu_time - time).count(), 6);
+}
+
+TEST_F(PostgresLedgerTest, APoolMayBeBilledByAsManyGatewaysAsItSays) {
+  std::vector<std::unique_ptr<PostgresLedger>> ledgers;
+  for (const char* const name : {"a", "b", "c"}) ledgers.push_back(open(place_, folder_.file(name)));
+  const PoolLease two{"home", true, 2};
+  ASSERT_TRUE(ledgers[0]->lease_pools({two}).has_value());
+  const auto differs = ledgers[1]->lease_pools({{"home", true, 3}});
+  ASSERT_FALSE(differs.has_value());
+  EXPECT_NE(differs.error().message.find("`gateways` of the pool is 2 and not 3"), std::string::npos) << differs.error().message;
+  ASSERT_TRUE(ledgers[1]->lease_pools({two}).has_value());
+  ASSERT_FALSE(ledgers[2]->lease_pools({two}).has_value());
+  ASSERT_TRUE(ledgers[1]->lease_pools({two}).has_value()) << "again, as at a reload";
+  ledgers[0]->end();
+  ASSERT_TRUE(ledgers[2]->lease_pools({two}).has_value());
   set_request_gateway(0);
 }
 
