@@ -148,11 +148,12 @@ class Copier {
 
   /// Where the pools' clocks stood, as those of a gateway that has ended: whoever bills them next goes on from there.
   Result<void> copy_clocks() {
+    TOLLGATE_TRY(target_.run("INSERT INTO gateway(identity,host,ended,highest) VALUES('copied','copied',true,(SELECT coalesce(max(id),0) FROM request)) "
+                             "ON CONFLICT(identity) DO UPDATE SET highest=greatest(gateway.highest,excluded.highest)"));
     const auto rows = source_.query("SELECT pool,run,take,at_ns,tail_ns,billed FROM pool_clock ORDER BY pool");
     for (;;) {
       TOLLGATE_TRY(const bool more, rows->next());
       if (!more) return success();
-      TOLLGATE_TRY(target_.run("INSERT INTO gateway(identity,host,ended) VALUES('copied','copied',true) ON CONFLICT DO NOTHING"));
       std::vector<PgValue> values{PgValue(name_of(rows->number(0)))};
       for (int column = 1; column < 6; ++column) values.emplace_back(rows->number(column));
       // Only where nobody bills the pool yet.

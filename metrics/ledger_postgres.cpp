@@ -16,6 +16,7 @@ Result<std::unique_ptr<PostgresLedger>> PostgresLedger::open(const LedgerPlace& 
 
 Result<void> PostgresLedger::begin() {
   forget_transaction();
+  connection_.look();
   if (!connection_.lost()) return success();
   Result<void> connected = connect();
   if (!connected) connection_.close();

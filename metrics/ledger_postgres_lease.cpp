@@ -1,6 +1,7 @@
 // PostgresLedger's connection, schema, and the number that it leases (metrics/ledger_postgres.hpp).
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <random>
@@ -144,7 +145,9 @@ Result<bool> PostgresLedger::take_number() {
                                {PgValue(number), PgValue(host_name()), PgValue(gateway_), PgValue(std::int64_t{number_ < 0 ? 1 : 0})}));
   number_ = number;
   commits_ = rows.number(0, 0);
-  highest_ = std::max(highest_, rows.number(0, 1));
+  // Ids of a ledger that was copied have no gateway's number.
+  TOLLGATE_TRY(const PgRows copied, connection_.run("SELECT coalesce(max(highest),0) FROM gateway WHERE identity='copied'"));
+  highest_ = std::max({highest_, rows.number(0, 1), copied.number(0, 0)});
   set_request_gateway(static_cast<unsigned>(number_));
   return true;
 }

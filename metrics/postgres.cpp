@@ -1,6 +1,7 @@
 #include "metrics/postgres.hpp"
 
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -298,6 +299,13 @@ Result<void> PgConnection::copy_in(const std::string& table_and_columns, const P
   }
   if (outcome && !sent) outcome = refusal(nullptr);
   return outcome;
+}
+
+// Without asking the server: an idle session that the server has ended shows at its socket.
+void PgConnection::look() noexcept {
+  if (!handle_) return;
+  pollfd socket{PQsocket(handle_.get()), POLLRDHUP, 0};
+  if (::poll(&socket, 1, 0) > 0 && (socket.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) ended_ = true;
 }
 
 bool PgConnection::lost() const noexcept { return ended_ || !handle_ || PQstatus(handle_.get()) != CONNECTION_OK; }

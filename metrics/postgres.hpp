@@ -93,6 +93,8 @@ class PgConnection {
   /// One or more statements without parameters.
   [[nodiscard]] Result<void> script(const std::string& sql);
   [[nodiscard]] Result<void> copy_in(const std::string& table_and_columns, const PgCopy& rows);
+  /// Notices that the server has ended an idle session.
+  void look() noexcept;
   /// The connection is gone, or was never there.
   [[nodiscard]] bool lost() const noexcept;
   /// Of the server's process for it.
