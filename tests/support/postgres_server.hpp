@@ -54,7 +54,7 @@ class PostgresServer {
   }
 
   void start() {
-    server_ = spawn({bin_ + "/postgres", "-D", folder_ + "/data", "-k", folder_, "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+    server_ = spawn({bin_ + "/postgres", "-D", folder_ + "/data", "-k", folder_, "-c", "listen_addresses=", "-c", std::string("fsync=") + (std::getenv("TOLLGATE_FSYNC") != nullptr ? "on" : "off"), "-c",
                      "max_connections=40", "-c", "log_min_messages=fatal"});
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     for (;;) {

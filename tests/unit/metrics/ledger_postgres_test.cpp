@@ -303,6 +303,32 @@ TEST_F(PostgresLedgerTest, APoolIsBilledByOneGatewayAtATime) {
   set_request_gateway(0);
 }
 
+// Not a limit, a figure: with TOLLGATE_FSYNC=1 that of docs/money/ledger.md.
+TEST_F(PostgresLedgerTest, WritesGroupsOfRequests) {
+  const auto ledger = open(place_, folder_.file("a"));
+  std::vector<OpenRequest> rows;
+  for (std::int64_t n = 0; n < 8'192; ++n) {
+    OpenRequest one = random_settled(random_, 0);
+    one.row.attempts = 1;
+    one.attempts[0] = {};
+    one.attempts[0].number = 1;
+    rows.push_back(one);
+  }
+  commit(*ledger, {request()});
+  constexpr int commits = 8;
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < commits; ++i) {
+    for (OpenRequest& row : rows) {
+      row.row.id = next_request_id(3);
+      row.notes.of = row.facts.of = RequestId{};
+    }
+    commit(*ledger, rows);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  std::cout << static_cast<std::int64_t>(2.0 * 8'192 * commits / took.count()) << " rows/s\n";
+  EXPECT_EQ(number("SELECT count(*) FROM request"), 8'192 * commits + 1);
+}
+
 TEST(SharedPool, ThePartsOfItsGatewaysAreTheWholeBill) {
   Pool whole = pool_of("home", 4'980'000'000'123, 7, 5);
   Pool part = whole;
