@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(binaries() is None, reason="no PostgreSQL server
 
 KILLS = int(os.environ.get("TOLLGATE_POSTGRES_KILLS", 30))
 SEED = int(os.environ.get("TOLLGATE_SEED", random.randrange(1 << 31)))
-FEEDBACK = "feedback: {}\n"
+FEEDBACK = "feedback: {comments: true}\n"
 
 
 @pytest.fixture(scope="module")
