@@ -37,10 +37,10 @@ void add_row(const CostsReport& report, const CostsRow& row, EarlierToday& into)
   }
 }
 
-Result<EarlierToday> read_ledger(Accounts& accounts, const std::string& path, std::int64_t since_us,
+Result<EarlierToday> read_ledger(Accounts& accounts, const LedgerPlace& place, std::int64_t since_us,
                                  std::int64_t until_us) {
   EarlierToday earlier;
-  TOLLGATE_TRY(const std::unique_ptr<LedgerReader> ledger, LedgerReader::open(path));
+  TOLLGATE_TRY(const std::unique_ptr<LedgerReader> ledger, LedgerReader::open(place));
   TOLLGATE_TRY(const CostsReport report, ledger->costs({since_us, until_us, {Dimension::outcome}}));
   for (const CostsRow& row : report.rows) add_row(report, row, earlier);
   // The recorder writes up to this moment, also the time in which no gateway ran, to the hours it belongs to.
@@ -54,8 +54,8 @@ Result<EarlierToday> read_ledger(Accounts& accounts, const std::string& path, st
 }  // namespace
 
 LiveView::LiveView(Gateway& gateway) : gateway_(gateway), started_us_(unix_micros()), day_(started_us_ / day_us) {
-  reader_ = std::thread([this, path = gateway.config()->ledger.path] {
-    Result<EarlierToday> read = read_ledger(gateway_.accounts(), path, started_us_ / day_us * day_us, started_us_);
+  reader_ = std::thread([this, place = gateway.config()->ledger.place()] {
+    Result<EarlierToday> read = read_ledger(gateway_.accounts(), place, started_us_ / day_us * day_us, started_us_);
     EarlierToday earlier;
     if (read) {
       earlier = std::move(read.value());
