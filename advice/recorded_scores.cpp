@@ -37,9 +37,9 @@ WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 GROUP BY 1 HAVING sum(a.gpu_pusd)
 
 // A rating counts before a judge's score, and that before the look at the form; a right form says nothing of what stands in it.
 constexpr const char* outcomes_sql = R"sql(
-SELECT o.request, min(CASE WHEN o.source = 0 THEN coalesce(o.score_ppm / 1000000.0, CASE WHEN o.verdict = 0 THEN 1 ELSE 0 END) END),
-       min(CASE WHEN o.source = 2 THEN coalesce(o.score_ppm / 1000000.0, CASE WHEN o.verdict = 0 THEN 1 ELSE 0 END) END),
-       min(CASE WHEN o.source = 1 AND o.verdict > 2 THEN 0.0 END)
+SELECT o.request, min(CASE WHEN o.source = 0 THEN coalesce(o.score_ppm, CASE WHEN o.verdict = 0 THEN 1000000 ELSE 0 END) END),
+       min(CASE WHEN o.source = 2 THEN coalesce(o.score_ppm, CASE WHEN o.verdict = 0 THEN 1000000 ELSE 0 END) END),
+       min(CASE WHEN o.source = 1 AND o.verdict > 2 THEN 0 END)
 FROM outcome o JOIN request r ON r.id = o.request
 WHERE r.arrived_us >= ?1 AND r.arrived_us < ?2 GROUP BY 1
 )sql";
@@ -95,7 +95,7 @@ Result<std::map<std::int64_t, double>> outcomes_of(Ledger& ledger, bool& has_out
   TOLLGATE_TRY(ledger.each(outcomes_sql, [&](const LedgerQuery& row) {
     for (int column = first_outcome_column; column <= last_outcome_column; ++column) {
       if (row.is_null(column)) continue;
-      known[row.number(0)] = std::clamp(row.real(column), 0.0, 1.0);
+      known[row.number(0)] = std::clamp(static_cast<double>(row.number(column)) / 1e6, 0.0, 1.0);
       return;
     }
   }));

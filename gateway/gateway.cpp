@@ -28,6 +28,7 @@ namespace {
 constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::seconds probe_interval{5};
 constexpr std::chrono::seconds file_poll{1};
+constexpr std::chrono::seconds ledger_poll{1};
 constexpr std::chrono::milliseconds drain_poll{10};
 
 void raise_descriptor_limit() {
@@ -66,6 +67,25 @@ void report_recovery(const Recovery& recovery) {
   log_event(LogLevel::warn, "requests of an earlier run were taken into the ledger",
             {{"settled", std::to_string(recovery.settled), false}, {"open", std::to_string(recovery.open), false}, {"damaged", std::to_string(recovery.damaged), false}});
   for (const std::string& file : recovery.set_aside) log_event(LogLevel::error, "a damaged slot file was set aside", {{"file", file}});
+}
+
+/// Says when commits begin to fail and when they work again. Both outlive it.
+Task<void> watch_ledger(asio::io_context& control, const Accounts& accounts) {
+  Timer timer(control.get_executor());
+  for (bool failing = false;;) {
+    timer.expires_after(ledger_poll);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
+    const LedgerStatus status = accounts.ledger();
+    if (status.failing == failing) continue;
+    failing = status.failing;
+    if (failing) {
+      log_event(LogLevel::error, status.writable ? "the ledger is away; requests are served and wait in this gateway's files" : "the ledger cannot be written; new requests are refused",
+                {{"why", status.error}});
+    } else {
+      log_event(LogLevel::info, "the ledger is written again");
+    }
+  }
 }
 
 /// While a database that holds the ledger does not answer a start: waits longer each time, until it has been enough or somebody wants
@@ -301,6 +321,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
+  asio::co_spawn(control_, watch_ledger(control_, *accounts_), ended);
   asio::co_spawn(control_, advice_->keep(), ended);
   asio::co_spawn(control_, watch_economics(), ended);
   sigset_t handled;

@@ -4,9 +4,9 @@
 #include <map>
 
 #include "metrics/costs_query.hpp"
-#include "metrics/ledger_postgres.hpp"
 #include "metrics/ledger_schema.hpp"
 #include "metrics/ledger_source.hpp"
+#include "metrics/own_requests.hpp"
 
 namespace tollgate {
 namespace {
@@ -22,12 +22,9 @@ class Reader {
     TOLLGATE_TRY(source_.snapshot());
     TOLLGATE_TRY(read_names());
     TOLLGATE_TRY(read_kinds());
-    const bool own = source_.dialect().is_postgres() && !question_.files.empty();
-    if (own) {
-      TOLLGATE_TRY(read_own());
-    }
+    TOLLGATE_TRY(own_, own_requests(source_, question_.files));
     TOLLGATE_TRY(read_attempts());
-    if (!own) {  // sums per day are those of all; no budget's window reaches into them (config/load_ledger.cpp)
+    if (own_.empty()) {  // sums per day are those of all; no budget's window reaches into them (config/load_ledger.cpp)
       TOLLGATE_TRY(read_daily());
     }
     return std::move(past_);
@@ -60,21 +57,6 @@ class Reader {
   [[nodiscard]] std::string grain_of(const std::string& time) const {
     if (question_.grain_us == INT64_MAX) return "0";
     return time + "/" + std::to_string(question_.grain_us);
-  }
-
-  /// What the gateway has been given ids of (metrics/ledger_schema_postgres.cpp).
-  Result<void> read_own() {
-    const auto rows = source_.query(
-        "SELECT i.number,i.above,i.up_to FROM gateway_ids i JOIN gateway g ON g.id=i.gateway WHERE g.identity=?1");
-    rows->bind(1, gateway_identity(question_.files));
-    std::string ids;
-    TOLLGATE_TRY(each(*rows, [&] {
-      ids += std::string(ids.empty() ? "" : " OR ") + "(r.id>" + std::to_string(rows->number(1)) + " AND r.id<=" + std::to_string(rows->number(2)) +
-             (rows->number(0) < 0 ? " AND NOT EXISTS(SELECT 1 FROM gateway_ids o WHERE o.number=((r.id>>7)&127) AND r.id>o.above AND r.id<=o.up_to))"
-                                  : " AND ((r.id>>7)&127)=" + std::to_string(rows->number(0)) + ")");
-    }));
-    own_ = " AND (" + (ids.empty() ? std::string("false") : ids) + ")";
-    return success();
   }
 
   Result<void> read_attempts() {
@@ -142,7 +124,7 @@ class Reader {
 
   LedgerSource& source_;
   const PastQuestion& question_;
-  std::string own_;  // AND …: requests of the gateway that is asked about
+  std::string own_;  // of the gateway that is asked about; "": all
   std::map<std::int64_t, std::string> names_;
   std::vector<std::string> kinds_;
   std::vector<PastSpend> past_;

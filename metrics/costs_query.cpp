@@ -9,6 +9,7 @@
 
 #include "config/config.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "metrics/own_requests.hpp"
 #include "metrics/records.hpp"
 
 namespace tollgate {
@@ -105,6 +106,7 @@ struct LedgerReader::Gathering {
   std::size_t token_count, kind_count;
   std::map<Key, CostsRow> rows;
   std::set<std::int64_t> cut_days;
+  std::string own = {};  ///< a condition
 
   /// The row that a result belongs to: its first columns are the key.
   CostsRow& row_of(const LedgerQuery& statement) {
@@ -173,7 +175,7 @@ Result<void> LedgerReader::learn_names() {
 }
 
 Result<void> LedgerReader::gather_requests(Gathering& into) {
-  const auto statement = source_->query("SELECT " + into.key_columns("r") + "sum(" + one_if("((r.flags>>2)&3)=0") + ") FROM request r WHERE " + in_period + into.group_by());
+  const auto statement = source_->query("SELECT " + into.key_columns("r") + "sum(" + one_if("((r.flags>>2)&3)=0") + ") FROM request r WHERE " + in_period + into.own + into.group_by());
   into.bind_period(*statement);
   for (;;) {
     TOLLGATE_TRY(const bool more, statement->next());
@@ -191,7 +193,7 @@ Result<void> LedgerReader::gather_attempts(Gathering& into) {
     const std::string column = "a." + kind + std::string(money_ending);
     sql += ",sum(" + high_half(column) + "),sum(" + low_half(column) + ")";
   }
-  sql += std::string(" FROM request r JOIN attempt a ON a.request=r.id WHERE ") + in_period + into.group_by();
+  sql += std::string(" FROM request r JOIN attempt a ON a.request=r.id WHERE ") + in_period + into.own + into.group_by();
   const auto statement = source_->query(sql);
   into.bind_period(*statement);
   for (;;) {
@@ -219,7 +221,7 @@ Result<void> LedgerReader::gather_cached(Gathering& into) {
   std::string sql = "SELECT " + into.key_columns("c");
   for (const auto& [measure, counted] : counted_cached) sql.append("sum(").append(one_if(std::string(counted))).append("),");
   sql += "sum(" + high_half("coalesce(c.saved_pusd,0)") + "),sum(" + low_half("coalesce(c.saved_pusd,0)") + ")";
-  sql += std::string(" FROM request r JOIN cached c ON c.request=r.id WHERE ") + in_period + into.group_by();
+  sql += std::string(" FROM request r JOIN cached c ON c.request=r.id WHERE ") + in_period + into.own + into.group_by();
   const auto statement = source_->query(sql);
   into.bind_period(*statement);
   for (;;) {
@@ -249,7 +251,7 @@ Result<void> LedgerReader::gather_baselines(Gathering& into) {
   sql += ",sum(" + value_if(known, high_half("b.pusd")) + "),sum(" + value_if(known, low_half("b.pusd")) + ")";
   sql += ",sum(" + value_if(known, "(SELECT coalesce(sum(" + high + "),0)" + of_request) + ")";
   sql += ",sum(" + value_if(known, "(SELECT coalesce(sum(" + low + "),0)" + of_request) + ")";
-  sql += std::string(" FROM request r JOIN baseline b ON b.request=r.id WHERE ") + in_period + into.group_by(1);
+  sql += std::string(" FROM request r JOIN baseline b ON b.request=r.id WHERE ") + in_period + into.own + into.group_by(1);
   const auto statement = source_->query(sql);
   into.bind_period(*statement);
   for (;;) {
@@ -319,11 +321,12 @@ Result<CostsReport> LedgerReader::costs(const CostsQuestion& question) {
   const auto gather = [&]() -> Result<void> {
     TOLLGATE_TRY(source_->snapshot());
     TOLLGATE_TRY(learn_names());
+    TOLLGATE_TRY(gathering.own, own_requests(*source_, question.files));
     TOLLGATE_TRY(gather_requests(gathering));
     TOLLGATE_TRY(gather_attempts(gathering));
     TOLLGATE_TRY(gather_baselines(gathering));
     TOLLGATE_TRY(gather_cached(gathering));
-    return gather_daily(gathering);
+    return gathering.own.empty() ? gather_daily(gathering) : success();
   };
   const Result<void> gathered = gather();
   source_->release();

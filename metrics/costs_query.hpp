@@ -36,6 +36,7 @@ struct CostsQuestion {
   std::int64_t since_us = 0;  ///< arrived at or after
   std::int64_t until_us = 0;  ///< and before
   std::vector<Dimension> by;
+  std::string files = {};     ///< what the one gateway with these files did (metrics/own_requests.hpp), without sums of days; "": all
 };
 
 /// A baseline over the requests of one row (metrics/baselines.hpp).

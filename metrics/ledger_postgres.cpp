@@ -63,13 +63,7 @@ Result<bool> PostgresLedger::insert(const OpenRequest& settled) {
     TOLLGATE_TRY(expect(one));
   }
   if (known_.contains(id) || fresh_.contains(id)) return false;
-  RequestNames names;
-  TOLLGATE_TRY(names.model, ledger_id(row.model));
-  TOLLGATE_TRY(names.route, ledger_id(row.route));
-  TOLLGATE_TRY(names.team, ledger_id(row.team));
-  TOLLGATE_TRY(names.key, ledger_id(row.key));
-  TOLLGATE_TRY(names.target, ledger_id(row.target));
-  TOLLGATE_TRY(names.result, ledger_id(row.result));
+  TOLLGATE_TRY(const RequestNames names, names_of(row, [this](auto name) { return ledger_id(name); }));
   TOLLGATE_TRY(insert_attempts(settled));
   if (row.rules != NameId::none) {
     TOLLGATE_TRY(const std::int64_t rules, ledger_id(row.rules));

@@ -34,6 +34,19 @@ struct RequestNames {
   std::int64_t model = 0, route = 0, team = 0, key = 0, target = 0, result = 0;
 };
 
+/// `id_of` a NameId or a RowResult.
+template <class IdOf>
+[[nodiscard]] Result<RequestNames> names_of(const RequestRow& row, const IdOf& id_of) {
+  RequestNames names;
+  TOLLGATE_TRY(names.model, id_of(row.model));
+  TOLLGATE_TRY(names.route, id_of(row.route));
+  TOLLGATE_TRY(names.team, id_of(row.team));
+  TOLLGATE_TRY(names.key, id_of(row.key));
+  TOLLGATE_TRY(names.target, id_of(row.target));
+  TOLLGATE_TRY(names.result, id_of(row.result));
+  return names;
+}
+
 [[nodiscard]] std::array<std::int64_t, request_column_count> values_of(const RequestRow& row, const RequestNames& names) noexcept;
 [[nodiscard]] std::array<std::int64_t, attempt_column_count> values_of(const RequestRow& row, const AttemptRow& attempt,
                                                                        std::int64_t target, std::int64_t result) noexcept;

@@ -36,7 +36,6 @@ class LedgerQuery {
   /// False: there are no more rows.
   [[nodiscard]] virtual Result<bool> next() = 0;
   [[nodiscard]] virtual std::int64_t number(int column) const = 0;  ///< 0 if NULL
-  [[nodiscard]] virtual double real(int column) const = 0;
   [[nodiscard]] virtual bool is_null(int column) const = 0;
   [[nodiscard]] virtual std::string_view text(int column) const = 0;  ///< "" if NULL
   [[nodiscard]] virtual std::string_view bytes(int column) const = 0;

@@ -50,7 +50,6 @@ class PostgresQuery final : public LedgerQuery {
     return ++row_ < rows_->count();
   }
   std::int64_t number(int column) const override { return rows_->number(row_, column); }
-  double real(int column) const override { return rows_->real(row_, column); }
   bool is_null(int column) const override { return rows_->is_null(row_, column); }
   std::string_view text(int column) const override { return rows_->text(row_, column); }
   std::string_view bytes(int column) const override { return bytes_.emplace_back(rows_->bytes(row_, column)); }

@@ -59,7 +59,6 @@ class SqliteQuery final : public LedgerQuery {
     return refusal(connection_, path_);
   }
   std::int64_t number(int column) const override { return sqlite3_column_int64(handle_.get(), column); }
-  double real(int column) const override { return sqlite3_column_double(handle_.get(), column); }
   bool is_null(int column) const override { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
   std::string_view text(int column) const override {
     const auto* const found = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));

@@ -257,13 +257,7 @@ Result<void> SqliteLedger::speak_for_this_run() {
 
 Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
   const RequestRow& row = settled.row;
-  RequestNames names;
-  TOLLGATE_TRY(names.model, ledger_id(row.model));
-  TOLLGATE_TRY(names.route, ledger_id(row.route));
-  TOLLGATE_TRY(names.team, ledger_id(row.team));
-  TOLLGATE_TRY(names.key, ledger_id(row.key));
-  TOLLGATE_TRY(names.target, ledger_id(row.target));
-  TOLLGATE_TRY(names.result, ledger_id(row.result));
+  TOLLGATE_TRY(const RequestNames names, names_of(row, [this](auto name) { return ledger_id(name); }));
   bind_all(insert_request_.handle, values_of(row, names));
   TOLLGATE_TRY(step(insert_request_, "write"));
   if (sqlite3_changes(connection_.get()) == 0) return false;

@@ -91,34 +91,36 @@ PgValue PgValue::bytes(std::string_view bytes) {
   return value;
 }
 
-PgValue PgValue::numbers(const std::vector<std::int64_t>& numbers) {
+PgValue PgValue::array(unsigned type, const std::vector<std::string>& items) {
   PgValue value;
-  value.type_ = bigints_type;
+  value.type_ = type;
   value.present_ = true;
   value.value_ = "{";
-  for (const std::int64_t number : numbers) {
+  for (const std::string& item : items) {
     if (value.value_.size() > 1) value.value_ += ',';
-    value.value_ += std::to_string(number);
+    value.value_ += item;
   }
   value.value_ += '}';
   return value;
 }
 
+PgValue PgValue::numbers(const std::vector<std::int64_t>& numbers) {
+  std::vector<std::string> items;
+  for (const std::int64_t number : numbers) items.push_back(std::to_string(number));
+  return array(bigints_type, items);
+}
+
 PgValue PgValue::texts(const std::vector<std::string>& texts) {
-  PgValue value;
-  value.type_ = texts_type;
-  value.present_ = true;
-  value.value_ = "{";
+  std::vector<std::string> items;
   for (const std::string& text : texts) {
-    value.value_ += value.value_.size() > 1 ? ",\"" : "\"";
+    std::string& item = items.emplace_back("\"");
     for (const char c : storable(text)) {
-      if (c == '"' || c == '\\') value.value_ += '\\';
-      value.value_ += c;
+      if (c == '"' || c == '\\') item += '\\';
+      item += c;
     }
-    value.value_ += '"';
+    item += '"';
   }
-  value.value_ += '}';
-  return value;
+  return array(texts_type, items);
 }
 
 void PgRows::Clear::operator()(pg_result* result) const noexcept { PQclear(result); }
@@ -129,7 +131,6 @@ std::int64_t PgRows::number(int row, int column) const {
   const char* const text = PQgetvalue(result_.get(), row, column);
   return *text == 't' ? 1 : std::strtoll(text, nullptr, 10);
 }
-double PgRows::real(int row, int column) const { return std::strtod(PQgetvalue(result_.get(), row, column), nullptr); }
 std::string_view PgRows::text(int row, int column) const noexcept {
   return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }

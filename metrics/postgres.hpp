@@ -39,6 +39,7 @@ class PgValue {
 
  private:
   friend class PgConnection;
+  [[nodiscard]] static PgValue array(unsigned type, const std::vector<std::string>& items);
   unsigned type_ = 0;
   bool present_ = false, binary_ = false;
   std::string value_;
@@ -54,7 +55,6 @@ class PgRows {
   [[nodiscard]] bool is_null(int row, int column) const noexcept;
   /// 0 if NULL. Of numeric, bigint, boolean.
   [[nodiscard]] std::int64_t number(int row, int column) const;
-  [[nodiscard]] double real(int row, int column) const;
   [[nodiscard]] std::string_view text(int row, int column) const noexcept;
   [[nodiscard]] std::string bytes(int row, int column) const;  ///< of bytea
 

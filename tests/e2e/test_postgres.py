@@ -33,14 +33,14 @@ def server():
 class Fleet:
     """Gateways on one new database, in front of the same pool: each bills its part."""
 
-    def __init__(self, server, count, more="", shared=None):
+    def __init__(self, server, count, more="", shared=None, ledger="commit_interval_ms: 10", environment=None):
         self.server, self.database = server, server.fresh_database()
         url = server.url(self.database)
         self.gateways = []
         for _ in range(count):
-            config = CONFIG.replace('{url: "sqlite:LEDGER"}', f'{{url: "{url}", files: "LEDGER"}}')
+            config = CONFIG.replace('{url: "sqlite:LEDGER"}', f'{{url: "{url}", files: "LEDGER", {ledger}}}')
             config = config.replace("pool: {billing", f"pool: {{gateways: {shared or count}, billing")
-            self.gateways.append(Gateway(config + more))
+            self.gateways.append(Gateway(config + more, environment))
 
     def __enter__(self):
         for gateway in self.gateways:
@@ -142,8 +142,8 @@ def test_two_gateways_write_one_ledger_while_either_is_killed(server):
         assert fleet.number("SELECT count(DISTINCT (id>>7)&127) FROM request") == 2
 
 
-def test_a_database_that_stops_costs_503_and_no_row(server):
-    fleet = Fleet(server, 2)
+def test_requests_are_served_while_the_database_is_away_until_the_slots_are_full(server):
+    fleet = Fleet(server, 2, ledger="open_requests_max: 16")
     with fleet:
         first = fleet.gateways[0]
         answers = {}
@@ -154,20 +154,95 @@ def test_a_database_that_stops_costs_503_and_no_row(server):
                 answers[headers["x-tollgate-request-id"]] = Decimal(headers["x-tollgate-cost-usd"])
             return status, body
 
+        def metric(name):
+            return first.metrics()[name][frozenset()]
+
         assert chat()[0] == 200
         for how in (signal.SIGINT, signal.SIGQUIT):
+            wait_until(lambda: metric("tollgate_ledger_requests_waiting") == 0, 30, "all to be written")
             server.stop(how)
-            wait_until(lambda: chat()[0] == 503, 30, "requests to be refused")
-            assert b"ledger_full" in chat()[1]
-            assert first.metrics()["tollgate_ledger_writable"][frozenset()] == 0
+            for _ in range(6):
+                assert chat()[0] == 200
+            wait_until(lambda: metric("tollgate_ledger_reachable") == 0, 30, "a commit to fail")
             status, body = first.admin("/readyz")
-            assert status == 503 and "ledger" in body
+            said = json.loads(body)
+            assert status == 200 and said["ready"] and "postgresql://" in said["ledger"] and "wait in this gateway's files" in said["ledger"], said
+            assert metric("tollgate_ledger_writable") == 1 and metric("tollgate_ledger_requests_waiting") >= 6
+            wait_until(lambda: chat()[0] == 503, 60, "the slots to be full")
+            wait_until(lambda: metric("tollgate_ledger_writable") == 0, 30, "the next try to see it")
+            assert b"ledger_full" in chat()[1]
+            assert first.admin("/readyz")[0] == 503
             server.start()
-            wait_until(lambda: chat()[0] == 200, 30, "the ledger to be writable")
+            wait_until(lambda: chat()[0] == 200, 60, "the ledger to be writable")
+            wait_until(lambda: metric("tollgate_ledger_reachable") == 1, 30)
             assert first.admin("/readyz")[0] == 200
         fleet.stop()
         rows = {row["request"]: Decimal(row["usd"]) for row in fleet.rows("SELECT request, usd FROM requests")}
         assert rows == answers
+
+
+def test_a_start_waits_for_the_database(server):
+    fleet = Fleet(server, 1)
+    gateway = fleet.gateways[0]
+    server.stop()
+    try:
+        starting = threading.Thread(target=gateway.start)
+        starting.start()
+        wait_until(lambda: (gateway.path / "log").exists() and "this start waits for it" in gateway.log(), 20, "the log to say so")
+        server.start()
+        starting.join(30)
+        assert gateway.chat("hello")[0] == 200
+        fleet.stop()
+        assert fleet.number("SELECT count(*) FROM request") == 1
+    finally:
+        if server.process is None:
+            server.start()
+        fleet.__exit__()
+
+
+def test_budgets_begin_with_a_gateways_own_spend_and_are_listed_for_all(server):
+    budgets = 'budgets:\n  - {name: all, limit_usd: "100", per: month}\n'
+    fleet = Fleet(server, 2, budgets)
+    with fleet:
+        spent = []
+        for gateway, count in zip(fleet.gateways, (2, 3)):
+            costs = [Decimal(gateway.chat("hello", model="managed/large")[1]["x-tollgate-cost-usd"]) for _ in range(count)]
+            spent.append(sum(costs))
+        fleet.stop()
+        for gateway in fleet.gateways:
+            gateway.returncode = None
+            gateway.start()
+        for gateway, own in zip(fleet.gateways, spent):
+            said = json.loads(gateway.admin("/admin/v1/budgets")[1])["budgets"][0]
+            assert Decimal(said["spent_usd"]) == own, (said, spent)
+        listed = run("budgets", "--json", "--config", fleet.gateways[0].config_path)
+        assert Decimal(json.loads(listed.stdout)["budgets"][0]["spent_usd"]) == sum(spent), listed.stdout + listed.stderr
+        table = run("budgets", "--config", fleet.gateways[0].config_path).stdout
+        assert "All gateways that write this ledger together" in table
+        costs = json.loads(run("costs", "--json", "--since", "today", "--config", fleet.gateways[1].config_path).stdout)
+        assert costs["total"]["requests"] == 5 and Decimal(costs["total"]["usd"]) == sum(spent)
+        for gateway in fleet.gateways:
+            gateway.returncode = None
+        fleet.stop()
+
+
+def test_the_pages_what_if_and_advice_read_the_ledger_of_all(server):
+    """In processes of their own, which get the password in neither their arguments nor their environment."""
+    fleet = Fleet(server, 2, ledger='password: "${LEDGER_PASSWORD}"', environment={"LEDGER_PASSWORD": "hunter2 with: and \\"})
+    with fleet:
+        for gateway in fleet.gateways:
+            for _ in range(4):
+                assert gateway.chat("hello", model="auto")[0] == 200
+        wait_until(lambda: fleet.number("SELECT count(*) FROM request") == 8)
+        first = fleet.gateways[0]
+        text = json.loads(first.admin("/admin/v1/config")[1])["text"]
+        assert "hunter2" not in text and "postgresql://" in text
+        status, _, body = first.request("POST", "/admin/v1/simulate", {"config": text}, port=first.admin_port, timeout=100)
+        assert status == 200, body
+        assert json.loads(body)["line"].startswith("Replay fidelity: 8 of 8 decisions"), body
+        status, body = first.admin("/admin/v1/advice")
+        assert status == 200 and json.loads(body), body
+        fleet.stop()
 
 
 def test_connections_that_are_cut_under_load_lose_and_double_nothing(server):
@@ -275,17 +350,57 @@ def test_every_command_reads_a_copy_as_it_reads_the_original(server):
 
 def test_a_ledger_that_cannot_be_reached_is_said_without_its_password(server, tmp_path):
     config = tmp_path / "tollgate.yaml"
-    config.write_text(CONFIG.replace("sqlite:LEDGER", "postgresql://me:${PASSWORD}@127.0.0.1:1/ledger?sslmode=disable"))
     environment = {"PASSWORD": "hunter2"}
+    away = '{url: "postgresql://me@127.0.0.1:1/ledger?sslmode=disable", password: "${PASSWORD}", start_wait_seconds: 0, files: OWN}'
+    config.write_text(CONFIG.replace('{url: "sqlite:LEDGER"}', away.replace("OWN", str(tmp_path / "own"))))
     assert run("check", "--config", config, environment=environment).returncode == 0
-    for command in (["serve"], ["costs"], ["outcomes"], ["budgets"]):
+    for command in (["serve"], ["costs"], ["outcomes"]):
         done = run(*command, "--config", config, environment=environment)
-        assert done.returncode != 0
+        assert done.returncode == 3, done
         assert "hunter2" not in done.stdout + done.stderr
-        if command != ["budgets"]:
-            assert "postgresql://me@127.0.0.1:1/ledger" in done.stderr, done.stderr
+        assert "postgresql://me@127.0.0.1:1/ledger" in done.stderr, done.stderr
+    config.write_text(CONFIG.replace("sqlite:LEDGER", "postgresql://me:${PASSWORD}@127.0.0.1:1/ledger"))
+    done = run("check", "--config", config, environment=environment)
+    assert done.returncode == 1 and "password_file" in done.stderr and "hunter2" not in done.stdout + done.stderr
     secret = tmp_path / "password"
     secret.write_text("hunter3\n")
     database = server.fresh_database()
     config.write_text(CONFIG.replace('{url: "sqlite:LEDGER"}', f'{{url: "{server.url(database)}", password_file: "{secret}", files: "{tmp_path}/own"}}'))
     assert "holds no tollgate ledger" in run("costs", "--config", config).stderr
+
+
+def test_tls_is_what_the_url_asks_for(tmp_path):
+    with PostgresServer(tls=True) as server:
+        database = server.fresh_database()
+        secret = tmp_path / "password"
+        secret.write_text("hunter2\n")
+
+        def ledger(parameters, host="localhost"):
+            return f'{{url: "postgresql://tollgate@{host}:{server.port}/{database}?{parameters}", password_file: "{secret}", files: "LEDGER", start_wait_seconds: 0}}'
+
+        def configured(parameters, **place):
+            return CONFIG.replace('{url: "sqlite:LEDGER"}', ledger(parameters, **place))
+
+        with Gateway(configured(f"sslmode=verify-full&sslrootcert={server.certificate}")) as gateway:
+            assert gateway.chat("hello")[0] == 200
+            wait_until(lambda: server.number(database, "SELECT count(*) FROM request") == 1)
+            used = server.rows(database, "SELECT ssl, version FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename='tollgate'")
+            assert used and all(row["ssl"] == "t" and row["version"] == "TLSv1.3" for row in used), used
+            text = json.loads(gateway.admin("/admin/v1/config")[1])["text"]       # the page's what-if connects with the password, too
+            status, _, body = gateway.request("POST", "/admin/v1/simulate", {"config": text}, port=gateway.admin_port, timeout=100)
+            assert status == 200 and json.loads(body)["line"].startswith("Replay fidelity: 1 of 1"), body
+            assert gateway.stop() == 0
+        config = tmp_path / "tollgate.yaml"
+        stranger = tmp_path / "stranger.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key", "-out", stranger, "-subj", "/CN=localhost", "-days", "2"],
+                       check=True, capture_output=True)
+        for parameters, place, why in ((f"sslmode=verify-full&sslrootcert={stranger}", {}, "certificate"),
+                                       (f"sslmode=verify-full&sslrootcert={server.certificate}", {"host": "127.0.0.1"}, "does not match"),
+                                       ("sslmode=disable", {}, "no encryption")):
+            config.write_text(configured(parameters, **place).replace("LEDGER", str(tmp_path / "own")))
+            for command in ("serve", "costs"):
+                refused = run(command, "--config", config)
+                assert refused.returncode == 3 and why in refused.stderr and "hunter2" not in refused.stderr, refused.stderr
+        secret.write_text("wrong\n")
+        config.write_text(configured("sslmode=require").replace("LEDGER", str(tmp_path / "own")))
+        assert "password authentication failed" in run("costs", "--config", config).stderr

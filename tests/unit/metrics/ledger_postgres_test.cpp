@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "metrics/budget_history.hpp"
+#include "metrics/costs_query.hpp"
 #include "metrics/gpu_pool.hpp"
 #include "metrics/ledger_schema.hpp"
 #include "metrics/ledger_source.hpp"
@@ -351,7 +352,13 @@ TEST_F(PostgresLedgerTest, AGatewayFindsItsOwnSpendAndAReaderThatOfAll) {
     all += own[name];
   }
   EXPECT_EQ(spent(place_, ""), all);
-  for (const auto& [name, sum] : own) EXPECT_EQ(spent(place_, folder_.file(name)), sum) << name;
+  const auto reader = LedgerReader::open(place_).value();
+  for (const auto& [name, sum] : own) {
+    EXPECT_EQ(spent(place_, folder_.file(name)), sum) << name;
+    const CostsReport report = reader->costs({0, random_begin_us * 2, {Dimension::team}, folder_.file(name)}).value();
+    EXPECT_EQ(report.total.known_usd(), sum) << name;
+  }
+  EXPECT_EQ(reader->costs({0, random_begin_us * 2, {}}).value().total.known_usd(), all);
   // Its number goes to another gateway, and its requests do not go with it.
   ledgers[0].reset();
   auto connection = PgConnection::open(place_, PgRole::writer).value();
