@@ -80,7 +80,9 @@ Result<void> PostgresLedger::connect() {
 // One gateway at a time: who comes second finds it done.
 Result<void> make_postgres_ledger(PgConnection& connection, const LedgerPlace& place) {
   const auto version_now = [&]() -> Result<std::int64_t> {
-    TOLLGATE_TRY(const PgRows there, connection.run("SELECT to_regclass('tollgate.ledger') IS NOT NULL"));
+    // Not to_regclass(): that may answer from what this session knew before it waited for another gateway to make the tables.
+    TOLLGATE_TRY(const PgRows there, connection.run("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace "
+                                                    "WHERE n.nspname='tollgate' AND c.relname='ledger'"));
     if (there.number(0, 0) == 0) return std::int64_t{0};
     TOLLGATE_TRY(const PgRows rows, connection.run("SELECT schema_version FROM tollgate.ledger"));
     return rows.count() == 0 ? std::int64_t{0} : rows.number(0, 0);
