@@ -99,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"LedgerPasswordOfSqlite", with("ledger: {password_file: a}\n"), "7:25", "ledgers in PostgreSQL"},
         Broken{"LedgerPasswordInUrl", with("ledger: {url: \"postgresql://me:hunter2@db/x\"}\n"), "7:15", "password_file"},
         Broken{"LedgerPasswordAsParameter", with("ledger: {url: \"postgresql://me@db/x?password=hunter2\"}\n"), "7:15", "must not stand in the URL"},
-        Broken{"LedgerPasswordTwice", with("ledger: {url: \"postgresql://me@db/x\", password: a, password_file: b}\n"), "7:65", "keep one of the two"},
+        Broken{"LedgerPasswordTwice", with("ledger: {url: \"postgresql://me@db/x\", password: a, password_file: b}\n"), "7:67", "keep one of the two"},
         Broken{"LedgerWaitOfSqlite", with("ledger: {start_wait_seconds: 3}\n"), "7:30", "ledgers in PostgreSQL"},
         Broken{"LedgerOutsideOfTheAirGap", with("air_gap: true\nledger: {url: \"postgresql://me@10.0.0.7,db.example.com:5433/x\"}\n"), "8:15", "db.example.com is no private address"},
         Broken{"LedgerKeepsLessThanABudgetsWindow", with("ledger: {url: \"postgresql://db/x\", keep_days: 31}\nbudgets: [{name: a, limit_usd: \"1\", per: month}]\n"), "8:11", "at least 32"},
