@@ -12,7 +12,7 @@ FROM ${BASE} AS build
 ARG TOLLGATE_MARCH=x86-64-v3
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ cmake ninja-build pkg-config libboost1.81-dev libcurl4-openssl-dev libssl-dev \
-      prometheus-cpp-dev nlohmann-json3-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev libhiredis-dev libcli11-dev libspdlog-dev libfmt-dev \
+      prometheus-cpp-dev nlohmann-json3-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libsqlite3-dev libpq-dev libhiredis-dev libcli11-dev libspdlog-dev libfmt-dev \
       zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -24,7 +24,7 @@ RUN cmake --preset release -DTOLLGATE_TESTS=OFF -DTOLLGATE_BENCH=OFF -DTOLLGATE_
 FROM ${BASE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates tzdata libcurl4 libssl3 libprometheus-cpp-core1.0 libsimdjson14 \
-      libyaml-cpp0.7 libre2-9 libsqlite3-0 libhiredis0.14 libspdlog1.10 libfmt9 zlib1g libstdc++6 \
+      libyaml-cpp0.7 libre2-9 libsqlite3-0 libpq5 libhiredis0.14 libspdlog1.10 libfmt9 zlib1g libstdc++6 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /var/cache/ldconfig/aux-cache \
  && groupadd --system --gid 10001 tollgate \
  && useradd --system --uid 10001 --gid 10001 --home-dir /var/lib/tollgate --no-create-home --shell /usr/sbin/nologin tollgate \

@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "advice/workload.hpp"
+#include "config/ledger_place.hpp"
 
 namespace tollgate::advice {
 
 struct LedgerQuestion {
-  std::string path;
+  LedgerPlace ledger;
   std::int64_t since_us = 0, until_us = 0;
   std::string target;              ///< "backend/model"; "": every target by itself
 };

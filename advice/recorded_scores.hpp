@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 #include "config/units.hpp"
 #include "metrics/usage.hpp"
@@ -36,7 +37,7 @@ struct RecordedScores {
 };
 
 struct ScoresQuestion {
-  std::string path;
+  LedgerPlace ledger;
   std::int64_t since_us = 0, until_us = 0;
   std::vector<std::string> routes;
 };

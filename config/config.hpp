@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "config/budget_rules.hpp"
+#include "config/ledger_place.hpp"
 #include "config/names.hpp"
 #include "config/pii_kind.hpp"
 #include "config/resilience.hpp"
@@ -68,7 +69,12 @@ struct AdminConfig {
 };
 
 struct LedgerConfig {
-  std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"
+  std::string path = "tollgate.db";                  ///< from url "sqlite:PATH"; of a ledger in PostgreSQL: `files`, where its slots are
+  std::string postgres;                              ///< url "postgresql://…", without a password; empty: SQLite
+  std::string password_file;                         ///< holds its password and nothing else; "": none
+  Secret password;                                   ///< or this is it
+  milliseconds start_wait{60'000};                   ///< PostgreSQL: a start waits so long for one that does not answer
+  [[nodiscard]] LedgerPlace place() const { return postgres.empty() ? LedgerPlace(path) : LedgerPlace(postgres, password_file, password); }
   milliseconds commit_interval{10};                  ///< group commit: how long a row may wait for company
   std::uint32_t open_requests_max = 16384;           ///< per reactor: requests open or not yet committed; more must wait
   unsigned keep_days = 0;                            ///< after so many days only daily sums are kept; 0: everything, for ever
@@ -184,6 +190,7 @@ struct Pool {
   Billing billing = Billing::dedicated;
   std::int64_t replicas = 1;                         ///< are in gpus and the rate already
   bool billed_while_down = true;                     ///< dedicated and owned: also while no gateway runs
+  std::int64_t gateways = 1;                         ///< dedicated and owned: so many stand before it; each bills its part
   ServerlessRules serverless;
   BilledSeconds billed_seconds;                      ///< of a reported pool
   TokenWeights token_weights;

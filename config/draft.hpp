@@ -31,6 +31,7 @@ struct Draft {
 
 // Sections, in the order they are read: later ones look names up in earlier ones.
 void load_server(MapReader& root, Draft& draft);  ///< server, admin, ledger, log, tiers, attempts_max
+void load_ledger(MapReader section, Config& config);  ///< after air_gap
 void load_prices(MapReader& root, Draft& draft);  ///< prices; before the backends
 void load_auth(MapReader& root, Draft& draft);
 void load_backends(MapReader& root, Draft& draft);

@@ -131,6 +131,18 @@ void load_window(MapReader& section, const Cursor& place, Budget& budget) {
   }
 }
 
+/// Sums per day do not say which gateway spent them, so a window must lie within the days whose requests are kept.
+void check_kept(const Cursor& place, const Budget& budget, const LedgerConfig& ledger) {
+  if (ledger.postgres.empty() || ledger.keep_days == 0) return;
+  constexpr std::int64_t day = 86'400;
+  const std::int64_t window = budget.period == BudgetPeriod::month     ? 31
+                              : budget.period == BudgetPeriod::rolling ? (budget.rolling.count() + day - 1) / day
+                                                                       : 1;
+  const std::int64_t least = window + 1;  // days of the ledger are UTC, the window may begin in another zone
+  if (ledger.keep_days >= least) return;
+  place.report(fmt::format("in PostgreSQL sums per day do not say which gateway spent them: with this budget's window ledger.keep_days must be 0 or at least {}", least));
+}
+
 void load_mode(MapReader& section, Budget& budget) {
   enum class Mode : std::uint8_t { hard, soft } mode = Mode::hard;
   section.choice("mode", mode, {{"hard", Mode::hard}, {"soft", Mode::soft}});
@@ -160,6 +172,7 @@ void load_budget(const Cursor& place, Taken& taken, Config& config) {
   const auto amount = limit.present() ? limit.decimal(usd_decimals, 0, most) : std::nullopt;
   if (amount) budget.limit = Usd{static_cast<std::int64_t>(*amount)};
   load_window(section, place, budget);
+  check_kept(place, budget, config.ledger);
   load_mode(section, budget);
   section.flag("shared", budget.shared);
   if (!name) return;

@@ -12,6 +12,7 @@ constexpr Int128 usd = 1'000'000'000'000;      // picodollars
 constexpr std::int64_t hours_per_year = 8760;  // a month is a twelfth of it: 730
 constexpr std::int64_t hours_per_month = 730;
 constexpr Int128 hourly_max = 1'000'000 * usd;
+constexpr std::int64_t pool_gateways_max = 128;
 constexpr Int128 month_max = 100'000'000 * usd;
 constexpr Int128 rate_over_max = (static_cast<Int128>(1) << 116);  // times 730 it still fits
 
@@ -97,6 +98,7 @@ bool load_owned(MapReader& section, HourlyRate& rate) {
 bool load_standing_rate(MapReader& section, Pool& pool, HourlyRate& rate) {
   section.integer("replicas", pool.replicas, 1, 1000);
   section.flag("billed_while_down", pool.billed_while_down);
+  section.integer("gateways", pool.gateways, 1, pool_gateways_max);
   const auto operations = amount_or_none(section.at("ops_usd_per_month"), month_max);
   HourlyRate replica;
   const bool dedicated = pool.billing == Billing::dedicated;

@@ -45,23 +45,6 @@ void load_limits(MapReader& section, ServerConfig& server) {
   section.seconds("drain_seconds", server.drain, milliseconds(0), hours(24));
 }
 
-void load_ledger(MapReader section, LedgerConfig& ledger) {
-  const Cursor url = section.at("url");
-  if (url.present()) {
-    constexpr std::string_view scheme = "sqlite:";
-    const auto text = url.text();
-    if (text && text->starts_with(scheme) && text->size() > scheme.size()) {
-      ledger.path = text->substr(scheme.size());
-    } else if (text) {
-      url.report("this version writes SQLite ledgers only: write sqlite: and a path, such as sqlite:tollgate.db");
-    }
-  }
-  section.millis("commit_interval_ms", ledger.commit_interval, milliseconds(1), seconds(1));
-  section.integer("open_requests_max", ledger.open_requests_max, 16, 1'000'000);
-  section.integer("keep_days", ledger.keep_days, 0, 36'500);
-  section.flag("features", ledger.features);
-}
-
 void load_tiers(MapReader section, TierBounds& tiers) {
   section.share("medium", tiers.medium);
   section.share("complex", tiers.complex);
@@ -140,7 +123,6 @@ void load_server(MapReader& root, Draft& draft) {
     load_listen(section, config.admin.listen, draft.admin_listen);
     load_admin_keys(section.at("keys"), config.admin_keys);
   }
-  load_ledger(MapReader(root.at("ledger")), config.ledger);
   {
     MapReader section(root.at("log"));
     section.choice("format", config.log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
@@ -152,6 +134,7 @@ void load_server(MapReader& root, Draft& draft) {
   load_tiers(MapReader(root.at("tiers")), config.tiers);
   root.integer("attempts_max", config.attempts_max, 1, attempts_max_limit);
   root.flag("air_gap", config.air_gap);
+  load_ledger(MapReader(root.at("ledger")), config);
 }
 
 void load_auth(MapReader& root, Draft& draft) {

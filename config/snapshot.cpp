@@ -81,7 +81,12 @@ std::vector<std::string> keys_at_next_start(const Config& old_config, const Conf
   differs(!same_address(old_config.server.listen, new_config.server.listen), "server.listen");
   differs(old_config.server.reactors != new_config.server.reactors, "server.reactors");
   differs(!same_address(old_config.admin.listen, new_config.admin.listen), "admin.listen");
-  differs(old_config.ledger.path != new_config.ledger.path, "ledger.url");
+  const bool same_database = old_config.ledger.postgres == new_config.ledger.postgres;
+  const bool same_file = old_config.ledger.path == new_config.ledger.path;
+  differs(!same_database || (!same_file && new_config.ledger.postgres.empty()), "ledger.url");
+  differs(!same_file && same_database && !new_config.ledger.postgres.empty(), "ledger.files");
+  differs(old_config.ledger.password_file != new_config.ledger.password_file, "ledger.password_file");
+  differs(old_config.ledger.password != new_config.ledger.password, "ledger.password");
   differs(old_config.ledger.commit_interval != new_config.ledger.commit_interval, "ledger.commit_interval_ms");
   differs(old_config.ledger.open_requests_max != new_config.ledger.open_requests_max, "ledger.open_requests_max");
   differs(old_config.shared != new_config.shared, "shared");

@@ -28,6 +28,7 @@ namespace {
 constexpr auto as_result = asio::as_tuple(use_task);
 constexpr std::chrono::seconds probe_interval{5};
 constexpr std::chrono::seconds file_poll{1};
+constexpr std::chrono::seconds ledger_poll{1};
 constexpr std::chrono::milliseconds drain_poll{10};
 
 void raise_descriptor_limit() {
@@ -68,6 +69,47 @@ void report_recovery(const Recovery& recovery) {
   for (const std::string& file : recovery.set_aside) log_event(LogLevel::error, "a damaged slot file was set aside", {{"file", file}});
 }
 
+/// Says when commits begin to fail and when they work again. Both outlive it.
+Task<void> watch_ledger(asio::io_context& control, const Accounts& accounts) {
+  Timer timer(control.get_executor());
+  for (bool failing = false;;) {
+    timer.expires_after(ledger_poll);
+    auto [failed] = co_await timer.async_wait(as_result);
+    if (failed) co_return;
+    const LedgerStatus status = accounts.ledger();
+    if (status.failing == failing) continue;
+    failing = status.failing;
+    if (failing) {
+      log_event(LogLevel::error, status.writable ? "the ledger is away; requests are served and wait in this gateway's files" : "the ledger cannot be written; new requests are refused",
+                {{"why", status.error}});
+    } else {
+      log_event(LogLevel::info, "the ledger is written again");
+    }
+  }
+}
+
+/// While a database that holds the ledger does not answer a start: waits longer each time, until it has been enough or somebody wants
+/// the process to end.
+class LedgerWait {
+ public:
+  explicit LedgerWait(std::chrono::milliseconds in_all) : give_up_(std::chrono::steady_clock::now() + in_all) {}
+  bool operator()(const Error& why) {
+    if (std::chrono::steady_clock::now() + wait_ > give_up_) return false;
+    log_event(LogLevel::warn, "the ledger does not answer; this start waits for it", {{"why", why.message}});
+    sigset_t ends;
+    sigemptyset(&ends);
+    for (const int number : {SIGTERM, SIGINT}) sigaddset(&ends, number);
+    const timespec limit{wait_.count() / 1000, (wait_.count() % 1000) * 1'000'000};
+    wait_ = std::min(2 * wait_, wait_max);
+    return ::sigtimedwait(&ends, nullptr, &limit) < 0;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds wait_max{4'000};
+  std::chrono::steady_clock::time_point give_up_;
+  std::chrono::milliseconds wait_{250};
+};
+
 }  // namespace
 
 Gateway::Gateway(std::string config_path) : path_(std::move(config_path)) {}
@@ -106,7 +148,7 @@ Result<void> Gateway::start() {
   configure_log(loaded->log);
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = std::min(loaded->server.reactors != 0 ? loaded->server.reactors : cores, reactors_max);
-  TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count));
+  TOLLGATE_TRY(accounts_, Accounts::start(loaded->ledger, count, [] { return std::chrono::steady_clock::now(); }, LedgerWait(loaded->ledger.start_wait)));
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect(families); });
   accounts_->add_collector([this](std::vector<prometheus::MetricFamily>& families) { collect_budgets(guards_, families); });
   report_recovery(accounts_->recovery());
@@ -281,6 +323,7 @@ int Gateway::wait() {
   asio::co_spawn(control_, watch_file(), ended);
   asio::co_spawn(control_, watch_engines(), ended);
   asio::co_spawn(control_, watch_outliers(), ended);
+  asio::co_spawn(control_, watch_ledger(control_, *accounts_), ended);
   asio::co_spawn(control_, advice_->keep(), ended);
   asio::co_spawn(control_, watch_economics(), ended);
   sigset_t handled;

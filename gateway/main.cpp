@@ -57,7 +57,7 @@ void add_prices(CLI::App& app, PricesOptions& options, int& code) {
 
 void add_ledger(CLI::App& command, std::string& config, std::string& ledger) {
   add_config(command, config);
-  command.add_option("--ledger", ledger, "The ledger's path, instead of asking the configuration for it");
+  command.add_option("--ledger", ledger, "The ledger's path or postgresql:// URL, instead of asking the configuration for it");
 }
 
 void add_costs(CLI::App& app, CostsOptions& options, int& code) {
@@ -89,7 +89,7 @@ void add_costs(CLI::App& app, CostsOptions& options, int& code) {
 void add_prove(CLI::App& app, ProveOptions& options, int& code) {
   CLI::App* command = app.add_subcommand("prove", "List every attempt that a constraint covered and where it went; exit 1 if one went outside");
   add_config(*command, options.config);
-  command->add_option("--ledger", options.ledger, "The ledger's file, instead of the one the configuration names");
+  command->add_option("--ledger", options.ledger, "The ledger's path or postgresql:// URL, instead of the one the configuration names");
   command->add_option("--constraint", options.constraint, "The constraint's name")->required();
   command->add_option("--since", options.since, "Requests that arrived at or after: 90d, 24h, 2026-11-01")->capture_default_str();
   command->add_option("--until", options.until, "Requests that arrived before")->capture_default_str();
@@ -205,6 +205,16 @@ void add_outcomes(CLI::App& app, OutcomesOptions& options, int& code) {
   command->add_option("--rows-max", options.rows_max, "At most so many in a list")->check(CLI::Range(1U, 1'000'000U))->capture_default_str();
   command->add_flag("--json", options.json, "Print as JSON");
   command->callback([&options, &code] { code = outcomes(options); });
+}
+
+void add_ledger_copy(CLI::App& app, LedgerCopyOptions& options, int& code) {
+  CLI::App* ledger = app.add_subcommand("ledger", "Move a ledger");
+  ledger->require_subcommand(1);
+  CLI::App* command = ledger->add_subcommand("copy", "Copy a SQLite ledger into PostgreSQL, exactly; what is there already is left, so it can be begun again. Stop its gateway first");
+  command->add_option("--from", options.from, "The SQLite ledger's path")->required();
+  command->add_option("--to", options.to, "postgresql://USER@HOST/DATABASE")->required();
+  command->add_flag("--json", options.json, "Print as JSON");
+  command->callback([&options, &code] { code = copy_ledger(options); });
 }
 
 void add_budgets(CLI::App& app, BudgetsOptions& options, int& code) {
@@ -382,6 +392,8 @@ int run(int argc, char** argv) {
   add_reconcile(app, reconcile_options, code);
   OutcomesOptions outcomes_options;
   add_outcomes(app, outcomes_options, code);
+  LedgerCopyOptions copy_options;
+  add_ledger_copy(app, copy_options, code);
   TrainOptions train_options;
   add_train(app, train_options, code);
 

@@ -11,9 +11,24 @@
 namespace tollgate {
 namespace {
 
+/// Hardware that is billed whether it works or not. Serverless workers are those that a gateway's own requests
+/// need, and calls that report their price have it of their own.
+std::vector<PoolLease> leases_of(const Config& config) {
+  std::vector<PoolLease> leases;
+  for (const Backend& backend : config.backends) {
+    if (!backend.pool) continue;
+    const Billing billing = backend.pool->billing;
+    if (billing != Billing::dedicated && billing != Billing::owned) continue;
+    const PoolLease lease{std::string(text(backend.pool->name)), backend.pool->billed_while_down,
+                          backend.pool->gateways};
+    if (std::find(leases.begin(), leases.end(), lease) == leases.end()) leases.push_back(lease);
+  }
+  return leases;
+}
+
 class AllBooks final : public Accounts {
  public:
-  AllBooks(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+  AllBooks(std::unique_ptr<Ledger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
            milliseconds commit_interval, Recovery recovery, MonoClock clock)
       : clock_(std::move(clock)),
         recovery_(std::move(recovery)),
@@ -40,6 +55,8 @@ class AllBooks final : public Accounts {
     ledger_.set_baselines(std::make_shared<const BaselineSet>(baselines_of(*config)));
     TOLLGATE_TRY(ledger_.flush());  // makes the names and the baselines durable
     ledger_.set_keep_days(config->ledger.keep_days);
+    TOLLGATE_TRY(const PoolClocks taken_over, ledger_.lease_pools(leases_of(*config)));
+    pools_.take_over(taken_over);
     pools_.adopt(*config, clock_());
     flush();  // from here on the ledger knows that these pools are billed
     const std::lock_guard lock(mutex_);
@@ -132,7 +149,7 @@ class AllBooks final : public Accounts {
 
 /// Takes what an earlier run left into the ledger. Its names and slots are given up only when that is durable;
 /// interrupted at any point, the next start does the same again and every row still goes in once.
-Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
+Result<Recovery> recover(Ledger& ledger, const std::string& path) {
   TOLLGATE_TRY(std::vector<SlotFile> files, read_slot_files(path));
   TOLLGATE_TRY(ledger.speak_for_last_run());
   const std::vector<PoolLeft> pools = read_pool_file(path);
@@ -142,6 +159,11 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
   const auto insert_all = [&]() -> Result<void> {
     known = 0;
     TOLLGATE_TRY(ledger.begin());
+    std::vector<RequestId> ids;
+    for (const OpenRequest& row : leftovers.rows) ids.push_back(row.row.id);
+    if (!ids.empty()) {
+      TOLLGATE_TRY(ledger.expect(ids));
+    }
     for (const OpenRequest& row : leftovers.rows) {
       TOLLGATE_TRY(const bool is_new, ledger.insert(row));
       if (!is_new) {  // committed, but its slot was not yet given back
@@ -175,13 +197,13 @@ Result<Recovery> recover(SqliteLedger& ledger, const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Accounts>> Accounts::start(const LedgerConfig& config, unsigned reactors, MonoClock clock) {
+Result<std::unique_ptr<Accounts>> Accounts::start(const LedgerConfig& config, unsigned reactors, MonoClock clock, const OnLedgerAway& on_away) {
   if (reactors == 0 || reactors > reactors_max) {
     return fail(Fault::bad_config, "server.reactors must be from 1 to " + std::to_string(reactors_max) + ", not " +
                                        std::to_string(reactors));
   }
   if (config.open_requests_max == 0) return fail(Fault::bad_config, "ledger.open_requests_max must be at least 1");
-  TOLLGATE_TRY(std::unique_ptr<SqliteLedger> ledger, SqliteLedger::open(config.path));
+  TOLLGATE_TRY(std::unique_ptr<Ledger> ledger, open_ledger(config, on_away));
   TOLLGATE_TRY(Recovery recovery, recover(*ledger, config.path));
   TOLLGATE_TRY(const RequestId highest, ledger->highest_request());
   raise_request_ids_above(highest);

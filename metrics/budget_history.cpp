@@ -1,90 +1,57 @@
 #include "metrics/budget_history.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <map>
-#include <memory>
 
 #include "metrics/costs_query.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "metrics/ledger_source.hpp"
+#include "metrics/own_requests.hpp"
 
 namespace tollgate {
 namespace {
 
-constexpr int busy_timeout_ms = 10'000;
 constexpr std::int64_t day_us = 86'400'000'000;
 constexpr std::int64_t bytes_per_token = 4;
 
-struct Closer {
-  void operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
-};
-using Connection = std::unique_ptr<sqlite3, Closer>;
-
-class Query {
- public:
-  Query(sqlite3* connection, const std::string& sql) : connection_(connection) {
-    failed_ = sqlite3_prepare_v2(connection, sql.c_str(), -1, &handle_, nullptr) != SQLITE_OK;
-  }
-  ~Query() { sqlite3_finalize(handle_); }
-  Query(const Query&) = delete;
-  Query& operator=(const Query&) = delete;
-  /// False: no further row, or an error: see failed().
-  bool next() {
-    if (failed_) return false;
-    const int code = sqlite3_step(handle_);
-    failed_ = code != SQLITE_ROW && code != SQLITE_DONE;
-    return code == SQLITE_ROW;
-  }
-  [[nodiscard]] bool failed() const noexcept { return failed_; }
-  [[nodiscard]] std::int64_t number(int column) const { return sqlite3_column_int64(handle_, column); }
-  [[nodiscard]] std::string text(int column) const {
-    const auto* const begin = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
-    return begin == nullptr ? std::string()
-                            : std::string(begin, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column)));
-  }
-
- private:
-  sqlite3* connection_;
-  sqlite3_stmt* handle_ = nullptr;
-  bool failed_ = false;
-};
-
 class Reader {
  public:
-  Reader(Connection connection, const std::string& path, const PastQuestion& question)
-      : connection_(std::move(connection)), path_(path), question_(question) {}
+  Reader(LedgerSource& source, const PastQuestion& question) : source_(source), question_(question) {}
 
   Result<std::vector<PastSpend>> read() {
-    if (sqlite3_exec(connection_.get(), "BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) return refusal();
+    TOLLGATE_TRY(source_.snapshot());
     TOLLGATE_TRY(read_names());
     TOLLGATE_TRY(read_kinds());
+    TOLLGATE_TRY(own_, own_requests(source_, question_.files));
     TOLLGATE_TRY(read_attempts());
-    TOLLGATE_TRY(read_daily());
+    if (own_.empty()) {  // sums per day are those of all; no budget's window reaches into them (config/load_ledger.cpp)
+      TOLLGATE_TRY(read_daily());
+    }
     return std::move(past_);
   }
 
  private:
-  Error refusal() const {
-    return fail(Fault::io_failed, "cannot read what budgets have spent from the ledger " + path_ + ": " +
-                                      sqlite3_errmsg(connection_.get()));
-  }
-
   Result<void> read_names() {
-    Query query(connection_.get(), "SELECT id,text FROM name");
-    while (query.next()) names_[query.number(0)] = query.text(1);
-    if (query.failed()) return refusal();
-    return success();
+    const auto rows = source_.query("SELECT id,text FROM name");
+    return each(*rows, [&] { names_[rows->number(0)] = rows->text(1); });
   }
 
   /// Every column of money, so that a ledger with more kinds of charges needs no change here.
   Result<void> read_kinds() {
-    Query query(connection_.get(),
-                "SELECT name FROM pragma_table_info('attempt') WHERE name LIKE '%\\_pusd' ESCAPE '\\'");
-    while (query.next()) kinds_.push_back(query.text(0));
-    if (query.failed()) return refusal();
+    TOLLGATE_TRY(const std::vector<std::string> columns, source_.columns("attempt"));
+    for (const std::string& column : columns) {
+      if (column.ends_with("_pusd")) kinds_.push_back(column);
+    }
     return success();
+  }
+
+  template <class Take>
+  static Result<void> each(LedgerQuery& rows, const Take& take) {
+    for (;;) {
+      TOLLGATE_TRY(const bool more, rows.next());
+      if (!more) return success();
+      take();
+    }
   }
 
   [[nodiscard]] std::string grain_of(const std::string& time) const {
@@ -103,22 +70,19 @@ class Reader {
     if (!without.empty()) without += ")";
     const std::string since = std::to_string(question_.since_us);
     const std::string first = std::to_string(static_cast<std::int64_t>(lowest_request_id_at(question_.since_us)));
-    Query query(connection_.get(),
-                "SELECT r.key,r.team,r.model,r.route,a.target," + grain_of("r.arrived_us") + ",sum(" +
-                    high_half(money) + "),sum(" + low_half(money) +
-                    "),sum(iif(a.pricing=1,r.input_bytes,0)),sum(a.pricing=1) FROM request r CROSS JOIN attempt a ON "
-                    "a.request=r.id WHERE r.id>=" +
-                    first + " AND r.arrived_us>=" + since + without + " GROUP BY 1,2,3,4,5,6");
-    while (query.next()) {
-      PastSpend past = payer_of(query);
-      past.arrived_us = question_.grain_us == INT64_MAX ? question_.now_us : query.number(5) * question_.grain_us;
-      past.usd = from_halves(query.number(6), query.number(7));
-      past.unpriced_bytes = query.number(8);
-      past.unpriced_attempts = query.number(9);
+    const auto query = source_.query(
+        "SELECT r.key,r.team,r.model,r.route,a.target," + grain_of("r.arrived_us") + " AS grain,sum(" + high_half(money) + "),sum(" +
+        low_half(money) + "),sum(" + value_if("a.pricing=1", "r.input_bytes") + "),sum(" + one_if("a.pricing=1") +
+        ") FROM request r" + source_.dialect().ordered_join() + "attempt a ON a.request=r.id WHERE r.id>=" + first +
+        " AND r.arrived_us>=" + since + without + own_ + " GROUP BY 1,2,3,4,5,6");
+    return each(*query, [&] {
+      PastSpend past = payer_of(*query);
+      past.arrived_us = question_.grain_us == INT64_MAX ? question_.now_us : query->number(5) * question_.grain_us;
+      past.usd = from_halves(query->number(6), query->number(7));
+      past.unpriced_bytes = query->number(8);
+      past.unpriced_attempts = query->number(9);
       past_.push_back(std::move(past));
-    }
-    if (query.failed()) return refusal();
-    return success();
+    });
   }
 
   Result<void> read_daily() {
@@ -132,21 +96,19 @@ class Reader {
 
   template <class Take>
   Result<void> read_daily_of(const std::string& measures, Take take) {
-    Query query(connection_.get(),
-                "SELECT d.key,d.team,d.model,d.route,d.target,d.day,sum(d.high),sum(d.low) FROM daily d WHERE d.day>=" +
-                    std::to_string(question_.since_us / day_us) +
-                    " AND d.measure IN (SELECT id FROM name WHERE text IN (" + measures + ")) GROUP BY 1,2,3,4,5,6");
-    while (query.next()) {
-      PastSpend past = payer_of(query);
-      past.arrived_us = std::min((query.number(5) + 1) * day_us - 1, question_.now_us);
-      take(past, from_halves(query.number(6), query.number(7)));
+    const auto query = source_.query(
+        "SELECT d.key,d.team,d.model,d.route,d.target,d.day,sum(d.high),sum(d.low) FROM daily d WHERE d.day>=" +
+        std::to_string(question_.since_us / day_us) + " AND d.measure IN (SELECT id FROM name WHERE text IN (" +
+        measures + ")) GROUP BY 1,2,3,4,5,6");
+    return each(*query, [&] {
+      PastSpend past = payer_of(*query);
+      past.arrived_us = std::min((query->number(5) + 1) * day_us - 1, question_.now_us);
+      take(past, from_halves(query->number(6), query->number(7)));
       past_.push_back(std::move(past));
-    }
-    if (query.failed()) return refusal();
-    return success();
+    });
   }
 
-  [[nodiscard]] PastSpend payer_of(const Query& query) const {
+  [[nodiscard]] PastSpend payer_of(const LedgerQuery& query) const {
     const auto name = [&](int column) {
       const auto found = names_.find(query.number(column));
       return found == names_.end() ? std::string() : found->second;
@@ -160,9 +122,9 @@ class Reader {
     return past;
   }
 
-  Connection connection_;
-  const std::string& path_;
+  LedgerSource& source_;
   const PastQuestion& question_;
+  std::string own_;  // of the gateway that is asked about; "": all
   std::map<std::int64_t, std::string> names_;
   std::vector<std::string> kinds_;
   std::vector<PastSpend> past_;
@@ -170,16 +132,14 @@ class Reader {
 
 }  // namespace
 
-Result<std::vector<PastSpend>> read_past_spend(const std::string& ledger_path, const PastQuestion& question) {
-  sqlite3* opened = nullptr;
-  const int code = sqlite3_open_v2(ledger_path.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr);
-  Connection connection(opened);
-  if (code != SQLITE_OK) {
-    return fail(Fault::io_failed, "cannot read what budgets have spent from the ledger " + ledger_path + ": " +
-                                      (opened == nullptr ? "out of memory" : sqlite3_errmsg(opened)));
-  }
-  sqlite3_busy_timeout(opened, busy_timeout_ms);
-  return Reader(std::move(connection), ledger_path, question).read();
+Result<std::vector<PastSpend>> read_past_spend(const LedgerPlace& ledger, const PastQuestion& question) {
+  const auto read = [&]() -> Result<std::vector<PastSpend>> {
+    TOLLGATE_TRY(const std::unique_ptr<LedgerSource> source, LedgerSource::open(ledger));
+    return Reader(*source, question).read();
+  };
+  Result<std::vector<PastSpend>> past = read();
+  if (!past) return fail(past.error().fault, "what budgets have spent is not known: " + past.error().message);
+  return past;
 }
 
 UsdSum assumed_input_charge(std::int64_t request_bytes, const Target& target) noexcept {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 #include "config/units.hpp"
 #include "metrics/records.hpp"
@@ -31,11 +32,13 @@ struct PastQuestion {
   std::int64_t since_us = 0;  ///< requests that arrived at or after
   std::int64_t grain_us = INT64_MAX;
   std::int64_t now_us = 0;
+  /// Of a ledger that several gateways write: what the one whose files these are has spent; "": all of them.
+  std::string files;
   /// Requests that are counted already and shall be left out. Asked once the state of the ledger that is read stands.
   std::function<std::vector<RequestId>()> without;
 };
 
-[[nodiscard]] Result<std::vector<PastSpend>> read_past_spend(const std::string& ledger_path,
+[[nodiscard]] Result<std::vector<PastSpend>> read_past_spend(const LedgerPlace& ledger,
                                                              const PastQuestion& question);
 
 /// What budgets count for an attempt whose cost is not known: the request's bytes as input, 4 to a token, at the input

@@ -95,7 +95,7 @@ Budgets::Account* Budgets::kept_for(const Budget& rule) const noexcept {
 
 // From the moment a fresh account is in force every request that goes on is charged to it when it is done, or is listed
 // as counted; whatever else there is lies in the ledger once that is flushed. So each request counts once.
-Result<void> Budgets::adopt(const Config& config, const std::function<void()>& flush, const BudgetClock& now) {
+Result<void> Budgets::adopt(const Config& config, const std::function<void()>& flush, const BudgetClock& now, const std::optional<LedgerPlace>& all_of) {
   std::vector<Account*> fresh;
   InForce before;
   {
@@ -122,7 +122,7 @@ Result<void> Budgets::adopt(const Config& config, const std::function<void()>& f
   Result<void> read = success();
   if (!fresh.empty()) {
     flush();
-    read = rebuild(config, fresh, now);
+    read = rebuild(config, fresh, now, all_of);
   }
   const std::lock_guard lock(mutex_);
   if (!read) {
@@ -134,7 +134,8 @@ Result<void> Budgets::adopt(const Config& config, const std::function<void()>& f
   return read;
 }
 
-Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fresh, const BudgetClock& now) {
+Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fresh, const BudgetClock& now,
+                              const std::optional<LedgerPlace>& all_of) {
   std::map<std::pair<std::int64_t, std::int64_t>, std::vector<Account*>> alike;  // by what must be read
   {
     const std::lock_guard lock(mutex_);
@@ -143,7 +144,7 @@ Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fr
     }
   }
   for (const auto& [what, accounts] : alike) {
-    PastQuestion question{what.first, what.second, now.wall_us, {}};
+    PastQuestion question{what.first, what.second, now.wall_us, all_of ? "" : config.ledger.path, {}};
     question.without = [this, &accounts = accounts] {
       const std::lock_guard lock(mutex_);
       std::vector<RequestId> ids;
@@ -151,7 +152,7 @@ Result<void> Budgets::rebuild(const Config& config, std::span<Account* const> fr
         ids.insert(ids.end(), account->counted_ids.begin(), account->counted_ids.end());
       return ids;
     };
-    TOLLGATE_TRY(const std::vector<PastSpend> all, read_past_spend(config.ledger.path, question));
+    TOLLGATE_TRY(const std::vector<PastSpend> all, read_past_spend(all_of.value_or(config.ledger.place()), question));
     const std::lock_guard lock(mutex_);
     for (Account* const account : accounts) {
       const BudgetWindows::Slot slot = account->windows.slot_of(now.wall_us);

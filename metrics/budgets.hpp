@@ -123,7 +123,10 @@ class Budgets {
   /// Puts a snapshot's budgets into force. One that was there keeps what it spent and holds, unless its scope or window
   /// has changed: that and a new one read what was spent from the ledger, after `flush` made it complete. While they
   /// do, requests on them wait. On an error everything stays as it was. One caller at a time.
-  [[nodiscard]] Result<void> adopt(const Config& config, const std::function<void()>& flush, const BudgetClock& now);
+  /// Of a ledger that several gateways write, a gateway begins with what it has spent itself: others count theirs themselves, and
+  /// where budgets are shared the store adds them up. `all_of`: with all that is in this ledger instead.
+  [[nodiscard]] Result<void> adopt(const Config& config, const std::function<void()>& flush, const BudgetClock& now,
+                                   const std::optional<LedgerPlace>& all_of = std::nullopt);
   /// False: there are none, and nothing needs to be asked.
   [[nodiscard]] bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::vector<BudgetStatus> status(const BudgetClock& now);
@@ -205,7 +208,7 @@ class Budgets {
   void for_each_fitting(const Payer& payer, Visit visit) const;
   static void tabulate(InForce& in_force, const Config& config);
   [[nodiscard]] Account* kept_for(const Budget& rule) const noexcept;
-  [[nodiscard]] Result<void> rebuild(const Config& config, std::span<Account* const> fresh, const BudgetClock& now);
+  [[nodiscard]] Result<void> rebuild(const Config& config, std::span<Account* const> fresh, const BudgetClock& now, const std::optional<LedgerPlace>& all_of);
   void expire(MonoTime now) noexcept;
   void share_or_not(Account& account, bool shared) const;
   void report_on(Account& account, bool in_force, const BudgetClock& now, std::vector<ShareReport>& out);

@@ -1,8 +1,6 @@
 #include "metrics/costs_query.hpp"
 
 #include <fmt/format.h>
-#include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,12 +9,12 @@
 
 #include "config/config.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "metrics/own_requests.hpp"
 #include "metrics/records.hpp"
 
 namespace tollgate {
 namespace {
 
-constexpr int busy_timeout_ms = 10'000;
 constexpr std::int64_t hour_us = 3'600'000'000, day_us = 24 * hour_us;
 constexpr std::string_view money_ending = "_pusd";
 
@@ -80,7 +78,7 @@ std::string list(const std::vector<std::string>& items) {
 std::string counts_of_attempts() {
   std::string sql;
   for (const auto& [measure, counted] : counted_attempts) {
-    sql.append(sql.empty() ? "" : ",").append("sum(").append(counted).append(")");
+    sql.append(sql.empty() ? "" : ",").append("sum(").append(one_if(std::string(counted))).append(")");
   }
   return sql;
 }
@@ -101,39 +99,6 @@ std::optional<Dimension> dimension_named(std::string_view name) noexcept {
 std::string high_half(const std::string& expression) { return "((" + expression + ")>>32)"; }
 std::string low_half(const std::string& expression) { return "((" + expression + ")&4294967295)"; }
 
-void LedgerReader::Closer::operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
-LedgerReader::~LedgerReader() = default;
-
-class LedgerReader::Statement {
- public:
-  Statement(const LedgerReader& reader, const std::string& sql) : reader_(reader) {
-    failed_ = sqlite3_prepare_v2(reader.connection_.get(), sql.c_str(), -1, &handle_, nullptr) != SQLITE_OK;
-  }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-  ~Statement() { sqlite3_finalize(handle_); }
-
-  void bind(int at, std::int64_t value) noexcept { sqlite3_bind_int64(handle_, at, value); }
-  /// False at the end.
-  [[nodiscard]] Result<bool> next() {
-    if (failed_) return reader_.refusal();
-    const int code = sqlite3_step(handle_);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
-    return reader_.refusal();
-  }
-  [[nodiscard]] std::int64_t number(int column) const noexcept { return sqlite3_column_int64(handle_, column); }
-  [[nodiscard]] std::string text(int column) const {
-    const unsigned char* const bytes = sqlite3_column_text(handle_, column);
-    return bytes == nullptr ? std::string() : reinterpret_cast<const char*>(bytes);
-  }
-
- private:
-  const LedgerReader& reader_;
-  sqlite3_stmt* handle_ = nullptr;
-  bool failed_ = false;
-};
-
 /// A report in the making: rows by the integers they are grouped by.
 struct LedgerReader::Gathering {
   using Key = std::vector<std::int64_t>;
@@ -141,9 +106,10 @@ struct LedgerReader::Gathering {
   std::size_t token_count, kind_count;
   std::map<Key, CostsRow> rows;
   std::set<std::int64_t> cut_days;
+  std::string own = {};  ///< a condition
 
   /// The row that a result belongs to: its first columns are the key.
-  CostsRow& row_of(const Statement& statement) {
+  CostsRow& row_of(const LedgerQuery& statement) {
     Key key;
     for (std::size_t i = 0; i < question.by.size(); ++i) key.push_back(statement.number(static_cast<int>(i)));
     CostsRow& row = rows[key];
@@ -152,7 +118,7 @@ struct LedgerReader::Gathering {
     return row;
   }
   [[nodiscard]] int first_value() const noexcept { return static_cast<int>(question.by.size()); }
-  void bind_period(Statement& statement) const noexcept {
+  void bind_period(LedgerQuery& statement) const {
     statement.bind(1, question.since_us);
     statement.bind(2, question.until_us);
     statement.bind(3, static_cast<std::int64_t>(lowest_request_id_at(question.since_us)));
@@ -171,88 +137,15 @@ struct LedgerReader::Gathering {
   }
 };
 
-Error LedgerReader::refusal() const {
-  const int code = connection_ ? sqlite3_extended_errcode(connection_.get()) : SQLITE_NOMEM;
-  std::string message =
-      "cannot read the ledger " + path_ + ": " + (connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory");
-  switch (code & 0xFF) {
-    case SQLITE_CANTOPEN:
-      message += "; check the path, and that this user may read the file and its folder";
-      break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      message += "; it is damaged or not a ledger: see 'When the ledger is damaged' in docs/money/ledger.md";
-      break;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      message += "; another program holds it, try again";
-      break;
-    default:
-      break;
-  }
-  return fail(Fault::bad_config, std::move(message));
-}
-
-Result<std::unique_ptr<LedgerReader>> LedgerReader::open(const std::string& path) {
-  auto reader = std::unique_ptr<LedgerReader>(new LedgerReader(path));
-  if (::access(path.c_str(), R_OK) != 0) {
-    return fail(Fault::bad_config, "cannot open the ledger " + path + ": no such file, or this user may not read it");
-  }
-  const auto connect = [&](const std::string& name, int flags) {
-    sqlite3* opened = nullptr;
-    const int code = sqlite3_open_v2(name.c_str(), &opened, SQLITE_OPEN_READONLY | flags, nullptr);
-    reader->connection_.reset(opened);
-    if (opened != nullptr) sqlite3_busy_timeout(opened, busy_timeout_ms);
-    return code == SQLITE_OK;
-  };
-  if (!connect(path, 0)) return reader->refusal();
-  Result<void> checked = reader->check_schema();
-  // A copy on a read-only disk has no write-ahead log, and SQLite cannot make one there: such a file does not change.
-  const bool no_log = ::access((path + "-wal").c_str(), F_OK) != 0;
-  if (!checked && no_log && (sqlite3_errcode(reader->connection_.get()) & 0xFF) == SQLITE_CANTOPEN) {
-    std::string uri = "file:";
-    for (const char c : path) uri += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
-    if (!connect(uri + "?immutable=1", SQLITE_OPEN_URI)) return reader->refusal();
-    checked = reader->check_schema();
-  }
-  if (!checked) return checked.error();
+Result<std::unique_ptr<LedgerReader>> LedgerReader::open(const LedgerPlace& place) {
+  TOLLGATE_TRY(std::unique_ptr<LedgerSource> source, LedgerSource::open(place));
+  auto reader = std::unique_ptr<LedgerReader>(new LedgerReader(std::move(source)));
   TOLLGATE_TRY(reader->learn_columns());
   return reader;
 }
 
-Result<void> LedgerReader::check_schema() {
-  std::int64_t application = 0, version = 0;
-  {
-    Statement pragma(*this, "PRAGMA application_id");
-    TOLLGATE_TRY(const bool found, pragma.next());
-    if (found) application = pragma.number(0);
-  }
-  if (application != ledger_application_id) {
-    return fail(Fault::bad_config, path_ + " is not a tollgate ledger");
-  }
-  {
-    Statement pragma(*this, "PRAGMA user_version");
-    TOLLGATE_TRY(const bool found, pragma.next());
-    if (found) version = pragma.number(0);
-  }
-  if (version > ledger_schema_version) {
-    return fail(Fault::bad_config,
-                fmt::format("the ledger {} has schema {}, written by a newer tollgate; this one knows up to {}", path_,
-                            version, ledger_schema_version));
-  }
-  return success();
-}
-
 Result<void> LedgerReader::learn_columns() {
-  std::vector<std::string> columns;
-  {
-    Statement statement(*this, "SELECT name FROM pragma_table_info('attempt') ORDER BY cid");
-    for (;;) {
-      TOLLGATE_TRY(const bool more, statement.next());
-      if (!more) break;
-      columns.push_back(statement.text(0));
-    }
-  }
+  TOLLGATE_TRY(const std::vector<std::string> columns, source_->columns("attempt"));
   const auto has = [&](const std::string& column) {
     return std::find(columns.begin(), columns.end(), column) != columns.end();
   };
@@ -265,35 +158,30 @@ Result<void> LedgerReader::learn_columns() {
     if (has(kind) && !is_fee && !is_part) token_classes_.push_back(kind);
   }
   if (has("reasoning")) token_classes_.emplace_back("reasoning");
-  Statement tables(*this, "SELECT name FROM sqlite_schema WHERE type='table'");
-  for (;;) {
-    TOLLGATE_TRY(const bool more, tables.next());
-    if (!more) break;
-    has_daily_ = has_daily_ || tables.text(0) == "daily";
-    has_cached_ = has_cached_ || tables.text(0) == "cached";
-    has_baselines_ = has_baselines_ || tables.text(0) == "baseline";
-  }
+  TOLLGATE_TRY(has_daily_, source_->has_table("daily"));
+  TOLLGATE_TRY(has_baselines_, source_->has_table("baseline"));
+  TOLLGATE_TRY(has_pool_hours_, source_->has_table("pool_hour"));
+  TOLLGATE_TRY(has_cached_, source_->has_table("cached"));
   return success();
 }
 
 Result<void> LedgerReader::learn_names() {
-  Statement statement(*this, "SELECT id,text FROM name");
+  const auto statement = source_->query("SELECT id,text FROM name");
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
-    names_[statement.number(0)] = statement.text(1);
+    names_[statement->number(0)] = statement->text(1);
   }
 }
 
 Result<void> LedgerReader::gather_requests(Gathering& into) {
-  Statement statement(
-      *this, "SELECT " + into.key_columns("r") + "sum(((r.flags>>2)&3)=0) FROM request r WHERE " + in_period + into.group_by());
-  into.bind_period(statement);
+  const auto statement = source_->query("SELECT " + into.key_columns("r") + "sum(" + one_if("((r.flags>>2)&3)=0") + ") FROM request r WHERE " + in_period + into.own + into.group_by());
+  into.bind_period(*statement);
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
-    if (statement.number(into.first_value()) > 0) {
-      into.row_of(statement).requests += statement.number(into.first_value());
+    if (statement->number(into.first_value()) > 0) {
+      into.row_of(*statement).requests += statement->number(into.first_value());
     }
   }
 }
@@ -305,23 +193,23 @@ Result<void> LedgerReader::gather_attempts(Gathering& into) {
     const std::string column = "a." + kind + std::string(money_ending);
     sql += ",sum(" + high_half(column) + "),sum(" + low_half(column) + ")";
   }
-  sql += std::string(" FROM request r JOIN attempt a ON a.request=r.id WHERE ") + in_period + into.group_by();
-  Statement statement(*this, sql);
-  into.bind_period(statement);
+  sql += std::string(" FROM request r JOIN attempt a ON a.request=r.id WHERE ") + in_period + into.own + into.group_by();
+  const auto statement = source_->query(sql);
+  into.bind_period(*statement);
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
     int column = into.first_value();
-    const std::int64_t attempts = statement.number(column++);
+    const std::int64_t attempts = statement->number(column++);
     if (attempts == 0) continue;
-    CostsRow& row = into.row_of(statement);
+    CostsRow& row = into.row_of(*statement);
     row.attempts += attempts;
-    row.unpriced += statement.number(column++);
-    row.billed += statement.number(column++);
-    row.inexact += statement.number(column++);
-    for (std::int64_t& tokens : row.tokens) tokens += statement.number(column++);
+    row.unpriced += statement->number(column++);
+    row.billed += statement->number(column++);
+    row.inexact += statement->number(column++);
+    for (std::int64_t& tokens : row.tokens) tokens += statement->number(column++);
     for (UsdSum& spend : row.spend) {
-      spend += from_halves(statement.number(column), statement.number(column + 1));
+      spend += from_halves(statement->number(column), statement->number(column + 1));
       column += 2;
     }
   }
@@ -331,20 +219,20 @@ Result<void> LedgerReader::gather_attempts(Gathering& into) {
 Result<void> LedgerReader::gather_cached(Gathering& into) {
   if (!has_cached_) return success();
   std::string sql = "SELECT " + into.key_columns("c");
-  for (const auto& [measure, counted] : counted_cached) sql.append("sum(").append(counted).append("),");
+  for (const auto& [measure, counted] : counted_cached) sql.append("sum(").append(one_if(std::string(counted))).append("),");
   sql += "sum(" + high_half("coalesce(c.saved_pusd,0)") + "),sum(" + low_half("coalesce(c.saved_pusd,0)") + ")";
-  sql += std::string(" FROM request r JOIN cached c ON c.request=r.id WHERE ") + in_period + into.group_by();
-  Statement statement(*this, sql);
-  into.bind_period(statement);
+  sql += std::string(" FROM request r JOIN cached c ON c.request=r.id WHERE ") + in_period + into.own + into.group_by();
+  const auto statement = source_->query(sql);
+  into.bind_period(*statement);
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
     const int at = into.first_value();
-    if (statement.number(at) == 0) continue;
-    CostsRow& row = into.row_of(statement);
-    row.cached += statement.number(at);
-    row.cached_unknown += statement.number(at + 1);
-    row.saved += from_halves(statement.number(at + 2), statement.number(at + 3));
+    if (statement->number(at) == 0) continue;
+    CostsRow& row = into.row_of(*statement);
+    row.cached += statement->number(at);
+    row.cached_unknown += statement->number(at + 1);
+    row.saved += from_halves(statement->number(at + 2), statement->number(at + 3));
   }
 }
 
@@ -359,24 +247,24 @@ Result<void> LedgerReader::gather_baselines(Gathering& into) {
   }
   const std::string of_request = " FROM attempt a WHERE a.request=r.id)";
   const std::string known(baseline_comparable);
-  std::string sql = "SELECT " + into.key_columns("r") + "b.baseline,sum(" + known + "),sum(NOT (" + known + "))";
-  sql += ",sum(iif(" + known + "," + high_half("b.pusd") + ",0)),sum(iif(" + known + "," + low_half("b.pusd") + ",0))";
-  sql += ",sum(iif(" + known + ",(SELECT coalesce(sum(" + high + "),0)" + of_request + ",0))";
-  sql += ",sum(iif(" + known + ",(SELECT coalesce(sum(" + low + "),0)" + of_request + ",0))";
-  sql += std::string(" FROM request r JOIN baseline b ON b.request=r.id WHERE ") + in_period + into.group_by(1);
-  Statement statement(*this, sql);
-  into.bind_period(statement);
+  std::string sql = "SELECT " + into.key_columns("r") + "b.baseline,sum(" + one_if(known) + "),sum(" + one_if("NOT (" + known + ")") + ")";
+  sql += ",sum(" + value_if(known, high_half("b.pusd")) + "),sum(" + value_if(known, low_half("b.pusd")) + ")";
+  sql += ",sum(" + value_if(known, "(SELECT coalesce(sum(" + high + "),0)" + of_request) + ")";
+  sql += ",sum(" + value_if(known, "(SELECT coalesce(sum(" + low + "),0)" + of_request) + ")";
+  sql += std::string(" FROM request r JOIN baseline b ON b.request=r.id WHERE ") + in_period + into.own + into.group_by(1);
+  const auto statement = source_->query(sql);
+  into.bind_period(*statement);
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
     const int at = into.first_value();
-    const auto name = names_.find(statement.number(at));
+    const auto name = names_.find(statement->number(at));
     if (name == names_.end()) continue;
-    BaselineSums& sums = into.row_of(statement).baselines[name->second];
-    sums.compared += statement.number(at + 1);
-    sums.unknown += statement.number(at + 2);
-    sums.baseline += from_halves(statement.number(at + 3), statement.number(at + 4));
-    sums.actual += from_halves(statement.number(at + 5), statement.number(at + 6));
+    BaselineSums& sums = into.row_of(*statement).baselines[name->second];
+    sums.compared += statement->number(at + 1);
+    sums.unknown += statement->number(at + 2);
+    sums.baseline += from_halves(statement->number(at + 3), statement->number(at + 4));
+    sums.actual += from_halves(statement->number(at + 5), statement->number(at + 6));
   }
 }
 
@@ -386,22 +274,22 @@ Result<void> LedgerReader::gather_daily(Gathering& into) {
   const std::int64_t last = (into.question.until_us - 1) / day_us;
   std::vector<std::string> columns;
   for (const Dimension dimension : into.question.by) columns.push_back(grouped_by_daily(dimension));
-  Statement statement(*this, "SELECT " + list(columns) +
+  const auto statement = source_->query("SELECT " + list(columns) +
                                  "d.measure,d.day,sum(d.high),sum(d.low) FROM daily d WHERE d.day>=?1 AND d.day<=?2" +
                                  into.group_by(2));
-  statement.bind(1, first);
-  statement.bind(2, last);
+  statement->bind(1, first);
+  statement->bind(2, last);
   for (;;) {
-    TOLLGATE_TRY(const bool more, statement.next());
+    TOLLGATE_TRY(const bool more, statement->next());
     if (!more) return success();
     const int at = into.first_value();
-    const auto measure = names_.find(statement.number(at));
+    const auto measure = names_.find(statement->number(at));
     if (measure == names_.end()) continue;
-    const std::int64_t day = statement.number(at + 1);
+    const std::int64_t day = statement->number(at + 1);
     if (day * day_us < into.question.since_us || (day + 1) * day_us > into.question.until_us) {
       into.cut_days.insert(day);
     }
-    into.row_of(statement).add_daily(measure->second, from_halves(statement.number(at + 2), statement.number(at + 3)),
+    into.row_of(*statement).add_daily(measure->second, from_halves(statement->number(at + 2), statement->number(at + 3)),
                                      token_classes_, kinds_);
   }
 }
@@ -431,18 +319,17 @@ Result<CostsReport> LedgerReader::costs(const CostsQuestion& question) {
   if (question.until_us <= question.since_us) return report;
   Gathering gathering{question, token_classes_.size(), kinds_.size(), {}, {}};
   const auto gather = [&]() -> Result<void> {
-    Statement begin(*this, "BEGIN");  // one view of the ledger, however it grows meanwhile
-    TOLLGATE_TRY(const bool none, begin.next());
-    (void)none;
+    TOLLGATE_TRY(source_->snapshot());
     TOLLGATE_TRY(learn_names());
+    TOLLGATE_TRY(gathering.own, own_requests(*source_, question.files));
     TOLLGATE_TRY(gather_requests(gathering));
     TOLLGATE_TRY(gather_attempts(gathering));
     TOLLGATE_TRY(gather_baselines(gathering));
     TOLLGATE_TRY(gather_cached(gathering));
-    return gather_daily(gathering);
+    return gathering.own.empty() ? gather_daily(gathering) : success();
   };
   const Result<void> gathered = gather();
-  sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  source_->release();
   if (!gathered) return gathered.error();
   for (auto& [key, row] : gathering.rows) {
     for (std::size_t i = 0; i < key.size(); ++i) row.labels.push_back(label(question.by[i], key[i]));

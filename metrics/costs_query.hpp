@@ -5,7 +5,7 @@
 //    Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open("tollgate.db");
 //    Result<CostsReport> report = ledger->costs({since_us, until_us, {Dimension::team, Dimension::day}});
 //
-// Sums are exact: SQLite adds 64-bit halves, which are put together in 128 bits here. What is not known is counted
+// Sums are exact: the database adds 64-bit halves, which are put together in 128 bits here. What is not known is counted
 // beside the money, never as zero. Kinds of charges and classes of tokens are taken from the ledger's own columns, so
 // that a ledger with more of them needs no change here. Days that retention has folded into daily sums
 // (metrics/ledger_retention.hpp) are part of every report; they know no hours.
@@ -20,9 +20,8 @@
 
 #include "config/result.hpp"
 #include "config/units.hpp"
+#include "metrics/ledger_source.hpp"
 #include "metrics/pool_hours_query.hpp"
-
-struct sqlite3;
 
 namespace tollgate {
 
@@ -37,6 +36,7 @@ struct CostsQuestion {
   std::int64_t since_us = 0;  ///< arrived at or after
   std::int64_t until_us = 0;  ///< and before
   std::vector<Dimension> by;
+  std::string files = {};     ///< what the one gateway with these files did (metrics/own_requests.hpp), without sums of days; "": all
 };
 
 /// A baseline over the requests of one row (metrics/baselines.hpp).
@@ -80,8 +80,7 @@ struct CostsReport {
 class LedgerReader {
  public:
   /// Errors say what is in the way.
-  [[nodiscard]] static Result<std::unique_ptr<LedgerReader>> open(const std::string& path);
-  ~LedgerReader();
+  [[nodiscard]] static Result<std::unique_ptr<LedgerReader>> open(const LedgerPlace& place);
   LedgerReader(const LedgerReader&) = delete;
   LedgerReader& operator=(const LedgerReader&) = delete;
 
@@ -90,11 +89,8 @@ class LedgerReader {
   [[nodiscard]] Result<PoolHoursReport> pool_hours(const PoolHoursQuestion& question);
 
  private:
-  explicit LedgerReader(std::string path) : path_(std::move(path)) {}
-  class Statement;
+  explicit LedgerReader(std::unique_ptr<LedgerSource> source) : source_(std::move(source)) {}
   struct Gathering;
-  [[nodiscard]] Error refusal() const;
-  [[nodiscard]] Result<void> check_schema();
   [[nodiscard]] Result<void> learn_columns();
   [[nodiscard]] Result<void> learn_names();
   [[nodiscard]] Result<void> gather_requests(Gathering& into);
@@ -104,17 +100,13 @@ class LedgerReader {
   [[nodiscard]] Result<void> gather_daily(Gathering& into);
   [[nodiscard]] std::string label(Dimension dimension, std::int64_t value) const;
 
-  const std::string path_;
-  struct Closer {
-    void operator()(sqlite3* connection) const noexcept;
-  };
-  std::unique_ptr<sqlite3, Closer> connection_;
-  bool has_daily_ = false, has_baselines_ = false, has_cached_ = false;
+  const std::unique_ptr<LedgerSource> source_;
+  bool has_daily_ = false, has_baselines_ = false, has_pool_hours_ = false, has_cached_ = false;
   std::vector<std::string> kinds_, token_classes_;
   std::map<std::int64_t, std::string> names_;
 };
 
-/// Picodollars split into halves for SQLite to add up without overflow: the upper and the lower 32 bits.
+/// Picodollars split into halves for a database to add up without overflow: the upper and the lower 32 bits.
 [[nodiscard]] std::string high_half(const std::string& expression);
 [[nodiscard]] std::string low_half(const std::string& expression);
 [[nodiscard]] constexpr UsdSum from_halves(std::int64_t high, std::int64_t low) noexcept {

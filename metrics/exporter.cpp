@@ -192,6 +192,7 @@ void add_learning(std::vector<MetricFamily>& families, const std::vector<Outcome
 
 void add_ledger(std::vector<MetricFamily>& families, const LedgerStatus& ledger, const Recovery& recovery) {
   Family(families, Series::ledger_writable).add(ledger.writable ? 1.0 : 0.0);
+  Family(families, Series::ledger_reachable).add(ledger.failing ? 0.0 : 1.0);
   Family(families, Series::ledger_rows).add(ledger.rows_committed);
   Family(families, Series::ledger_requests).add(ledger.requests_committed);
   Family(families, Series::ledger_waiting).add(ledger.requests_waiting);

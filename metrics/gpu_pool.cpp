@@ -16,14 +16,26 @@ std::int64_t ns_of(MonoTime time) noexcept {
 
 GpuPool::GpuPool(const Pool& pool, MonoTime since) noexcept
     : name_(pool.name), at_ns_(ns_of(since)), down_until_ns_(ns_of(since)), window_(ns_of(since)) {
-  set_rate(pool.rate_picodollars, pool.rate_denominator, pool.gpus);
+  set_rate(pool);
   set_rules(pool);
+}
+
+void GpuPool::set_rate(const Pool& pool) noexcept {
+  gateways_ = std::max<std::int64_t>(pool.gateways, 1);
+  gpu_over_ = 0;
+  set_rate(pool.rate_picodollars, static_cast<Int128>(pool.rate_denominator) * gateways_, pool.gpus);
+}
+
+Int128 GpuPool::gpu_time(std::int64_t nanoseconds) noexcept {
+  const Int128 all = static_cast<Int128>(gpus_) * nanoseconds + gpu_over_;
+  gpu_over_ = all % gateways_;
+  return all / gateways_;
 }
 
 // Money up to now stays the same number of shares: the part of a picodollar that was under way is carried over in the
 // new fraction, rounded up by less than a share, which is the only thing a rate change costs.
-void GpuPool::set_rate(Int128 picodollars, std::int64_t per_hours, std::int64_t gpus) noexcept {
-  const Int128 per = hour_ns * std::max<std::int64_t>(per_hours, 1);
+void GpuPool::set_rate(Int128 picodollars, Int128 per_hours, std::int64_t gpus) noexcept {
+  const Int128 per = hour_ns * std::max<Int128>(per_hours, 1);
   const Int128 shares_over = (billed_over_ << pool_share_bits) / per_;
   billed_over_ = (shares_over * per + pool_share - 1) >> pool_share_bits;
   const Int128 rate = std::max<Int128>(picodollars, 0);
@@ -92,7 +104,7 @@ void GpuPool::pass(Line line, std::int64_t nanoseconds) noexcept {
   billed_over_ = over - carry * per_;
   lines_.billed += whole;
   const Int128 shares = (whole << pool_share_bits) + (billed_over_ << pool_share_bits) / per_ - before;
-  const Int128 gpu_ns = static_cast<Int128>(gpus_) * nanoseconds;
+  const Int128 gpu_ns = gpu_time(nanoseconds);
   switch (line) {
     case Line::busy:
       break;
@@ -250,7 +262,7 @@ GpuPool::Value GpuPool::touch(MonoTime now) noexcept {
 void GpuPool::change_rate(const Pool& pool, MonoTime now) noexcept {
   const std::lock_guard lock(mutex_);
   advance(now);
-  set_rate(pool.rate_picodollars, pool.rate_denominator, pool.gpus);
+  set_rate(pool);
   set_rules(pool);
   note();
 }

@@ -121,7 +121,9 @@ class GpuPool {
   void recorded() noexcept;
 
  private:
-  void set_rate(Int128 picodollars, std::int64_t per_hours, std::int64_t gpus) noexcept;
+  void set_rate(const Pool& pool) noexcept;
+  void set_rate(Int128 picodollars, Int128 per_hours, std::int64_t gpus) noexcept;
+  [[nodiscard]] Int128 gpu_time(std::int64_t nanoseconds) noexcept;
   void set_rules(const Pool& pool) noexcept;
   void advance(MonoTime now) noexcept;
   void live(std::int64_t to_ns) noexcept;
@@ -148,6 +150,8 @@ class GpuPool {
   Int128 per_ = 1;
   std::int64_t step_max_ns_ = 0;  // a longer time is passed in pieces, so that rest × time fits 128 bits
   std::int64_t gpus_ = 0;
+  std::int64_t gateways_ = 1;     // of the hardware this gateway has the n-th part …
+  Int128 gpu_over_ = 0;           // … and what GPU time did not divide yet
   std::int64_t at_ns_;           // all below is as of this moment
   std::int64_t down_until_ns_;   // before it, no gateway ran
   ServerlessWorkers workers_;    // of a serverless pool

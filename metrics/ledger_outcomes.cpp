@@ -2,7 +2,7 @@
 // (metrics/ledger_sqlite.hpp).
 #include <sqlite3.h>
 
-#include "metrics/ledger_schema.hpp"
+#include "metrics/ledger_rows.hpp"
 #include "metrics/ledger_sqlite.hpp"
 
 namespace tollgate {
@@ -25,11 +25,8 @@ Result<void> SqliteLedger::prepare_learning() {
 }
 
 Result<void> SqliteLedger::insert_notes(const OpenRequest& settled) {
-  const RequestRow& row = settled.row;
-  const RequestNotes& notes = settled.notes;
-  const bool believable = notes.of == row.id && notes.features.size <= feature_bytes_max;
-  if (!believable || notes.features.version == 0) return success();
-  return insert_features(notes);
+  if (!keeps_features(settled)) return success();
+  return insert_features(settled.notes);
 }
 
 Result<void> SqliteLedger::insert_features(const RequestNotes& notes) {

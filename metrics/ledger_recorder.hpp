@@ -6,7 +6,7 @@
 
 namespace tollgate {
 
-class SqliteLedger;
+class Ledger;
 
 class LedgerRecorder {
  public:
@@ -14,7 +14,7 @@ class LedgerRecorder {
   /// There is something to write at all.
   [[nodiscard]] virtual bool wanted() const = 0;
   /// Writes what there is; inside a transaction, which may be rolled back and asked for again.
-  [[nodiscard]] virtual Result<void> write(SqliteLedger& ledger) = 0;
+  [[nodiscard]] virtual Result<void> write(Ledger& ledger) = 0;
   /// What the last write() wrote is durable.
   virtual void written() = 0;
 };

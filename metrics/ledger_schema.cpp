@@ -185,24 +185,13 @@ constexpr const char* charge_kinds[] = {"input",       "cached_input",       "ca
                                         "cached_input_image", "output_audio", "output_image"};
 static_assert(std::size(charge_kinds) == charge_kind_count);
 
-/// Picodollars as a decimal of dollars, in integers throughout.
-std::string usd(const std::string& picodollars) {
-  return "printf('%s%d.%012d', iif((" + picodollars + ")<0,'-',''), abs(" + picodollars + ")/1000000000000, abs(" +
-         picodollars + ")%1000000000000)";
-}
-
-std::string iso_time(const std::string& microseconds) {
-  return "strftime('%Y-%m-%dT%H:%M:%S'," + microseconds + "/1000000,'unixepoch')||printf('.%06dZ'," + microseconds +
-         "%1000000)";
-}
-
 std::string name(const std::string& column) { return "(SELECT text FROM name WHERE name.id=" + column + ")"; }
 
 /// A request's id as clients and logs see it (metrics/records.cpp): "req_" and 13 digits of Crockford's base 32.
 std::string id_text(const std::string& id) {
   std::string sql = "'req_'";
   for (int digit = 12; digit >= 0; --digit) {
-    sql += "||substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ',((" + id + ">>" + std::to_string(5 * digit) + ")&31)+1,1)";
+    sql += "||substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ',CAST(((" + id + ">>" + std::to_string(5 * digit) + ")&31)+1 AS INTEGER),1)";
   }
   return sql;
 }
@@ -225,11 +214,11 @@ std::string surface_cases() {
   return cases;
 }
 
-std::string requests_view() {
-  return "CREATE VIEW requests AS SELECT " + id_text("r.id") + " AS request, " + iso_time("r.arrived_us") +
+std::string requests_view(const SqlDialect& sql) {
+  return "CREATE VIEW requests AS SELECT " + id_text("r.id") + " AS request, " + sql.iso_time("r.arrived_us") +
          " AS arrived, " + "r.duration_us, " + name("r.model") + " AS model, " + name("r.route") + " AS route, " +
          name("r.team") + " AS team, " + name("r.key") + " AS \"key\", " + name("r.target") + " AS target, " +
-         "printf('%d.%06d', r.complexity_ppm/1000000, r.complexity_ppm%1000000) AS complexity, "
+         sql.millionths("r.complexity_ppm") + " AS complexity, "
          "CASE r.tier WHEN 0 THEN 'SIMPLE' WHEN 1 THEN 'MEDIUM' WHEN 2 THEN 'COMPLEX' ELSE 'REASONING' END AS tier, "
          "CASE r.surface " + surface_cases() + "END AS surface, "
          "r.flags&1 AS stream, (r.flags>>1)&1 AS recovered, "
@@ -240,16 +229,17 @@ std::string requests_view() {
          of_attempts("coalesce(sum(a.output+a.output_audio+a.output_image),0)") + " AS output_tokens, " +
          // A sum that lacks an unknown part is not the cost of the request: NULL, with what is known beside it.
          "CASE WHEN EXISTS(SELECT 1 FROM attempt a WHERE a.request=r.id AND a.pricing=1) THEN NULL ELSE " +
-         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " END AS usd, " +
-         usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, "
+         sql.usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " END AS usd, " +
+         sql.usd(of_attempts("coalesce(sum(" + total("a.") + "),0)")) + " AS usd_known, "
          "(SELECT n.text FROM cached c JOIN name n ON n.id=c.target WHERE c.request=r.id) AS cached_from, " +
-         "(SELECT iif(c.saved_pusd IS NULL,NULL," + usd("c.saved_pusd") + ") FROM cached c WHERE c.request=r.id) AS usd_saved, r.id FROM request r;";
+         "(SELECT CASE WHEN c.saved_pusd IS NULL THEN NULL ELSE " + sql.usd("c.saved_pusd") +
+         " END FROM cached c WHERE c.request=r.id) AS usd_saved, r.id FROM request r;";
 }
 
-std::string attempts_view() {
+std::string attempts_view(const SqlDialect& sql) {
   std::string lines;
   for (const std::string kind : charge_kinds) {
-    lines.append(", ").append(usd("a." + kind + "_pusd")).append(" AS usd_").append(kind);
+    lines.append(", ").append(sql.usd("a." + kind + "_pusd")).append(" AS usd_").append(kind);
   }
   return "CREATE VIEW attempts AS SELECT " + id_text("a.request") + " AS request, a.number, " + name("a.target") +
          " AS target, " + name("a.result") + " AS result, a.http_status, " +
@@ -257,51 +247,51 @@ std::string attempts_view() {
          "usage_source, CASE a.pool_method WHEN 0 THEN 'none' WHEN 1 THEN 'time' WHEN 2 THEN 'tokens' ELSE 'reported' END AS "
          "pool_method, "
          "CASE a.pricing WHEN 0 THEN 'priced' WHEN 1 THEN 'unpriced' ELSE 'not_billed' END AS pricing, " +
-         iso_time("(r.arrived_us+a.started_after_us)") +
+         sql.iso_time("(r.arrived_us+a.started_after_us)") +
          " AS started, a.ended_after_us-a.started_after_us AS duration_us, " +
          "a.first_token_after_us-a.started_after_us AS first_token_us, a.input, a.cached_input, a.cache_write, "
          "a.output, a.reasoning, a.cache_write_1h, a.input_audio, a.cached_input_audio, a.input_image, "
          "a.cached_input_image, a.output_audio, a.output_image, a.web_searches, CASE a.service_tier WHEN 0 THEN NULL ELSE " +
          name("a.service_tier") +
          " END AS service_tier, CASE a.pricing WHEN 1 THEN NULL ELSE " +
-         usd(total("a.")) + " END AS usd" + lines +
+         sql.usd(total("a.")) + " END AS usd" + lines +
          ", a.request AS request_id FROM attempt a JOIN request r ON r.id=a.request;";
 }
 
-std::string baselines_view() {
+std::string baselines_view(const SqlDialect& sql) {
   return "CREATE VIEW baselines AS SELECT " + id_text("b.request") + " AS request, " + name("b.baseline") +
-         " AS baseline, CASE WHEN b.pusd IS NULL THEN NULL ELSE " + usd("b.pusd") +
+         " AS baseline, CASE WHEN b.pusd IS NULL THEN NULL ELSE " + sql.usd("b.pusd") +
          " END AS usd, b.request AS request_id FROM baseline b;";
 }
 
-std::string daily_view() {
-  return "CREATE VIEW daily_sums AS SELECT date(d.day*86400,'unixepoch') AS day, " + name("d.team") + " AS team, " +
+std::string daily_view(const SqlDialect& sql) {
+  return "CREATE VIEW daily_sums AS SELECT " + sql.date("d.day") + " AS day, " + name("d.team") + " AS team, " +
          name("d.model") + " AS model, " + name("d.route") + " AS route, " + name("d.key") + " AS \"key\", " +
          name("d.target") + " AS target, d.tier, " + name("d.result") + " AS result, " + name("d.measure") +
-         " AS measure, d.high*4294967296+d.low AS sum FROM daily d;";
+         " AS measure, " + sql.wide("d.high") + "*4294967296+d.low AS sum FROM daily d;";
 }
 
-std::string pool_hours_view() {
+std::string pool_hours_view(const SqlDialect& sql) {
   std::string columns;
   for (const std::string line : {"billed", "attributed", "idle", "cold_start", "minimum", "down", "rounding"}) {
-    columns.append(", ").append(usd("p." + line + "_pusd")).append(" AS usd_").append(line);
+    columns.append(", ").append(sql.usd("p." + line + "_pusd")).append(" AS usd_").append(line);
   }
   for (const std::string state : {"busy", "idle", "cold_start", "minimum", "down"}) {
     const std::string us = "p." + state + "_gpu_us";
-    columns.append(", printf('%d.%06d', " + us + "/1000000, " + us + "%1000000) AS gpu_seconds_" + state);
+    columns.append(", ").append(sql.millionths(us)).append(" AS gpu_seconds_").append(state);
   }
   return "CREATE VIEW pool_hours AS SELECT " + name("p.pool") +
-         " AS pool, strftime('%Y-%m-%dT%H:00Z', p.hour*3600, 'unixepoch') AS hour" + columns + " FROM pool_hour p;";
+         " AS pool, " + sql.hour("p.hour") + " AS hour" + columns + " FROM pool_hour p;";
 }
 
-std::string outcomes_view() {
+std::string outcomes_view(const SqlDialect& sql) {
   return "CREATE VIEW outcomes AS SELECT " + id_text("o.request") +
          " AS request, CASE o.source WHEN 0 THEN 'feedback' WHEN 1 THEN 'format' ELSE 'judge' END AS source, "
          "CASE o.verdict WHEN 0 THEN 'good' WHEN 1 THEN 'bad' WHEN 2 THEN 'ok' WHEN 3 THEN 'empty' WHEN 4 THEN "
          "'refusal' WHEN 5 THEN 'truncated' WHEN 6 THEN 'garbage' WHEN 7 THEN 'invalid_json' ELSE 'schema' END AS verdict, "
-         "CASE WHEN o.score_ppm IS NULL THEN NULL ELSE printf('%d.%06d', o.score_ppm/1000000, o.score_ppm%1000000) END "
-         "AS score, " +
-         iso_time("o.at_us") + " AS at, o.comment, o.request AS request_id FROM outcome o;";
+         "CASE WHEN o.score_ppm IS NULL THEN NULL ELSE " +
+         sql.millionths("o.score_ppm") + " END AS score, " +
+         sql.iso_time("o.at_us") + " AS at, o.comment, o.request AS request_id FROM outcome o;";
 }
 
 std::string facts_view() {
@@ -319,10 +309,11 @@ const char* migration_from(int version) noexcept {
   return version >= 0 && version < ledger_schema_version ? scripts[version] : nullptr;
 }
 
-std::string views_script() {
+std::string views_script(const SqlDialect& sql) {
   return "DROP VIEW IF EXISTS requests; DROP VIEW IF EXISTS attempts; DROP VIEW IF EXISTS baselines; "
          "DROP VIEW IF EXISTS daily_sums; DROP VIEW IF EXISTS pool_hours; DROP VIEW IF EXISTS outcomes; DROP VIEW IF EXISTS request_facts;" +
-         requests_view() + attempts_view() + baselines_view() + daily_view() + pool_hours_view() + outcomes_view() + facts_view();
+         requests_view(sql) + attempts_view(sql) + baselines_view(sql) + daily_view(sql) + pool_hours_view(sql) +
+         outcomes_view(sql) + facts_view();
 }
 
 }  // namespace tollgate

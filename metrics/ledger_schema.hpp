@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "metrics/sql_dialect.hpp"
+
 namespace tollgate {
 
 inline constexpr int ledger_schema_version = 9;           ///< PRAGMA user_version
@@ -29,7 +31,7 @@ inline constexpr std::pair<std::string_view, std::string_view> counted_attempts[
 
 /// Requests that the response cache answered, each with its condition on a row `c` of the table `cached`.
 inline constexpr std::pair<std::string_view, std::string_view> counted_cached[] = {
-    {daily_cached, "1"}, {daily_cached_unknown, "c.saved_pusd IS NULL"}};
+    {daily_cached, "true"}, {daily_cached_unknown, "c.saved_pusd IS NULL"}};
 
 /// Of a request `r` and its row `b` of the table `baseline`: what it cost and what it would have cost are both known.
 inline constexpr std::string_view baseline_comparable =
@@ -38,6 +40,10 @@ inline constexpr std::string_view baseline_comparable =
 /// The script that brings a ledger from `version` to `version + 1`. Tables only; never changed once released.
 [[nodiscard]] const char* migration_from(int version) noexcept;
 /// Drops and makes the views; run after every migration.
-[[nodiscard]] std::string views_script();
+[[nodiscard]] std::string views_script(const SqlDialect& dialect);
+
+/// The same step for PostgreSQL, made of the same script. Its tables are those of SQLite but for what is of one gateway
+/// among several (metrics/ledger_schema_postgres.cpp).
+[[nodiscard]] std::string postgres_migration_from(int version);
 
 }  // namespace tollgate

@@ -162,6 +162,10 @@ void LedgerSlots::settle(LedgerSlot& slot) noexcept {
   settled_count_.store(settled_count_.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
 }
 
+void LedgerSlots::sync() noexcept {
+  ::msync(mapped_, slot_header_bytes + std::size_t{count_} * sizeof(LedgerSlot), MS_SYNC);
+}
+
 LedgerSlot* LedgerSlots::next_settled() noexcept {
   std::uint32_t number = 0;
   if (!settled_.pop(number)) return nullptr;

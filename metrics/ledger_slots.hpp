@@ -146,6 +146,8 @@ class LedgerSlots {
   }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
 
+  /// To the disk, with all that is in them: while their rows cannot be committed, a loss of power shall not take them. Ledger thread.
+  void sync() noexcept;
   [[nodiscard]] LedgerSlot* next_settled() noexcept;
   /// Its rows are durable.
   void give_back(LedgerSlot& slot) noexcept;

@@ -1,47 +1,42 @@
 #include "metrics/ledger_sqlite.hpp"
 
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/file.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
-#include <system_error>
 
+#include "metrics/ledger_rows.hpp"
 #include "metrics/ledger_schema.hpp"
 
 namespace tollgate {
 namespace {
 
-constexpr int plain_column_count = 22;
-constexpr std::string_view plain_columns =
-    "request,number,target,result,http_status,usage_source,pool_method,pricing,started_after_us,first_token_after_us,"
-    "ended_after_us,input,cached_input,cache_write,output,reasoning,input_pusd,cached_input_pusd,cache_write_pusd,"
-    "output_pusd,request_pusd,gpu_pusd";
-/// What most attempts have nothing of: the tables' default is 0.
-constexpr std::string_view rare_columns =
-    "service_tier,web_searches,cache_write_1h,input_audio,cached_input_audio,input_image,cached_input_image,output_audio,"
-    "output_image,reasoning_pusd,web_search_pusd,cache_write_1h_pusd,input_audio_pusd,cached_input_audio_pusd,"
-    "input_image_pusd,cached_input_image_pusd,output_audio_pusd,output_image_pusd";
-
 /// Another process may hold the ledger for so long (a reader that checkpoints, a backup) before a commit counts as
 /// failed.
 constexpr int busy_timeout_ms = 2'000;
 
-void bind(sqlite3_stmt* statement, std::initializer_list<std::int64_t> values) noexcept {
-  int at = 0;
+/// Fewer unused pages than this are left for new rows.
+constexpr std::int64_t pages_kept = 1000;
+
+// Not `bind`: the standard library has one that would be found as well, and do nothing.
+template <class Values>
+void bind_all(sqlite3_stmt* statement, const Values& values, int at = 0) noexcept {
   for (const std::int64_t value : values) sqlite3_bind_int64(statement, ++at, value);
+}
+void bind_all(sqlite3_stmt* statement, std::initializer_list<std::int64_t> values) noexcept {
+  bind_all<std::initializer_list<std::int64_t>>(statement, values);
+}
+
+std::string insert_into(std::string_view table, std::string columns, std::size_t count) {
+  std::string marks = "?";
+  while (--count > 0) marks += ",?";
+  return "INSERT OR IGNORE INTO " + std::string(table) + "(" + columns + ") VALUES(" + marks + ")";
 }
 
 }  // namespace
 
 SqliteLedger::Statement::~Statement() { sqlite3_finalize(handle); }
-SqliteLedger::Lock::~Lock() {
-  if (file >= 0) ::close(file);
-}
 void SqliteLedger::Closer::operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
 SqliteLedger::~SqliteLedger() = default;
 
@@ -76,34 +71,12 @@ Error SqliteLedger::refusal(const char* what) const {
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::open(const std::string& path) {
   auto ledger = std::unique_ptr<SqliteLedger>(new SqliteLedger(path));
-  TOLLGATE_TRY(ledger->take_lock());
+  TOLLGATE_TRY(ledger->lock_.take(path));
   TOLLGATE_TRY(ledger->connect());
   TOLLGATE_TRY(ledger->migrate());
   TOLLGATE_TRY(ledger->prepare());
   ledger->results_.fill(-1);
   return ledger;
-}
-
-// A file of its own: closing any descriptor of the database file itself would drop SQLite's locks on it.
-Result<void> SqliteLedger::take_lock() {
-  const std::string lock_path = path_ + ".lock";
-  lock_.file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_.file < 0) {
-    return fail(Fault::io_failed, "cannot open " + lock_path +
-                                       ", which guards the ledger: " + std::generic_category().message(errno) +
-                                       "; its folder must exist and be writable");
-  }
-  if (::flock(lock_.file, LOCK_EX | LOCK_NB) != 0) {
-    char holder[32] = {};
-    const ssize_t got = ::pread(lock_.file, holder, sizeof holder - 1, 0);
-    const std::string pid = got > 0 ? " (process " + std::string(holder) + ")" : "";
-    return fail(Fault::io_failed, "the ledger " + path_ + " is in use by another tollgate" + pid +
-                                       "; stop it, or give this one a ledger of its own");
-  }
-  const std::string pid = std::to_string(::getpid());
-  const bool noted = ::ftruncate(lock_.file, 0) == 0 && ::pwrite(lock_.file, pid.data(), pid.size(), 0) > 0;
-  (void)noted;  // only for the message above
-  return success();
 }
 
 Result<void> SqliteLedger::connect() {
@@ -146,13 +119,13 @@ Result<void> SqliteLedger::migrate() {
     // Views are text that a later program may say better; the tables are the same.
     TOLLGATE_TRY(const std::int64_t current, number("SELECT count(*) FROM sqlite_schema WHERE type='view' AND name='requests' AND instr(sql,'batches')>0"));
     if (current == 1) return success();
-    Result<void> renewed = run(("BEGIN IMMEDIATE;" + views_script() + "COMMIT;").c_str(), "renew the views of");
+    Result<void> renewed = run(("BEGIN IMMEDIATE;" + views_script(sqlite_dialect) + "COMMIT;").c_str(), "renew the views of");
     if (!renewed) rollback();
     return renewed;
   }
   std::string script = "BEGIN IMMEDIATE;";
   for (auto from = static_cast<int>(version); from < ledger_schema_version; ++from) script += migration_from(from);
-  script += views_script() + "PRAGMA application_id=" + std::to_string(ledger_application_id) +
+  script += views_script(sqlite_dialect) + "PRAGMA application_id=" + std::to_string(ledger_application_id) +
             ";PRAGMA user_version=" + std::to_string(ledger_schema_version) + ";COMMIT;";
   Result<void> done = run(script.c_str(), "bring up to date");
   if (!done) rollback();
@@ -160,12 +133,12 @@ Result<void> SqliteLedger::migrate() {
 }
 
 Result<void> SqliteLedger::prepare() {
-  const std::string columns = "INSERT OR IGNORE INTO attempt(" + std::string(plain_columns);
-  const std::string plain = columns + ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-  const std::string rare = columns + "," + std::string(rare_columns) +
-                           ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+  const std::string request = insert_into("request", std::string(request_columns), request_column_count);
+  const std::string plain = insert_into("attempt", std::string(tollgate::attempt_columns), attempt_column_count);
+  const std::string rare = insert_into("attempt", std::string(tollgate::attempt_columns) + "," + std::string(rare_columns),
+                                       attempt_column_count + rare_column_count);
   const std::pair<Statement*, const char*> wanted[] = {
-      {&insert_request_, "INSERT OR IGNORE INTO request VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+      {&insert_request_, request.c_str()},
       {&insert_attempt_, plain.c_str()},
       {&insert_rare_attempt_, rare.c_str()},
       {&insert_name_, "INSERT INTO name(text) VALUES(?) ON CONFLICT DO NOTHING"},
@@ -261,7 +234,7 @@ Result<void> SqliteLedger::write_names() {
   while (ids_.size() < wanted) {
     const auto process_id = static_cast<std::uint32_t>(ids_.size());
     TOLLGATE_TRY(const std::int64_t id, ledger_id(text(NameId{process_id})));
-    bind(insert_run_name_.handle, {process_id, id});
+    bind_all(insert_run_name_.handle, {process_id, id});
     TOLLGATE_TRY(step(insert_run_name_, "write names to"));
     ids_.push_back(id);
   }
@@ -291,17 +264,8 @@ Result<void> SqliteLedger::speak_for_this_run() {
 
 Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
   const RequestRow& row = settled.row;
-  TOLLGATE_TRY(const std::int64_t model, ledger_id(row.model));
-  TOLLGATE_TRY(const std::int64_t route, ledger_id(row.route));
-  TOLLGATE_TRY(const std::int64_t team, ledger_id(row.team));
-  TOLLGATE_TRY(const std::int64_t key, ledger_id(row.key));
-  TOLLGATE_TRY(const std::int64_t target, ledger_id(row.target));
-  TOLLGATE_TRY(const std::int64_t result, ledger_id(row.result));
-  const auto complexity_ppm = std::lround(static_cast<double>(row.complexity) * 1e6);
-  bind(insert_request_.handle,
-       {static_cast<std::int64_t>(row.id), row.arrived_us, row.ended_us - row.arrived_us, model, route, team, key,
-        target, complexity_ppm, static_cast<std::int64_t>(row.tier), static_cast<std::int64_t>(row.surface),
-        (row.stream ? 1 : 0) | (row.recovered ? 2 : 0) | static_cast<int>(row.purpose) << 2, result, row.http_status, row.attempts, row.input_bytes});
+  TOLLGATE_TRY(const RequestNames names, names_of(row, [this](auto name) { return ledger_id(name); }));
+  bind_all(insert_request_.handle, values_of(row, names));
   TOLLGATE_TRY(step(insert_request_, "write"));
   if (sqlite3_changes(connection_.get()) == 0) return false;
   for (std::size_t i = 0; i < row.attempts; ++i) {
@@ -309,13 +273,13 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
   }
   if (row.rules != NameId::none) {
     TOLLGATE_TRY(const std::int64_t rules, ledger_id(row.rules));
-    bind(insert_coverage_.handle,
+    bind_all(insert_coverage_.handle,
          {static_cast<std::int64_t>(row.id), rules, static_cast<std::int64_t>(row.covered), row.masked});
     TOLLGATE_TRY(step(insert_coverage_, "write"));
   }
   if (row.cached_from != NameId::none) {
     TOLLGATE_TRY(const std::int64_t from, ledger_id(row.cached_from));
-    bind(insert_cached_.handle, {static_cast<std::int64_t>(row.id), from, static_cast<std::int64_t>(row.cached_origin),
+    bind_all(insert_cached_.handle, {static_cast<std::int64_t>(row.id), from, static_cast<std::int64_t>(row.cached_origin),
                                  row.saved.count(), row.cached_masked ? 1 : 0});
     if (!row.saved_known) sqlite3_bind_null(insert_cached_.handle, 4);
     TOLLGATE_TRY(step(insert_cached_, "write"));
@@ -327,7 +291,7 @@ Result<bool> SqliteLedger::insert(const OpenRequest& settled) {
 
 Result<void> SqliteLedger::insert_decision(const OpenRequest& settled) {
   const DecisionFacts& facts = settled.facts;
-  if (facts.of != settled.row.id || facts.asked == NameId::none) return success();
+  if (!keeps_decision(settled)) return success();
   TOLLGATE_TRY(const std::int64_t asked, ledger_id(facts.asked));
   const std::string bytes = packed(facts);
   sqlite3_stmt* const insert = insert_decision_.handle;
@@ -342,55 +306,18 @@ Result<void> SqliteLedger::insert_decision(const OpenRequest& settled) {
 Result<void> SqliteLedger::insert_attempt(const RequestRow& row, const AttemptRow& attempt) {
   TOLLGATE_TRY(const std::int64_t target, ledger_id(attempt.target));
   TOLLGATE_TRY(const std::int64_t result, ledger_id(attempt.result));
-  const Usage& usage = attempt.usage;
-  const auto& lines = attempt.charge.lines;
-  const bool has_rare = attempt.service_tier != NameId::none || usage.web_searches != 0 || usage.rare != Usage{}.rare ||
-                        attempt.charge[ChargeKind::reasoning] != Usd{} || attempt.charge[ChargeKind::web_search] != Usd{};
-  Statement& insert = has_rare ? insert_rare_attempt_ : insert_attempt_;
-  bind(insert.handle, {static_cast<std::int64_t>(row.id),
-                                attempt.number,
-                                target,
-                                result,
-                                attempt.http_status,
-                                static_cast<std::int64_t>(attempt.usage_source),
-                                static_cast<std::int64_t>(attempt.pool_method),
-                                static_cast<std::int64_t>(attempt.pricing),
-                                attempt.started_us - row.arrived_us,
-                                attempt.first_token_us - row.arrived_us,
-                                attempt.ended_us - row.arrived_us,
-                                usage.input.count(),
-                                usage.cached_input.count(),
-                                usage.cache_write.count(),
-                                usage.output.count(),
-                                usage.reasoning.count(),
-                                lines[0].count(),
-                                lines[1].count(),
-                                lines[2].count(),
-                                lines[3].count(),
-                                lines[4].count(),
-                                lines[5].count()});
-  constexpr int first_token_column = 10;
-  if (attempt.first_token_us == 0) sqlite3_bind_null(insert.handle, first_token_column);
-  if (has_rare) {
-    TOLLGATE_TRY(bind_rare(attempt));
+  const bool rare = has_rare(attempt);
+  Statement& insert = rare ? insert_rare_attempt_ : insert_attempt_;
+  bind_all(insert.handle, values_of(row, attempt, target, result));
+  if (attempt.first_token_us == 0) sqlite3_bind_null(insert.handle, static_cast<int>(first_token_column) + 1);
+  if (rare) {
+    std::int64_t tier = 0;
+    if (attempt.service_tier != NameId::none) {
+      TOLLGATE_TRY(tier, ledger_id(attempt.service_tier));
+    }
+    bind_all(insert.handle, rare_values_of(attempt, tier), static_cast<int>(attempt_column_count));
   }
   return step(insert, "write");
-}
-
-Result<void> SqliteLedger::bind_rare(const AttemptRow& attempt) {
-  int column = plain_column_count;
-  const auto bind_next = [&](std::int64_t value) { sqlite3_bind_int64(insert_rare_attempt_.handle, ++column, value); };
-  std::int64_t tier = 0;
-  if (attempt.service_tier != NameId::none) {
-    TOLLGATE_TRY(tier, ledger_id(attempt.service_tier));
-  }
-  bind_next(tier);
-  bind_next(attempt.usage.web_searches);
-  for (const std::int32_t tokens : attempt.usage.rare) bind_next(tokens);
-  for (auto kind = static_cast<std::size_t>(ChargeKind::reasoning); kind < charge_kind_count; ++kind) {
-    bind_next(attempt.charge.lines[kind].count());
-  }
-  return success();
 }
 
 Result<void> SqliteLedger::insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd) {
@@ -399,7 +326,7 @@ Result<void> SqliteLedger::insert_baseline(RequestId request, NameId baseline, s
     // By text: the process's numbers are not those of the run that recovery speaks for.
     TOLLGATE_TRY(known->second, ledger_id(text(baseline)));
   }
-  bind(insert_baseline_.handle, {static_cast<std::int64_t>(request), known->second, usd.value_or(Usd{}).count()});
+  bind_all(insert_baseline_.handle, {static_cast<std::int64_t>(request), known->second, usd.value_or(Usd{}).count()});
   if (!usd) sqlite3_bind_null(insert_baseline_.handle, 3);
   return step(insert_baseline_, "write");
 }
@@ -439,7 +366,53 @@ Result<BaselineSet> SqliteLedger::last_baselines() {
   return set;
 }
 
-Result<RequestId> SqliteLedger::highest_request() const {
+Result<std::size_t> SqliteLedger::fold(std::int64_t cutoff_us, std::size_t requests_max) {
+  const auto transaction = [&]() -> Result<std::size_t> {
+    TOLLGATE_TRY(prepare_fold(*this));
+    TOLLGATE_TRY(begin());
+    TOLLGATE_TRY(const std::size_t folded, fold_requests(*this, cutoff_us, requests_max));
+    if (folded == 0) {
+      rollback();
+    } else {
+      TOLLGATE_TRY(commit());
+    }
+    return folded;
+  };
+  Result<std::size_t> folded = transaction();
+  if (!folded) rollback();
+  return folded;
+}
+
+Result<void> SqliteLedger::run_fold(const std::string& sql) { return run(sql.c_str(), "fold old rows of"); }
+Result<std::int64_t> SqliteLedger::fold_number(const std::string& sql) { return number(sql.c_str()); }
+Result<std::int64_t> SqliteLedger::fold_name(std::string_view text) { return ledger_id(text); }
+Result<std::vector<std::string>> SqliteLedger::attempt_columns() {
+  return fold_texts("SELECT name FROM pragma_table_info('attempt')");
+}
+
+Result<std::vector<std::string>> SqliteLedger::fold_texts(const std::string& sql) {
+  Statement statement;
+  if (sqlite3_prepare_v2(connection_.get(), sql.c_str(), -1, &statement.handle, nullptr) != SQLITE_OK) return refusal("read");
+  std::vector<std::string> texts;
+  int code = SQLITE_OK;
+  while ((code = sqlite3_step(statement.handle)) == SQLITE_ROW) {
+    texts.emplace_back(reinterpret_cast<const char*>(sqlite3_column_text(statement.handle, 0)));
+  }
+  if (code != SQLITE_DONE) return refusal("read");
+  return texts;
+}
+
+Result<bool> SqliteLedger::shrink(std::size_t pages_max) {
+  TOLLGATE_TRY(const std::int64_t unused, number("PRAGMA freelist_count"));
+  TOLLGATE_TRY(const std::int64_t mode, number("PRAGMA auto_vacuum"));
+  constexpr std::int64_t incremental = 2;
+  if (mode != incremental || unused <= pages_kept) return false;  // an older ledger reuses them for new rows
+  const std::int64_t pages = std::min<std::int64_t>(unused - pages_kept, static_cast<std::int64_t>(pages_max));
+  TOLLGATE_TRY(run(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str(), "shrink"));
+  return unused - pages > pages_kept;
+}
+
+Result<RequestId> SqliteLedger::highest_request() {
   TOLLGATE_TRY(const std::int64_t id, number("SELECT max(id) FROM request"));
   return RequestId{id};
 }

@@ -1,109 +1,57 @@
 #pragma once
-// The ledger in SQLite: WAL, synchronous=FULL, prepared statements. Rows go in once: a request that is in the ledger
-// already is left as it is and counted.
+// The ledger in SQLite: WAL, synchronous=FULL, prepared statements.
 //
 //    Result<std::unique_ptr<SqliteLedger>> ledger = SqliteLedger::open("tollgate.db");
 //    ledger->begin(); ledger->insert(request); …; ledger->commit();     // or rollback()
 //
 // One process at a time writes a ledger: `<path>.lock` is locked for as long as this object lives. Others may read.
-// Names: the process's NameIds are its own; the ledger has ids of its own and translates, so the order in which a run
-// learns names does not matter and an id means the same name for ever. write_names() makes the translation durable
-// before any slot uses it. Threads: one at a time; built on one thread and then handed to the ledger thread.
+// What each call means stands in metrics/ledger.hpp.
 
 #include <array>
-#include <map>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "metrics/baselines.hpp"
-#include "metrics/outcomes.hpp"
-#include "metrics/pool_lines.hpp"
-#include "metrics/records.hpp"
+#include "metrics/ledger.hpp"
+#include "metrics/ledger_retention.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace tollgate {
 
-/// Where a pool's clock stands: all time up to `at_ns` is in the ledger.
-struct PoolClock {
-  static constexpr std::uint64_t taken_in = INT64_MAX;  ///< a take: all of that run is in
-  std::int64_t run = 0;
-  std::uint64_t take = 0;
-  std::int64_t at_ns = 0, tail_ns = 0;
-  bool billed = true;  ///< false: it was billed no longer
-};
-using PoolClocks = std::map<std::string, PoolClock>;  ///< by pool
-
-class SqliteLedger {
+class SqliteLedger final : public Ledger, private FoldPort {
  public:
   /// Opens or makes the ledger and brings its schema up to date. Errors say what is in the way and what to do.
   [[nodiscard]] static Result<std::unique_ptr<SqliteLedger>> open(const std::string& path);
-  ~SqliteLedger();
+  ~SqliteLedger() override;
   SqliteLedger(const SqliteLedger&) = delete;
   SqliteLedger& operator=(const SqliteLedger&) = delete;
 
-  [[nodiscard]] Result<void> begin();
-  [[nodiscard]] Result<void> commit();
-  void rollback() noexcept;
-  /// True: new. False: the ledger held this request already.
-  [[nodiscard]] Result<bool> insert(const OpenRequest& settled);
-
-  struct OutcomeWritten {
-    OutcomeResult result = OutcomeResult::unknown;
-    std::string target;  ///< whose answer it is about, unless unknown
-  };
-  /// Records an outcome unless the request is not in the ledger or did not come with the outcome's key.
-  [[nodiscard]] Result<OutcomeWritten> insert_outcome(const Outcome& outcome);  // metrics/ledger_outcomes.cpp
-
-  /// What a request would have cost at a baseline; absent: not known. Once per request and baseline.
-  [[nodiscard]] Result<void> insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd);
-  /// Keeps the baselines for the next start to price what this run leaves open; inside a transaction.
-  [[nodiscard]] Result<void> write_baselines(const BaselineSet& baselines);
-  /// Those that the earlier run kept; empty if another program wrote them.
-  [[nodiscard]] Result<BaselineSet> last_baselines();
-
-  /// Folds at most so many requests that arrived before `cutoff_us`, the beginning of a day, into sums per day, and
-  /// deletes them: one transaction of its own. The youngest request always stays, for its id must not be given again.
-  /// Returns how many: fewer than asked for means that none is left. (metrics/ledger_retention.cpp)
-  [[nodiscard]] Result<std::size_t> fold(std::int64_t cutoff_us, std::size_t requests_max);
-  /// Gives at most so many unused pages back to the file system if there are plenty. False: there are not.
-  [[nodiscard]] Result<bool> shrink(std::size_t pages_max);
-
-  /// Adds to what the ledger has of a pool's hour (counted since 1970); inside a transaction. (metrics/ledger_pools.cpp)
-  [[nodiscard]] Result<void> add_pool_lines(std::string_view pool, std::int64_t hour, const PoolLines& lines);
-  [[nodiscard]] Result<void> set_pool_clock(std::string_view pool, const PoolClock& clock);
-  [[nodiscard]] Result<PoolClocks> pool_clocks();
-
-  /// Makes every name that exists now known to the ledger; inside a transaction.
-  [[nodiscard]] Result<void> write_names();
-  /// How many of the process's names are known.
-  [[nodiscard]] std::uint32_t names_written() const noexcept { return static_cast<std::uint32_t>(ids_.size()); }
-  /// Until the next write_names(), NameIds are those of the run before this one.
-  [[nodiscard]] Result<void> speak_for_last_run();
-  /// Ends that, and forgets the earlier run's numbers; inside a transaction.
-  [[nodiscard]] Result<void> speak_for_this_run();
-
-  /// The highest request id in it, 0 if none.
-  [[nodiscard]] Result<RequestId> highest_request() const;
-  /// False: the file was moved or deleted while in use; what is written now would be lost.
-  [[nodiscard]] bool in_place() const noexcept;
+  [[nodiscard]] Result<void> begin() override;
+  [[nodiscard]] Result<void> commit() override;
+  void rollback() noexcept override;
+  [[nodiscard]] Result<bool> insert(const OpenRequest& settled) override;
+  [[nodiscard]] Result<OutcomeWritten> insert_outcome(const Outcome& outcome) override;  // metrics/ledger_outcomes.cpp
+  [[nodiscard]] Result<void> insert_baseline(RequestId request, NameId baseline, std::optional<Usd> usd) override;
+  [[nodiscard]] Result<void> write_baselines(const BaselineSet& baselines) override;
+  [[nodiscard]] Result<BaselineSet> last_baselines() override;
+  [[nodiscard]] Result<std::size_t> fold(std::int64_t cutoff_us, std::size_t requests_max) override;
+  [[nodiscard]] Result<bool> shrink(std::size_t pages_max) override;
+  // metrics/ledger_pools.cpp
+  [[nodiscard]] Result<void> add_pool_lines(std::string_view pool, std::int64_t hour, const PoolLines& lines) override;
+  [[nodiscard]] Result<void> set_pool_clock(std::string_view pool, const PoolClock& clock) override;
+  [[nodiscard]] Result<PoolClocks> pool_clocks() override;
+  [[nodiscard]] Result<void> write_names() override;
+  [[nodiscard]] std::uint32_t names_written() const noexcept override { return static_cast<std::uint32_t>(ids_.size()); }
+  [[nodiscard]] Result<void> speak_for_last_run() override;
+  [[nodiscard]] Result<void> speak_for_this_run() override;
+  [[nodiscard]] Result<RequestId> highest_request() override;
+  [[nodiscard]] bool in_place() const noexcept override;
 
  private:
   struct Statement {
     sqlite3_stmt* handle = nullptr;
     ~Statement();
   };
-  /// The lock file, held until the end.
-  struct Lock {
-    int file = -1;
-    ~Lock();
-  };
-
   explicit SqliteLedger(std::string path) : path_(std::move(path)) {}
-  [[nodiscard]] Result<void> take_lock();
   [[nodiscard]] Result<void> connect();
   [[nodiscard]] Result<void> migrate();
   [[nodiscard]] Result<void> prepare();
@@ -112,24 +60,24 @@ class SqliteLedger {
   [[nodiscard]] Result<std::int64_t> ledger_id(std::string_view text);
   [[nodiscard]] Result<std::int64_t> ledger_id(NameId name);
   [[nodiscard]] Result<std::int64_t> ledger_id(RowResult result);
-  [[nodiscard]] Result<void> fold_measure(const std::string& measure, const std::string& sql_from,
-                                          const std::string& target, const std::string& high, const std::string& low);
-  [[nodiscard]] Result<void> fold_attempts();
-  [[nodiscard]] Result<void> fold_baselines();
-  [[nodiscard]] Result<void> fold_cached();
-  [[nodiscard]] Result<std::vector<std::string>> texts(const char* sql);
+  // FoldPort
+  [[nodiscard]] const SqlDialect& dialect() const noexcept override { return sqlite_dialect; }
+  [[nodiscard]] Result<void> run_fold(const std::string& sql) override;
+  [[nodiscard]] Result<std::int64_t> fold_number(const std::string& sql) override;
+  [[nodiscard]] Result<std::vector<std::string>> fold_texts(const std::string& sql) override;
+  [[nodiscard]] Result<std::vector<std::string>> attempt_columns() override;
+  [[nodiscard]] Result<std::int64_t> fold_name(std::string_view text) override;
   [[nodiscard]] Result<void> insert_decision(const OpenRequest& settled);
   [[nodiscard]] Result<void> insert_attempt(const RequestRow& row, const AttemptRow& attempt);
   [[nodiscard]] Result<void> prepare_learning();
   [[nodiscard]] Result<void> insert_notes(const OpenRequest& settled);
   [[nodiscard]] Result<void> insert_features(const RequestNotes& notes);
   [[nodiscard]] Result<void> write_outcome(const Outcome& outcome);
-  [[nodiscard]] Result<void> bind_rare(const AttemptRow& attempt);
   [[nodiscard]] Result<void> step(Statement& statement, const char* what);
   [[nodiscard]] Error refusal(const char* what) const;
 
   const std::string path_;
-  Lock lock_;  // first to be taken, last to go
+  LedgerLock lock_;  // first to be taken, last to go
   struct Closer {
     void operator()(sqlite3* connection) const noexcept;
   };

@@ -8,7 +8,7 @@
 
 namespace tollgate {
 
-LedgerThread::LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+LedgerThread::LedgerThread(std::unique_ptr<Ledger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
                            std::chrono::milliseconds commit_interval)
     : ledger_(std::move(ledger)),
       slots_(std::move(slots)),
@@ -27,7 +27,9 @@ LedgerThread::~LedgerThread() {
   wake();
   thread_.join();
   ::close(event_);
-  for (const auto& slots : slots_) slots->remove_if_empty();
+  bool all_written = true;
+  for (const auto& slots : slots_) all_written = slots->remove_if_empty() && all_written;
+  if (all_written) ledger_->end();
 }
 
 void LedgerThread::wake() noexcept {
@@ -76,22 +78,29 @@ bool LedgerThread::urgent(const LedgerSlots& slots) noexcept {
 void LedgerThread::rest(bool committed) {
   {
     const std::lock_guard lock(mutex_);
-    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty()) return;
+    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty() || lease_wanted_) return;
   }
-  if (!committed && writable()) {
+  if (failures_ > 0) return sleep(until_retry());  // as if awake: nobody but a flush or the end makes it try sooner
+  if (!committed) {
     sleep_.store(Sleep::until_anything, std::memory_order_seq_cst);
     if (!anything_settled() && !hurried_.load(std::memory_order_seq_cst)) sleep(until_due());
     const std::lock_guard lock(mutex_);
-    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty()) return;
+    if (stop_ || flush_wanted_ != flush_done_ || !recordings_waiting_.empty() || lease_wanted_) return;
   }
   sleep_.store(Sleep::until_urgent, std::memory_order_seq_cst);
   const bool urgent_already =
       std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); });
-  if (writable() && (urgent_already || hurried_.load(std::memory_order_seq_cst))) {
+  if (urgent_already || hurried_.load(std::memory_order_seq_cst)) {
     sleep_.store(Sleep::awake, std::memory_order_relaxed);
     return;
   }
-  sleep(writable() ? commit_interval_ : retry_interval);
+  sleep(commit_interval_);
+}
+
+// Twice as long after each failure, where it is another machine that must come back.
+std::chrono::milliseconds LedgerThread::until_retry() const noexcept {
+  if (ledger_->rides_out().count() == 0) return retry_interval;
+  return std::min(retry_interval * (1 << std::min(failures_ - 1, 8)), retry_interval_max);
 }
 
 bool LedgerThread::stopping() const {
@@ -110,13 +119,15 @@ void LedgerThread::run() {
       std::move(recordings_waiting_.begin(), recordings_waiting_.end(), std::back_inserter(recordings_));
       recordings_waiting_.clear();
     }
+    answer_lease();
     bool committed = false;
+    const bool pulse_due = until_pulse().count() == 0;
     Result<void> outcome = success();
     do {  // until everything that was settled when the flush came is written
       take_up();
       const bool names_known = ledger_->names_written() >= Names::global().size();
       const bool nothing_new = names_known && baselines_ == baselines_written_ && recordings_.empty();
-      if (taken_.empty() && nothing_new && writable()) break;
+      if (taken_.empty() && nothing_new && failures_ == 0 && (!pulse_due || committed)) break;
       outcome = write_taken_up();
       answer_outcomes(outcome);
       committed = committed || outcome.has_value();
@@ -152,6 +163,21 @@ void LedgerThread::release_held() noexcept {
   held_.clear();
 }
 
+// A transaction that came through although its commit failed, for the recorder: what it took is durable.
+Result<void> LedgerThread::begin() {
+  if (!ledger_->in_place()) {
+    return fail(Fault::internal, "the ledger file was moved or deleted while in use; put it back and restart");
+  }
+  TOLLGATE_TRY(ledger_->begin());
+  LedgerRecorder* const recorder = this->recorder();
+  if (ledger_->came_through() && record_unsure_ && recorder != nullptr) recorder->written();
+  record_unsure_ = false;
+  if (!ledger_->wants_to_expect() || taken_.empty()) return success();
+  expected_.clear();
+  for (const Taken& taken : taken_) expected_.push_back(taken.slot->request.row.id);
+  return ledger_->expect(expected_);
+}
+
 Result<void> LedgerThread::write_taken_up() {
   const auto began = std::chrono::steady_clock::now();
   std::uint64_t rows = 0;
@@ -159,10 +185,7 @@ Result<void> LedgerThread::write_taken_up() {
   new_baseline_totals_.clear();
   sums_.forget();
   const auto transaction = [&]() -> Result<void> {
-    if (!ledger_->in_place()) {
-      return fail(Fault::internal, "the ledger file was moved or deleted while in use; put it back and restart");
-    }
-    TOLLGATE_TRY(ledger_->begin());
+    TOLLGATE_TRY(begin());
     TOLLGATE_TRY(ledger_->write_names());
     if (baselines_ != baselines_written_) {
       TOLLGATE_TRY(ledger_->write_baselines(baselines_ ? *baselines_ : BaselineSet{}));
@@ -181,6 +204,7 @@ Result<void> LedgerThread::write_taken_up() {
     return ledger_->commit();
   };
   Result<void> outcome = transaction();
+  next_pulse_ = std::chrono::steady_clock::now() + ledger_->pulse();
   if (!outcome) {
     ledger_->rollback();
   } else {
@@ -194,10 +218,27 @@ Result<void> LedgerThread::write_taken_up() {
   return outcome;
 }
 
+bool LedgerThread::rides_out(const Error& failure) const {
+  if (failure.fault != Fault::io_failed) return false;
+  if (std::chrono::steady_clock::now() - committed_at_ >= ledger_->rides_out()) return false;
+  return std::all_of(slots_.begin(), slots_.end(), [this](const auto& slots) {
+    const auto taken = std::count_if(taken_.begin(), taken_.end(), [&](const Taken& each) { return each.of == slots.get(); });
+    return (slots->settled_waiting() + taken) * 4 < std::int64_t{slots->count()} * 3;
+  });
+}
+
 void LedgerThread::note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows) {
+  const bool writable = outcome || rides_out(outcome.error());
+  failures_ = outcome ? 0 : failures_ + 1;
+  if (outcome) {
+    committed_at_ = std::chrono::steady_clock::now();
+  } else if (writable) {
+    for (const auto& slots : slots_) slots->sync();
+  }
   const std::lock_guard lock(mutex_);
-  status_.writable = outcome.has_value();
-  writable_.store(outcome.has_value(), std::memory_order_relaxed);
+  status_.writable = writable;
+  status_.failing = !outcome;
+  writable_.store(writable, std::memory_order_relaxed);
   if (!outcome) {
     status_.error = outcome.error().message;
     ++status_.commit_failures;
@@ -275,12 +316,15 @@ bool LedgerThread::record(bool at_once) {
   const auto now = std::chrono::steady_clock::now();
   if (!at_once && now < next_record_) return true;
   const auto transaction = [&]() -> Result<void> {
-    if (!ledger_->in_place()) return fail(Fault::internal, "the ledger file was moved or deleted while in use");
-    TOLLGATE_TRY(ledger_->begin());
+    TOLLGATE_TRY(begin());
     TOLLGATE_TRY(recorder->write(*ledger_));
-    return ledger_->commit();
+    record_unsure_ = true;
+    TOLLGATE_TRY(ledger_->commit());
+    record_unsure_ = false;
+    return success();
   };
   const Result<void> outcome = transaction();
+  next_pulse_ = now + ledger_->pulse();
   if (outcome) {
     recorder->written();
   } else {
@@ -298,9 +342,45 @@ std::chrono::milliseconds LedgerThread::until_record() const {
 }
 
 std::chrono::milliseconds LedgerThread::until_due() const {
-  const auto fold = until_fold(), due = until_record();
-  if (fold.count() < 0 || due.count() < 0) return std::max(fold, due);
-  return std::min(fold, due);
+  std::chrono::milliseconds soonest{-1};
+  for (const std::chrono::milliseconds due : {until_fold(), until_record(), until_pulse()}) {
+    if (due.count() >= 0 && (soonest.count() < 0 || due < soonest)) soonest = due;
+  }
+  return soonest;
+}
+
+std::chrono::milliseconds LedgerThread::until_pulse() const {
+  if (ledger_->pulse().count() == 0) return std::chrono::milliseconds{-1};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_pulse_ - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds{0});
+}
+
+Result<PoolClocks> LedgerThread::lease_pools(std::vector<PoolLease> pools) {
+  std::unique_lock lock(mutex_);
+  lease_answer_.reset();
+  lease_wanted_ = std::move(pools);
+  wake();
+  flushed_.wait(lock, [&] { return lease_answer_.has_value(); });
+  return *lease_answer_;
+}
+
+void LedgerThread::answer_lease() {
+  std::vector<PoolLease> pools;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!lease_wanted_) return;
+    pools = *lease_wanted_;
+  }
+  const auto lease = [&]() -> Result<PoolClocks> {
+    TOLLGATE_TRY(begin());  // connects, if it must
+    return ledger_->lease_pools(pools);
+  };
+  Result<PoolClocks> clocks = lease();
+  ledger_->rollback();
+  const std::lock_guard lock(mutex_);
+  lease_wanted_.reset();
+  lease_answer_.emplace(std::move(clocks));
+  flushed_.notify_all();
 }
 
 std::chrono::milliseconds LedgerThread::until_fold() const {
@@ -321,7 +401,7 @@ void LedgerThread::fold_some() {
     keep_days = keep_days_;
   }
   const auto began = steady_clock::now();
-  if (keep_days == 0 || began < next_fold_ || stopping() || !writable()) return;
+  if (keep_days == 0 || began < next_fold_ || stopping() || failures_ > 0) return;
   if (std::any_of(slots_.begin(), slots_.end(), [](const auto& slots) { return urgent(*slots); })) return;
   const auto today = floor<days>(system_clock::now());
   const std::int64_t cutoff_us = duration_cast<microseconds>((today - days{keep_days}).time_since_epoch()).count();
@@ -339,58 +419,6 @@ void LedgerThread::fold_some() {
   } else {
     ++status_.fold_failures;
   }
-}
-
-bool LedgerThread::record(Outcome outcome, OutcomeDone done) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (recordings_waiting_.size() >= Books::outcomes_waiting_max) return false;
-    recordings_waiting_.push_back({std::move(outcome), std::move(done), OutcomeResult::recorded, {}});
-  }
-  wake();
-  return true;
-}
-
-bool LedgerThread::anything_to_record() const {
-  const std::lock_guard lock(mutex_);
-  return !recordings_waiting_.empty();
-}
-
-// They were fetched before the slots were taken up: a request that was settled before its outcome came is found.
-Result<void> LedgerThread::write_outcomes() {
-  for (Recording& recording : recordings_) {
-    TOLLGATE_TRY(SqliteLedger::OutcomeWritten written, ledger_->insert_outcome(recording.outcome));
-    recording.result = written.result;
-    recording.target = std::move(written.target);
-  }
-  return success();
-}
-
-// Who waits for an answer is told of a failure at once and may come again; the gateway's own outcomes stay for the next try.
-void LedgerThread::answer_outcomes(const Result<void>& committed) {
-  std::vector<Recording> kept;
-  for (Recording& recording : recordings_) {
-    if (!committed && !recording.done && kept.size() < Books::outcomes_waiting_max) {
-      kept.push_back(std::move(recording));
-      continue;
-    }
-    if (committed && recording.result == OutcomeResult::recorded) {
-      const std::lock_guard lock(mutex_);
-      ++outcome_totals_[{recording.target, recording.outcome.source, recording.outcome.verdict}];
-    }
-    if (recording.done) recording.done(committed ? recording.result : OutcomeResult::not_writable);
-  }
-  recordings_ = std::move(kept);
-}
-
-std::vector<OutcomeTotal> LedgerThread::outcome_totals() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<OutcomeTotal> totals;
-  for (const auto& [labels, count] : outcome_totals_) {
-    const auto& [target, source, verdict] = labels;
-    totals.push_back({target, source, verdict, count});
-  }
-  return totals;
 }
 
 void LedgerThread::set_baselines(std::shared_ptr<const BaselineSet> baselines) {

@@ -12,7 +12,8 @@
 //
 // When a commit fails (disk full, I/O error) the rows stay in their slots, writable() turns false with the reason in
 // status(), and the same transaction is tried again until it goes through. Meanwhile no request is opened, so no slot
-// can run out.
+// can run out. A ledger across a network may be away without anything being wrong here: requests go on being opened
+// (Ledger::rides_out) until three quarters of a reactor's slots wait for it, and what waits is flushed to the slots' disk.
 
 #include <atomic>
 #include <chrono>
@@ -20,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -28,14 +30,14 @@
 #include "metrics/day_sums.hpp"
 #include "metrics/ledger_recorder.hpp"
 #include "metrics/ledger_slots.hpp"
-#include "metrics/ledger_sqlite.hpp"
+#include "metrics/ledger.hpp"
 #include "metrics/metrics.hpp"
 
 namespace tollgate {
 
 class LedgerThread {
  public:
-  LedgerThread(std::unique_ptr<SqliteLedger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
+  LedgerThread(std::unique_ptr<Ledger> ledger, std::vector<std::unique_ptr<LedgerSlots>> slots,
                std::chrono::milliseconds commit_interval);
   /// Commits everything settled. If that does not work within `last_tries`, the slot files stay for the next start.
   ~LedgerThread();
@@ -43,6 +45,7 @@ class LedgerThread {
   LedgerThread& operator=(const LedgerThread&) = delete;
   static constexpr std::chrono::milliseconds last_tries{2'000};
   static constexpr std::chrono::milliseconds retry_interval{250};
+  static constexpr std::chrono::milliseconds retry_interval_max{4'000};  ///< of a ledger that is away: each try waits twice as long
   static constexpr std::uint32_t requests_per_commit_max = 8192;
   static constexpr std::size_t requests_per_fold = 250;
   static constexpr std::size_t pages_per_shrink = 256;
@@ -51,6 +54,7 @@ class LedgerThread {
   static constexpr int fold_share = 4;  ///< folding takes at most one in so many parts of the thread's time
 
   [[nodiscard]] LedgerSlots& slots(unsigned reactor) noexcept { return *slots_[reactor]; }
+  /// Requests may be opened.
   [[nodiscard]] bool writable() const noexcept { return writable_.load(std::memory_order_relaxed); }
   /// A reactor has settled something. One load, unless the thread sleeps.
   void settled(const LedgerSlots& slots) noexcept;
@@ -70,6 +74,8 @@ class LedgerThread {
   void set_keep_days(unsigned keep_days);
   [[nodiscard]] std::vector<BaselineTotal> baseline_totals() const;
   [[nodiscard]] CommittedSums committed() const;
+  /// These pools are about to be billed; returns once the ledger has said whether they may (Ledger::lease_pools).
+  [[nodiscard]] Result<PoolClocks> lease_pools(std::vector<PoolLease> pools);
   /// Asked from now on; must live as long as this.
   void set_recorder(LedgerRecorder* recorder);
 
@@ -86,8 +92,13 @@ class LedgerThread {
   [[nodiscard]] bool anything_settled() const noexcept;
   /// So many wait that the commit should not wait for its interval.
   [[nodiscard]] static bool urgent(const LedgerSlots& slots) noexcept;
+  [[nodiscard]] Result<void> begin();
   [[nodiscard]] Result<void> write_taken_up();
+  void answer_lease();
   void note(const Result<void>& outcome, std::chrono::steady_clock::duration took, std::uint64_t rows);
+  /// Nothing can be committed, but requests may be opened and wait in their slots.
+  [[nodiscard]] bool rides_out(const Error& failure) const;
+  [[nodiscard]] std::chrono::milliseconds until_retry() const noexcept;
   [[nodiscard]] bool stopping() const;
   [[nodiscard]] Result<void> write_baselines_of(const OpenRequest& settled);
   void fold_some();
@@ -95,7 +106,8 @@ class LedgerThread {
   bool record(bool at_once);
   [[nodiscard]] std::chrono::milliseconds until_fold() const;
   [[nodiscard]] std::chrono::milliseconds until_record() const;
-  /// The sooner of the two; negative: nothing is.
+  [[nodiscard]] std::chrono::milliseconds until_pulse() const;
+  /// The soonest of the three; negative: nothing is.
   [[nodiscard]] std::chrono::milliseconds until_due() const;
   [[nodiscard]] LedgerRecorder* recorder() const;
   void answer_flushes(std::uint64_t up_to, const Result<void>& outcome);
@@ -116,7 +128,7 @@ class LedgerThread {
     LedgerSlots* of;
   };
 
-  const std::unique_ptr<SqliteLedger> ledger_;
+  const std::unique_ptr<Ledger> ledger_;
   const std::vector<std::unique_ptr<LedgerSlots>> slots_;
   const std::chrono::milliseconds commit_interval_;
   const int event_;  // eventfd
@@ -133,7 +145,11 @@ class LedgerThread {
   std::shared_ptr<const BaselineSet> baselines_written_;
   using BaselineTotals = std::map<std::pair<NameId, NameId>, BaselineTotal>;  // by baseline and team
   BaselineTotals new_baseline_totals_;                                        // of the commit under way
-  std::chrono::steady_clock::time_point next_fold_{}, next_record_{};
+  std::chrono::steady_clock::time_point next_fold_{}, next_record_{}, next_pulse_{};
+  bool record_unsure_ = false;  // the recorder's last transaction failed at its commit
+  std::vector<RequestId> expected_;
+  int failures_ = 0;  // commits in a row
+  std::chrono::steady_clock::time_point committed_at_ = std::chrono::steady_clock::now();
 
   // Shared with the reactors.
   std::atomic<Sleep> sleep_{Sleep::awake};
@@ -154,6 +170,8 @@ class LedgerThread {
   SumsByDay sums_;  // what is pending in it is the ledger thread's own
   unsigned keep_days_ = 0;
   LedgerRecorder* recorder_ = nullptr;
+  std::optional<std::vector<PoolLease>> lease_wanted_;
+  std::optional<Result<PoolClocks>> lease_answer_;
 
   std::thread thread_;  // last: starts when all the rest is there
 };

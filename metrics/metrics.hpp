@@ -145,8 +145,9 @@ struct PoolStatus {
 };
 
 struct LedgerStatus {
-  bool writable = true;
-  std::string error;                       ///< why not
+  bool writable = true;                    ///< requests can be recorded: they are committed, or wait while a database is away
+  bool failing = false;                    ///< the last commit failed
+  std::string error;                       ///< why
   std::uint64_t rows_committed = 0;        ///< of requests and of attempts
   std::uint64_t requests_committed = 0;
   std::uint64_t requests_waiting = 0;      ///< settled, not yet committed
@@ -183,6 +184,8 @@ struct Recovery {
 
 /// Where the books take the time from when no call brings it along; a test passes its own.
 using MonoClock = std::function<MonoTime()>;
+/// A database that holds the ledger does not answer a start. Waits a moment; false: it gives up.
+using OnLedgerAway = std::function<bool(const Error& why)>;
 
 /// All books of the process. Constructed before the reactors, destroyed after them. The destructor commits everything; if the
 /// ledger cannot be written then, the rows stay in the slot files and the next start takes them in.
@@ -191,7 +194,8 @@ class Accounts {
   /// Opens the ledger and takes in what an earlier run left. Fails with a clear Error if the ledger cannot be used, another process
   /// uses it, or `reactors` is not 1 … reactors_max.
   [[nodiscard]] static Result<std::unique_ptr<Accounts>> start(const LedgerConfig& ledger, unsigned reactors,
-                                                               MonoClock clock = &std::chrono::steady_clock::now);
+                                                               MonoClock clock = &std::chrono::steady_clock::now,
+                                                               const OnLedgerAway& on_away = {});
   virtual ~Accounts() = default;
 
   [[nodiscard]] virtual Books& books(unsigned reactor) noexcept = 0;

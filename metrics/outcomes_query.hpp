@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/result.hpp"
+#include "config/ledger_place.hpp"
 #include "metrics/outcomes.hpp"
 #include "metrics/records.hpp"
 
@@ -25,7 +26,7 @@ struct JudgedRequest {
 
 /// Client requests since then with features and at least one outcome, oldest first; of more than `rows_max` the
 /// youngest. Errors say what is in the way.
-[[nodiscard]] Result<std::vector<JudgedRequest>> judged_requests(const std::string& path, std::int64_t since_us,
+[[nodiscard]] Result<std::vector<JudgedRequest>> judged_requests(const LedgerPlace& place, std::int64_t since_us,
                                                                  std::size_t rows_max);
 
 /// Of requests that arrived at or after the first and before the second.
@@ -38,14 +39,14 @@ struct OutcomeSum {
   std::int64_t count = 0;
   std::optional<std::int64_t> score_ppm_mean;  ///< of those that have a score
 };
-[[nodiscard]] Result<std::vector<OutcomeSum>> outcome_sums(const std::string& path, const OutcomePeriod& period);
+[[nodiscard]] Result<std::vector<OutcomeSum>> outcome_sums(const LedgerPlace& place, const OutcomePeriod& period);
 
 struct ListedOutcome {
   std::string request, at, arrived, target, team, tier, source, verdict, comment;
   std::string score;  ///< "0.800000"; "": none
 };
 /// The youngest requests' first, at most `rows_max`.
-[[nodiscard]] Result<std::vector<ListedOutcome>> list_outcomes(const std::string& path, const OutcomePeriod& period,
+[[nodiscard]] Result<std::vector<ListedOutcome>> list_outcomes(const LedgerPlace& place, const OutcomePeriod& period,
                                                                std::size_t rows_max);
 
 }  // namespace tollgate

@@ -1,7 +1,6 @@
 #include "metrics/pool_hours_query.hpp"
 
 #include <fmt/format.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
@@ -31,15 +30,15 @@ std::string label_of(PoolDimension dimension, const std::string& pool, std::int6
   return fmt::format("{}T{:02}:00Z", day, (at - floor<days>(at)).count());
 }
 
-PoolLines lines_at(sqlite3_stmt* row, int column) {
+PoolLines lines_at(const LedgerQuery& row, int column) {
   PoolLines lines;
   for (UsdSum* const money : {&lines.billed, &lines.attributed, &lines.idle, &lines.cold_start, &lines.minimum,
                               &lines.down, &lines.rounding}) {
-    *money = UsdSum(sqlite3_column_int64(row, column++));
+    *money = UsdSum(row.number(column++));
   }
   for (GpuTime* const time : {&lines.busy_gpu_time, &lines.idle_gpu_time, &lines.cold_start_gpu_time,
                               &lines.minimum_gpu_time, &lines.down_gpu_time}) {
-    *time = GpuTime{sqlite3_column_int64(row, column++)};
+    *time = GpuTime{row.number(column++)};
   }
   return lines;
 }
@@ -54,31 +53,21 @@ std::optional<PoolDimension> pool_dimension_named(std::string_view name) noexcep
 
 Result<PoolHoursReport> LedgerReader::pool_hours(const PoolHoursQuestion& question) {
   PoolHoursReport report;
-  const auto finalize = [](sqlite3_stmt* statement) { sqlite3_finalize(statement); };
-  sqlite3_stmt* prepared = nullptr;
-  const char* const table_sql = "SELECT 1 FROM sqlite_schema WHERE name='pool_hour'";
-  if (sqlite3_prepare_v2(connection_.get(), table_sql, -1, &prepared, nullptr) != SQLITE_OK) return refusal();
-  const std::unique_ptr<sqlite3_stmt, decltype(finalize)> table(prepared, finalize);
-  const int found = sqlite3_step(table.get());
-  if (found == SQLITE_DONE) return report;  // of a gateway that did not keep pools by the hour yet
-  if (found != SQLITE_ROW) return refusal();
-  if (sqlite3_prepare_v2(connection_.get(), hours_sql, -1, &prepared, nullptr) != SQLITE_OK) return refusal();
-  const std::unique_ptr<sqlite3_stmt, decltype(finalize)> rows(prepared, finalize);
-  sqlite3_bind_int64(rows.get(), 1, question.since_us / hour_us);
-  sqlite3_bind_int64(rows.get(), 2, (question.until_us + hour_us - 1) / hour_us);
+  if (!has_pool_hours_) return report;  // of a gateway that did not keep pools by the hour yet
+  const auto rows = source_->query(hours_sql);
+  rows->bind(1, question.since_us / hour_us);
+  rows->bind(2, (question.until_us + hour_us - 1) / hour_us);
   std::map<std::vector<std::string>, PoolLines> groups;
-  int code = SQLITE_OK;
-  while ((code = sqlite3_step(rows.get())) == SQLITE_ROW) {
-    const std::string pool = reinterpret_cast<const char*>(sqlite3_column_text(rows.get(), 0));
-    const PoolLines lines = lines_at(rows.get(), 2);
+  for (;;) {
+    TOLLGATE_TRY(const bool more, rows->next());
+    if (!more) break;
+    const std::string pool(rows->text(0));
+    const PoolLines lines = lines_at(*rows, 2);
     std::vector<std::string> labels;
-    for (const PoolDimension dimension : question.by) {
-      labels.push_back(label_of(dimension, pool, sqlite3_column_int64(rows.get(), 1)));
-    }
+    for (const PoolDimension dimension : question.by) labels.push_back(label_of(dimension, pool, rows->number(1)));
     groups[labels] += lines;
     report.total += lines;
   }
-  if (code != SQLITE_DONE) return refusal();
   for (auto& [labels, lines] : groups) report.rows.push_back({labels, lines});
   return report;
 }

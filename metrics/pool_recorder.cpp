@@ -17,9 +17,18 @@ PoolLines missing_lines(const PoolLeft& left, const PoolTotals& known, UsdSum re
   return lines;
 }
 
+/// Another gateway has billed the same time as `down` already: what is known of it now is taken out of that.
+PoolLines out_of_down(PoolLines lines) {
+  lines.down -= lines.billed;
+  lines.billed = UsdSum{};
+  lines.down_gpu_time = lines.down_gpu_time - (lines.busy_gpu_time + lines.idle_gpu_time + lines.cold_start_gpu_time +
+                                               lines.minimum_gpu_time + lines.down_gpu_time);
+  return lines;
+}
+
 }  // namespace
 
-Result<void> PoolRecorder::write(SqliteLedger& ledger) {
+Result<void> PoolRecorder::write(Ledger& ledger) {
   all_written_ = false;
   for (const GpuPool::Take& take : pools_.take(clock_())) {
     const std::string_view name = text(take.pool);
@@ -34,7 +43,7 @@ Result<void> PoolRecorder::write(SqliteLedger& ledger) {
   return success();
 }
 
-Result<void> take_in_pools(SqliteLedger& ledger, const std::vector<PoolLeft>& left,
+Result<void> take_in_pools(Ledger& ledger, const std::vector<PoolLeft>& left,
                            const std::map<NameId, UsdSum>& charges) {
   TOLLGATE_TRY(const auto clocks, ledger.pool_clocks());
   for (const PoolLeft& pool : left) {
@@ -48,7 +57,8 @@ Result<void> take_in_pools(SqliteLedger& ledger, const std::vector<PoolLeft>& le
       billed = found->second.billed;
     }
     const auto charged = charges.find(pool.base.name_id);
-    const PoolLines lines = missing_lines(pool, known, charged == charges.end() ? UsdSum{} : charged->second);
+    PoolLines lines = missing_lines(pool, known, charged == charges.end() ? UsdSum{} : charged->second);
+    if (same_run && found->second.taken_over && found->second.billed) lines = out_of_down(lines);
     TOLLGATE_TRY(ledger.add_pool_lines(pool.name(), pool.moment.at_ns / hour_ns, lines));
     TOLLGATE_TRY(ledger.set_pool_clock(
         pool.name(), {pool.base.run, PoolClock::taken_in, pool.moment.at_ns, pool.moment.tail_ns, billed}));

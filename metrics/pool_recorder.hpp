@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "metrics/ledger_recorder.hpp"
-#include "metrics/ledger_sqlite.hpp"
+#include "metrics/ledger.hpp"
 #include "metrics/pools.hpp"
 
 namespace tollgate {
@@ -29,7 +29,7 @@ class PoolRecorder final : public LedgerRecorder {
   PoolRecorder(const PoolRecorder&) = delete;
   PoolRecorder& operator=(const PoolRecorder&) = delete;
   [[nodiscard]] bool wanted() const override { return !pools_.empty(); }
-  [[nodiscard]] Result<void> write(SqliteLedger& ledger) override;
+  [[nodiscard]] Result<void> write(Ledger& ledger) override;
   void written() override {
     pools_.recorded();
     all_written_ = true;
@@ -43,7 +43,7 @@ class PoolRecorder final : public LedgerRecorder {
 
 /// Writes what a run that did not end in order left of its pools; inside the transaction that takes in its requests.
 /// `charges`: what its attempts that were under way are charged for pools, by that run's names.
-[[nodiscard]] Result<void> take_in_pools(SqliteLedger& ledger, const std::vector<PoolLeft>& left,
+[[nodiscard]] Result<void> take_in_pools(Ledger& ledger, const std::vector<PoolLeft>& left,
                                          const std::map<NameId, UsdSum>& charges);
 
 }  // namespace tollgate

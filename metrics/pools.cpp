@@ -10,6 +10,7 @@ void Pools::resume(std::unique_ptr<PoolFile> file, PoolClocks clocks, WallClock 
   const std::lock_guard lock(mutex_);
   file_ = std::move(file);
   clocks_ = std::move(clocks);
+  std::erase_if(clocks_, [](const auto& entry) { return entry.second.taken_over; });
   wall_ = std::move(wall);
   std::random_device random;  // two runs may begin in the same microsecond of a clock that was set back
   run_ = static_cast<std::int64_t>(((static_cast<std::uint64_t>(random()) << 32) | random()) >> 1);
@@ -40,6 +41,11 @@ GpuPool& Pools::of(const Pool& pool, MonoTime now) {
   std::unique_ptr<GpuPool>& entry = pools_[pool.name];
   if (!entry) entry = make(pool, now);
   return *entry;
+}
+
+void Pools::take_over(const PoolClocks& clocks) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [pool, clock] : clocks) clocks_[pool] = clock;
 }
 
 void Pools::adopt(const Config& config, MonoTime now) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "metrics/gpu_pool.hpp"
-#include "metrics/ledger_sqlite.hpp"
+#include "metrics/ledger.hpp"
 
 namespace tollgate {
 
@@ -26,6 +26,8 @@ class Pools {
   /// adopt().
   void resume(std::unique_ptr<PoolFile> file, PoolClocks clocks, WallClock wall);
 
+  /// Clocks of pools that another gateway has billed until then. Before the adopt() that brings them.
+  void take_over(const PoolClocks& clocks);
   /// New pools begin to be billed now, known ones get the price of now, those that are gone stop.
   void adopt(const Config& config, MonoTime now);
   /// The pool of a backend; begins to be billed now if no snapshot brought it. Takes a lock: remember the pointer.

@@ -1,8 +1,5 @@
 #include "metrics/prove.hpp"
 
-#include <sqlite3.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -10,18 +7,14 @@
 
 #include "config/rules.hpp"
 #include "metrics/ledger_schema.hpp"
+#include "metrics/ledger_source.hpp"
 #include "metrics/records.hpp"
 
 namespace tollgate {
 namespace {
 
-constexpr int busy_timeout_ms = 10'000;
 constexpr std::int64_t day_us = 86'400'000'000;
 constexpr std::int64_t recovered_flag = 2;  // of request.flags
-
-struct Closer {
-  void operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
-};
 
 /// "trust=internal, region=eu|ch"
 std::string words_of(const RecordedRules::Rule& rule) {
@@ -45,8 +38,8 @@ struct Known {
 
 class Prover {
  public:
-  Prover(const std::string& path, const ProofQuestion& question, const OnProved& on_attempt)
-      : path_(path), question_(question), on_attempt_(on_attempt) {}
+  Prover(const LedgerPlace& place, const ProofQuestion& question, const OnProved& on_attempt)
+      : place_(place), question_(question), on_attempt_(on_attempt) {}
 
   Result<Proof> run() {
     TOLLGATE_TRY(open());
@@ -56,85 +49,34 @@ class Prover {
   }
 
  private:
-  class Statement {
-   public:
-    Statement(const Prover& prover, const std::string& sql) : prover_(prover) {
-      failed_ = sqlite3_prepare_v2(prover.connection_.get(), sql.c_str(), -1, &handle_, nullptr) != SQLITE_OK;
-    }
-    Statement(const Statement&) = delete;
-    Statement& operator=(const Statement&) = delete;
-    ~Statement() { sqlite3_finalize(handle_); }
-    void reset(std::int64_t first) noexcept {
-      sqlite3_reset(handle_);
-      bind(1, first);
-    }
-    void bind(int at, std::int64_t value) noexcept { sqlite3_bind_int64(handle_, at, value); }
-    [[nodiscard]] Result<bool> next() {
-      if (failed_) return prover_.refusal();
-      const int code = sqlite3_step(handle_);
-      if (code == SQLITE_ROW) return true;
-      if (code == SQLITE_DONE) return false;
-      return prover_.refusal();
-    }
-    [[nodiscard]] std::int64_t number(int column) const noexcept { return sqlite3_column_int64(handle_, column); }
-    [[nodiscard]] bool is_null(int column) const noexcept {
-      return sqlite3_column_type(handle_, column) == SQLITE_NULL;
-    }
-    [[nodiscard]] std::string text(int column) const {
-      const unsigned char* const bytes = sqlite3_column_text(handle_, column);
-      return bytes == nullptr ? std::string() : reinterpret_cast<const char*>(bytes);
-    }
-
-   private:
-    const Prover& prover_;
-    sqlite3_stmt* handle_ = nullptr;
-    bool failed_ = false;
-  };
-
-  [[nodiscard]] Error refusal() const {
-    return fail(Fault::io_failed, "cannot read the ledger " + path_ + ": " +
-                                      (connection_ ? sqlite3_errmsg(connection_.get()) : "out of memory") +
-                                      "; check the path, and that this user may read the file and its folder");
-  }
-
   Result<void> open() {
-    // SQLite would make a file that is not there.
-    if (::access(path_.c_str(), F_OK) != 0) return fail(Fault::io_failed, "there is no ledger at " + path_);
-    sqlite3* opened = nullptr;
-    const int code = sqlite3_open_v2(path_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-    connection_.reset(opened);
-    if (code != SQLITE_OK) return refusal();
-    sqlite3_busy_timeout(opened, busy_timeout_ms);
-    if (sqlite3_exec(opened, "PRAGMA query_only=1; BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) return refusal();
-    Statement application(*this, "PRAGMA application_id");
-    TOLLGATE_TRY(const bool has_id, application.next());
-    if (!has_id || application.number(0) != ledger_application_id)
-      return fail(Fault::io_failed, path_ + " is not a tollgate ledger");
-    TOLLGATE_TRY(has_coverage_, has_table("coverage"));
-    TOLLGATE_TRY(has_cached_, has_table("cached"));
-    TOLLGATE_TRY(has_daily_, has_table("daily"));
+    TOLLGATE_TRY(source_, LedgerSource::open(place_));
+    TOLLGATE_TRY(source_->snapshot());
+    TOLLGATE_TRY(has_coverage_, source_->has_table("coverage"));
+    TOLLGATE_TRY(has_cached_, source_->has_table("cached"));
+    TOLLGATE_TRY(has_daily_, source_->has_table("daily"));
     return success();
-  }
-
-  Result<bool> has_table(const std::string& name) {
-    Statement table(*this, "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='" + name + "'");
-    return table.next();
   }
 
   Result<void> walk() {
     const std::string columns = has_coverage_ ? "c.rules,c.covered,c.masked" : "NULL,NULL,NULL";
     const std::string from_cache = has_cached_ ? "(SELECT k.target FROM cached k WHERE k.request=r.id)" : "NULL";
     const std::string join = has_coverage_ ? " LEFT JOIN coverage c ON c.request=r.id" : "";
-    Statement requests(*this, "SELECT r.id,r.arrived_us,r.flags,r.attempts," + columns + "," + from_cache + " FROM request r" + join +
-                                  " WHERE r.id>=?3 AND r.arrived_us>=?1 AND r.arrived_us<?2 ORDER BY r.id");
+    const auto rows = source_->query("SELECT r.id,r.arrived_us,r.flags,r.attempts," + columns + "," + from_cache + " FROM request r" + join +
+                                  " WHERE r.id>=?3 AND r.arrived_us>=?1 AND r.arrived_us<?2 ORDER BY r.id",
+                                     LedgerSource::Bring::streamed);
+    LedgerQuery& requests = *rows;
     requests.bind(1, question_.since_us);
     requests.bind(2, question_.until_us);
     requests.bind(3, static_cast<std::int64_t>(lowest_request_id_at(question_.since_us)));
-    Statement attempts(*this,
+    const auto of_request = source_->query(
                        "SELECT a.number,a.started_after_us,t.text,n.text FROM attempt a JOIN name t ON t.id=a.target "
                        "JOIN name n ON n.id=a.result WHERE a.request=?1 ORDER BY a.number");
+    LedgerQuery& attempts = *of_request;
     // An answer of the cache was an answer of its target: the constraint was asked again before it was given.
-    Statement cached(*this, has_cached_ ? "SELECT 0,0,t.text,'ok',k.masked FROM cached k JOIN name t ON t.id=k.target WHERE k.request=?1" : "SELECT 1 WHERE ?1=0");
+    const auto from_memory = source_->query(
+        has_cached_ ? "SELECT 0,0,t.text,'ok',k.masked FROM cached k JOIN name t ON t.id=k.target WHERE k.request=?1" : "SELECT 1 WHERE ?1=0");
+    LedgerQuery& cached = *from_memory;
     for (;;) {
       TOLLGATE_TRY(const bool more, requests.next());
       if (!more) return success();
@@ -154,14 +96,16 @@ class Prover {
         if (requests.number(3) == 0 && requests.is_null(7)) ++proof_.refused;
         if ((requests.number(2) & recovered_flag) != 0) ++proof_.recovered;
       }
-      attempts.reset(requests.number(0));
+      attempts.reset();
+      attempts.bind(1, requests.number(0));
       for (;;) {
         TOLLGATE_TRY(const bool another, attempts.next());
         if (!another) break;
         judge(requests, attempts, recorded ? known : nullptr);
       }
       if (requests.is_null(7)) continue;
-      cached.reset(requests.number(0));
+      cached.reset();
+      cached.bind(1, requests.number(0));
       TOLLGATE_TRY(const bool answered, cached.next());
       if (answered) judge(requests, cached, recorded ? known : nullptr);
     }
@@ -174,7 +118,7 @@ class Prover {
     proof_.not_recorded_last_us = arrived_us;
   }
 
-  void judge(const Statement& request, const Statement& row, const Known* known) {
+  void judge(const LedgerQuery& request, const LedgerQuery& row, const Known* known) {
     ProvedAttempt attempt;
     attempt.request = text(RequestId{request.number(0)}).view();
     attempt.started_us = request.number(1) + row.number(1);
@@ -207,10 +151,10 @@ class Prover {
     const auto [found, is_new] = known_.try_emplace(name);
     Known& known = found->second;
     if (!is_new) return &known;
-    Statement text(*this, "SELECT text FROM name WHERE id=?1");
-    text.bind(1, name);
-    TOLLGATE_TRY(const bool there, text.next());
-    if (there) known.rules = RecordedRules::parse(text.text(0));
+    const auto text = source_->query("SELECT text FROM name WHERE id=?1");
+    text->bind(1, name);
+    TOLLGATE_TRY(const bool there, text->next());
+    if (there) known.rules = RecordedRules::parse(std::string(text->text(0)));
     if (!known.rules) return &known;
     const auto& rules = known.rules->rules;
     for (const RecordedRules::Rule& rule : rules) proof_.known.insert(rule.name);
@@ -225,21 +169,21 @@ class Prover {
 
   Result<void> count_folded() {
     if (!has_daily_) return success();
-    Statement sums(*this,
+    const auto sums = source_->query(
                    "SELECT coalesce(sum(d.high)*4294967296+sum(d.low),0) FROM daily d JOIN name n ON n.id=d.measure "
                    "WHERE n.text='" +
                        std::string(daily_attempts) + "' AND d.day>=?1 AND d.day<=?2");
-    sums.bind(1, question_.since_us / day_us);
-    sums.bind(2, question_.until_us / day_us);
-    TOLLGATE_TRY(const bool there, sums.next());
-    if (there) proof_.folded_attempts = sums.number(0);
+    sums->bind(1, question_.since_us / day_us);
+    sums->bind(2, question_.until_us / day_us);
+    TOLLGATE_TRY(const bool there, sums->next());
+    if (there) proof_.folded_attempts = sums->number(0);
     return success();
   }
 
-  const std::string& path_;
+  const LedgerPlace& place_;
   const ProofQuestion& question_;
   const OnProved& on_attempt_;
-  std::unique_ptr<sqlite3, Closer> connection_;
+  std::unique_ptr<LedgerSource> source_;
   bool has_coverage_ = false, has_daily_ = false, has_cached_ = false;
   std::map<std::int64_t, Known> known_;
   Proof proof_;
@@ -261,8 +205,8 @@ std::string_view name_of(Verdict verdict) noexcept {
   return "OUTSIDE";
 }
 
-Result<Proof> prove(const std::string& ledger_path, const ProofQuestion& question, const OnProved& on_attempt) {
-  return Prover(ledger_path, question, on_attempt).run();
+Result<Proof> prove(const LedgerPlace& ledger, const ProofQuestion& question, const OnProved& on_attempt) {
+  return Prover(ledger, question, on_attempt).run();
 }
 
 }  // namespace tollgate

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 
 namespace tollgate {
@@ -55,7 +56,7 @@ struct Proof {
 };
 
 using OnProved = std::function<void(const ProvedAttempt&)>;
-[[nodiscard]] Result<Proof> prove(const std::string& ledger_path, const ProofQuestion& question,
+[[nodiscard]] Result<Proof> prove(const LedgerPlace& ledger, const ProofQuestion& question,
                                   const OnProved& on_attempt);
 
 }  // namespace tollgate

@@ -8,16 +8,19 @@ namespace tollgate {
 namespace {
 
 constexpr std::int64_t epoch_ms = 1'735'689'600'000;  // 2025-01-01T00:00:00Z; 41 bits reach to 2094
-constexpr int sequence_bits = 14;
+constexpr int sequence_bits = 7;
+constexpr int gateway_bits = 7;
 constexpr int reactor_bits = 8;
-static_assert(reactors_max == 1U << reactor_bits);
+constexpr int below_ms_bits = sequence_bits + gateway_bits + reactor_bits;
+static_assert(reactors_max == 1U << reactor_bits && gateways_max == 1U << gateway_bits);
 
-/// The last milliseconds and sequence of one reactor, as one number: (ms << 14) | sequence. Past 16,384 ids in a
+/// The last milliseconds and sequence of one reactor, as one number: (ms << 7) | sequence. Past 128 ids in a
 /// millisecond it simply runs into the next.
 struct alignas(64) LastId {
   std::atomic<std::int64_t> ticks{0};
 };
 std::array<LastId, reactors_max> last_ids;
+std::atomic<unsigned> this_gateway{0};
 
 }  // namespace
 
@@ -42,8 +45,9 @@ RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept {
   } while (!last.compare_exchange_weak(before, ticks, std::memory_order_relaxed));
   const std::int64_t ms = ticks >> sequence_bits;
   const std::int64_t sequence = ticks & ((1 << sequence_bits) - 1);
-  return RequestId{(ms << (sequence_bits + reactor_bits)) | (static_cast<std::int64_t>(reactor) << sequence_bits) |
-                   sequence};
+  const auto gateway = static_cast<std::int64_t>(this_gateway.load(std::memory_order_relaxed));
+  return RequestId{(ms << below_ms_bits) | (static_cast<std::int64_t>(reactor) << (sequence_bits + gateway_bits)) |
+                   (gateway << sequence_bits) | sequence};
 }
 
 RequestId next_request_id(unsigned reactor) noexcept {
@@ -51,8 +55,16 @@ RequestId next_request_id(unsigned reactor) noexcept {
   return next_request_id(reactor, std::chrono::duration_cast<std::chrono::microseconds>(now).count());
 }
 
+void set_request_gateway(unsigned gateway) noexcept {
+  this_gateway.store(gateway % gateways_max, std::memory_order_relaxed);
+}
+
+unsigned gateway_of(RequestId id) noexcept {
+  return static_cast<unsigned>(static_cast<std::int64_t>(id) >> sequence_bits) % gateways_max;
+}
+
 void raise_request_ids_above(RequestId used) noexcept {
-  const std::int64_t ms = static_cast<std::int64_t>(used) >> (sequence_bits + reactor_bits);
+  const std::int64_t ms = static_cast<std::int64_t>(used) >> below_ms_bits;
   const std::int64_t floor = ((ms + 1) << sequence_bits) - 1;  // the last id of that millisecond counts as given
   for (LastId& last : last_ids) {
     std::int64_t before = last.ticks.load(std::memory_order_relaxed);
@@ -66,7 +78,7 @@ RequestId lowest_request_id_at(std::int64_t time_us) noexcept {
   const std::int64_t ms = time_us / 1000 - epoch_ms - 60'000;
   if (ms <= 0) return RequestId{0};
   constexpr std::int64_t ms_max = (std::int64_t{1} << 41) - 1;
-  return RequestId{std::min(ms, ms_max) << (sequence_bits + reactor_bits)};
+  return RequestId{std::min(ms, ms_max) << below_ms_bits};
 }
 
 RequestIdText text(RequestId id) noexcept {

@@ -15,15 +15,20 @@
 
 namespace tollgate {
 
-/// A request's identity: 41 bits of milliseconds since 2025, 8 of reactor, 14 of sequence: unique and nearly rising, hence a cheap
-/// row id.
+/// A request's identity: 41 bits of milliseconds since 2025, 8 of reactor, 7 of gateway, 7 of sequence: unique and nearly rising,
+/// hence a cheap row id.
 enum class RequestId : std::int64_t {};
 inline constexpr unsigned reactors_max = 256;
+/// So many gateways at a time can write one ledger.
+inline constexpr unsigned gateways_max = 128;
 /// A new id, never given before: not by another reactor, not by an earlier run of this ledger, not when the clock is set back (then
 /// the milliseconds stand still or run ahead of it). Any thread; lock-free.
 [[nodiscard]] RequestId next_request_id(unsigned reactor) noexcept;
 /// The same with the time as an argument, in microseconds since the Unix epoch.
 [[nodiscard]] RequestId next_request_id(unsigned reactor, std::int64_t now_us) noexcept;
+/// Ids given from now on are this gateway's, which no other that writes the same ledger has. 0 at first: it is the only one.
+void set_request_gateway(unsigned gateway) noexcept;
+[[nodiscard]] unsigned gateway_of(RequestId id) noexcept;
 /// Ids given from now on are above `used`: what the ledger already holds.
 void raise_request_ids_above(RequestId used) noexcept;
 /// Every request that arrived at or after `time_us` (microseconds since the Unix epoch) has this id or a higher one.

@@ -306,7 +306,7 @@ class Prices {
       }
     }
     std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.at_us != b.at_us ? a.at_us < b.at_us : a.begins && !b.begins; });
-    GpuPool pool(*config_.backends[backend].pool, MonoTime{});
+    GpuPool pool(hardware_of(*config_.backends[backend].pool, traffic_), MonoTime{});
     for (const Event& event : events) {
       const MonoTime now = MonoTime{} + std::chrono::microseconds(event.at_us);
       Run& run = runs[event.run];

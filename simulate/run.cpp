@@ -28,7 +28,7 @@ class Simulation {
   Simulation(const Scenario& scenario, const Blocks& blocks)
       : in_(scenario), blocks_(blocks), config_(scenario.rules.config()), replayed_(scenario.rules), turns_(config_), steering_(config_), budgets_(config_, blocks.begin_us), tally_(world_, scenario.traffic, blocks, scenario.quality) {
     for (std::size_t i = 0; i < config_.backends.size(); ++i) {
-      engines_.push_back(config_.backends[i].pool ? std::make_unique<Engine>(*config_.backends[i].pool, in_.speeds.pools[i]) : nullptr);
+      engines_.push_back(config_.backends[i].pool ? std::make_unique<Engine>(hardware_of(*config_.backends[i].pool, in_.traffic), in_.speeds.pools[i]) : nullptr);
     }
     lives_.resize(config_.targets.size());
     states_.resize(config_.targets.size());

@@ -1,28 +1,19 @@
 #include "simulate/traffic.hpp"
 
-#include <sqlite3.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <unordered_map>
 
 #include "metrics/costs_query.hpp"
-#include "metrics/ledger_schema.hpp"
+#include "metrics/ledger_source.hpp"
 #include "router/feature_vector.hpp"
 
 namespace tollgate::simulate {
 namespace {
 
-constexpr int busy_timeout_ms = 10'000;
-constexpr std::int64_t schema_min = 5;          // the first whose pools keep their hours
+constexpr int schema_min = 5;          // the first whose pools keep their hours
 constexpr std::int64_t progress_every = 16'384; // rows
-
-struct Close {
-  void operator()(sqlite3* connection) const noexcept { sqlite3_close_v2(connection); }
-  void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-};
 
 // Without requests that the gateway made itself (shadow evaluation, judges): they are not traffic. Every table is read once, in the order of its key, and put together here.
 constexpr const char* requests_sql =
@@ -39,7 +30,9 @@ constexpr const char* coverage_sql = "SELECT request,rules,covered FROM coverage
 constexpr const char* facts_sql = "SELECT request,asked,facts FROM decision WHERE request>=?1 ORDER BY request";
 // Feedback is worth more than a judge, a judge more than a look at the form. 0 good, 2 of the right form; all else is bad.
 constexpr const char* outcomes_sql =
-    "SELECT request,max(iif(source=0,iif(verdict=0,1,2),0)),max(iif(source=2,iif(verdict IN (0,2),1,2),0)),max(iif(source=1,iif(verdict=2,1,2),0)) FROM outcome WHERE request>=?1 "
+    "SELECT request,max(CASE WHEN source=0 THEN CASE WHEN verdict=0 THEN 1 ELSE 2 END ELSE 0 END),"
+    "max(CASE WHEN source=2 THEN CASE WHEN verdict IN (0,2) THEN 1 ELSE 2 END ELSE 0 END),"
+    "max(CASE WHEN source=1 THEN CASE WHEN verdict=2 THEN 1 ELSE 2 END ELSE 0 END) FROM outcome WHERE request>=?1 "
     "GROUP BY request ORDER BY request";
 
 constexpr const char* models_sql = "SELECT request,version,blob FROM features WHERE request>=?1 ORDER BY request";
@@ -68,60 +61,31 @@ class Reading {
   }
 
  private:
-  using Statement = std::unique_ptr<sqlite3_stmt, Close>;
-
-  [[nodiscard]] Error refusal() const {
-    return fail(Fault::io_failed, "the ledger " + question_.path + " cannot be read: " + (connection_ == nullptr ? "out of memory" : sqlite3_errmsg(connection_.get())));
-  }
-
   Result<void> open() {
-    if (::access(question_.path.c_str(), F_OK) != 0) {
-      return fail(Fault::io_failed, "there is no ledger at " + question_.path + "; --ledger names another, or --config a configuration");
-    }
-    sqlite3* opened = nullptr;
-    const int status = sqlite3_open_v2(question_.path.c_str(), &opened, SQLITE_OPEN_READONLY, nullptr);
-    connection_.reset(opened);
-    if (status != SQLITE_OK) return refusal();
-    sqlite3_busy_timeout(opened, busy_timeout_ms);
-    TOLLGATE_TRY(const std::int64_t application, number("PRAGMA application_id"));
-    if (application != ledger_application_id) return fail(Fault::bad_config, question_.path + " is not a tollgate ledger");
-    TOLLGATE_TRY(const std::int64_t version, number("PRAGMA user_version"));
-    if (version < schema_min) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by an older tollgate; serve with this one first");
-    if (version > ledger_schema_version) return fail(Fault::bad_config, "the ledger " + question_.path + " was written by a newer tollgate");
-    TOLLGATE_TRY(has_facts_, exists("SELECT 1 FROM sqlite_schema WHERE name='decision'"));
-    TOLLGATE_TRY(has_cached_, exists("SELECT 1 FROM sqlite_schema WHERE name='cached'"));
-    TOLLGATE_TRY(has_features_, exists("SELECT 1 FROM sqlite_schema WHERE name='features'"));
-    TOLLGATE_TRY(has_outcomes_, exists("SELECT 1 FROM sqlite_schema WHERE name='outcome'"));
+    TOLLGATE_TRY(source_, LedgerSource::open(question_.ledger, schema_min));
+    TOLLGATE_TRY(source_->snapshot());
+    traffic_.of_all_gateways = source_->dialect().is_postgres();
+    TOLLGATE_TRY(has_facts_, source_->has_table("decision"));
+    TOLLGATE_TRY(has_cached_, source_->has_table("cached"));
+    TOLLGATE_TRY(has_features_, source_->has_table("features"));
+    TOLLGATE_TRY(has_outcomes_, source_->has_table("outcome"));
     return success();
   }
 
-  Result<Statement> prepared(const char* sql) {
-    sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(connection_.get(), sql, -1, &statement, nullptr) != SQLITE_OK) return refusal();
-    sqlite3_bind_int64(statement, 1, static_cast<std::int64_t>(lowest_request_id_at(question_.since_us)));
-    return Statement(statement);
-  }
-  Result<std::int64_t> number(const char* sql) {
-    TOLLGATE_TRY(const Statement statement, prepared(sql));
-    if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
-    return sqlite3_column_int64(statement.get(), 0);
-  }
-  Result<bool> exists(const char* sql) {
-    TOLLGATE_TRY(const Statement statement, prepared(sql));
-    const int code = sqlite3_step(statement.get());
-    if (code != SQLITE_ROW && code != SQLITE_DONE) return refusal();
-    return code == SQLITE_ROW;
+  /// About the requests from the first that may be of the period on: parameter ?1.
+  std::unique_ptr<LedgerQuery> asked(const std::string& sql) {
+    auto rows = source_->query(sql, LedgerSource::Bring::streamed);
+    rows->bind(1, static_cast<std::int64_t>(lowest_request_id_at(question_.since_us)));
+    return rows;
   }
 
   template <class Row>
-  Result<void> each(const Statement& statement, Row row) {
-    int code = SQLITE_OK;
-    for (std::int64_t done = 0; (code = sqlite3_step(statement.get())) == SQLITE_ROW;) {
-      if (!row(statement.get())) return success();
+  Result<void> each(LedgerQuery& rows, Row row) {
+    for (std::int64_t done = 0;;) {
+      TOLLGATE_TRY(const bool more, rows.next());
+      if (!more || !row(rows)) return success();
       if (++done % progress_every == 0) show(done);
     }
-    if (code != SQLITE_DONE) return refusal();
-    return success();
   }
   void show(std::int64_t done) const {
     if (!on_progress_) return;
@@ -129,21 +93,16 @@ class Reading {
     on_progress_(std::min(1.0, traffic_.tries.empty() ? 0.0 : static_cast<double>(done) / all));
   }
 
-  [[nodiscard]] std::string_view text_at(sqlite3_stmt* row, int column) const {
-    const auto* const found = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
-    return found == nullptr ? "" : std::string_view(found, static_cast<std::size_t>(sqlite3_column_bytes(row, column)));
-  }
-
   // Interned only when a row uses them: a ledger may know more names than a process has room for.
   Result<void> read_names() {
-    TOLLGATE_TRY(const Statement statement, prepared("SELECT id,text FROM name"));
-    return each(statement, [&](sqlite3_stmt* row) {
-      texts_.emplace(sqlite3_column_int64(row, 0), std::string(text_at(row, 1)));
+    const auto rows = source_->query("SELECT id,text FROM name", LedgerSource::Bring::streamed);
+    return each(*rows, [&](const LedgerQuery& row) {
+      texts_.emplace(row.number(0), std::string(row.text(1)));
       return true;
     });
   }
-  NameId name_at(sqlite3_stmt* row, int column) {
-    const std::int64_t id = sqlite3_column_int64(row, column);
+  NameId name_at(const LedgerQuery& row, int column) {
+    const std::int64_t id = row.number(column);
     const auto [known, is_new] = names_.try_emplace(id, NameId::none);
     if (is_new) {
       const auto found = texts_.find(id);
@@ -151,8 +110,8 @@ class Reading {
     }
     return known->second;
   }
-  RowResult result_at(sqlite3_stmt* row, int column) {
-    const std::int64_t id = sqlite3_column_int64(row, column);
+  RowResult result_at(const LedgerQuery& row, int column) {
+    const std::int64_t id = row.number(column);
     const auto [known, is_new] = results_.try_emplace(id, RowResult::of(Fault::internal));
     if (is_new) {
       const auto found = texts_.find(id);
@@ -168,47 +127,45 @@ class Reading {
   /// A sample would thin the load on the pools; the last part of the period does not.
   Result<void> leave_out() {
     if (question_.requests_max <= 0) return success();
-    TOLLGATE_TRY(const Statement first, prepared("SELECT arrived_us FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id DESC LIMIT 1 OFFSET ?4"));
-    sqlite3_bind_int64(first.get(), 2, question_.since_us);
-    sqlite3_bind_int64(first.get(), 3, question_.until_us);
-    sqlite3_bind_int64(first.get(), 4, question_.requests_max - 1);
-    const int code = sqlite3_step(first.get());
-    if (code == SQLITE_DONE) return success();
-    if (code != SQLITE_ROW) return refusal();
-    const std::int64_t begins = sqlite3_column_int64(first.get(), 0);
-    TOLLGATE_TRY(const Statement before, prepared("SELECT count(*) FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0"));
-    sqlite3_bind_int64(before.get(), 2, question_.since_us);
-    sqlite3_bind_int64(before.get(), 3, begins);
-    if (sqlite3_step(before.get()) != SQLITE_ROW) return refusal();
-    traffic_.left_out = sqlite3_column_int64(before.get(), 0);
+    const auto first = asked("SELECT arrived_us FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0 ORDER BY id DESC LIMIT 1 OFFSET ?4");
+    first->bind(2, question_.since_us);
+    first->bind(3, question_.until_us);
+    first->bind(4, question_.requests_max - 1);
+    TOLLGATE_TRY(const bool too_many, first->next());
+    if (!too_many) return success();
+    const std::int64_t begins = first->number(0);
+    const auto before = asked("SELECT count(*) FROM request WHERE id>=?1 AND arrived_us>=?2 AND arrived_us<?3 AND (flags>>2)&3=0");
+    before->bind(2, question_.since_us);
+    before->bind(3, begins);
+    TOLLGATE_TRY(const bool counted, before->next());
+    if (counted) traffic_.left_out = before->number(0);
     question_.since_us = begins;
     return success();
   }
 
   Result<void> read_requests() {
-    const std::string sql = std::string(requests_sql) + (has_cached_ ? uncached_sql : "") + "ORDER BY id";
-    TOLLGATE_TRY(const Statement statement, prepared(sql.c_str()));
-    sqlite3_bind_int64(statement.get(), 2, question_.since_us);
-    sqlite3_bind_int64(statement.get(), 3, question_.until_us);
-    return each(statement, [&](sqlite3_stmt* row) {
+    const auto rows = asked(std::string(requests_sql) + (has_cached_ ? uncached_sql : "") + "ORDER BY id");
+    rows->bind(2, question_.since_us);
+    rows->bind(3, question_.until_us);
+    return each(*rows, [&](const LedgerQuery& row) {
       RecordedRequest request;
-      request.id = RequestId{sqlite3_column_int64(row, 0)};
-      request.arrived_us = sqlite3_column_int64(row, 1);
-      request.duration_us = sqlite3_column_int64(row, 2);
+      request.id = RequestId{row.number(0)};
+      request.arrived_us = row.number(1);
+      request.duration_us = row.number(2);
       request.model = name_at(row, 3);
       request.route = name_at(row, 4);
       request.team = name_at(row, 5);
       request.key = name_at(row, 6);
       request.target = name_at(row, 7);
-      request.score = static_cast<float>(static_cast<double>(sqlite3_column_int64(row, 8)) / 1e6);
-      request.tier = static_cast<Tier>(std::clamp<std::int64_t>(sqlite3_column_int64(row, 9), 0, tier_count - 1));
-      request.surface = static_cast<Surface>(std::clamp<std::int64_t>(sqlite3_column_int64(row, 10), 0, 2));
-      const std::int64_t flags = sqlite3_column_int64(row, 11);
+      request.score = static_cast<float>(static_cast<double>(row.number(8)) / 1e6);
+      request.tier = static_cast<Tier>(std::clamp<std::int64_t>(row.number(9), 0, tier_count - 1));
+      request.surface = static_cast<Surface>(std::clamp<std::int64_t>(row.number(10), 0, 2));
+      const std::int64_t flags = row.number(11);
       request.stream = (flags & 1) != 0;
       request.recovered = (flags & 2) != 0;
       request.result = result_at(row, 12);
-      request.tries = static_cast<std::uint8_t>(sqlite3_column_int64(row, 13));
-      request.input_bytes = static_cast<std::int32_t>(sqlite3_column_int64(row, 14));
+      request.tries = static_cast<std::uint8_t>(row.number(13));
+      request.input_bytes = static_cast<std::int32_t>(row.number(14));
       traffic_.requests.push_back(request);
       return true;
     });
@@ -222,12 +179,12 @@ class Reading {
   }
 
   Result<void> read_tries() {
-    TOLLGATE_TRY(const Statement statement, prepared(tries_sql));
+    const auto rows = asked(tries_sql);
     for (RecordedRequest& request : traffic_.requests) request.tries = 0;   // as many as are read
     traffic_.tries.reserve(traffic_.requests.size());
     std::size_t at = 0;
-    return each(statement, [&](sqlite3_stmt* row) {
-      RecordedRequest* const request = request_of(sqlite3_column_int64(row, 0), at);
+    return each(*rows, [&](const LedgerQuery& row) {
+      RecordedRequest* const request = request_of(row.number(0), at);
       if (request == nullptr) return at < traffic_.requests.size();
       if (request->tries++ == 0) request->first_try = static_cast<std::uint32_t>(traffic_.tries.size());
       traffic_.tries.push_back(try_at(row));
@@ -235,36 +192,36 @@ class Reading {
     });
   }
 
-  RecordedTry try_at(sqlite3_stmt* row) {
+  RecordedTry try_at(const LedgerQuery& row) {
     RecordedTry one;
-    const auto tokens = [&](int column) { return TokenCount{sqlite3_column_int64(row, column)}; };
+    const auto tokens = [&](int column) { return TokenCount{row.number(column)}; };
     one.target = name_at(row, 1);
     one.result = result_at(row, 2);
-    one.usage_source = static_cast<UsageSource>(sqlite3_column_int(row, 3));
-    one.pool_method = static_cast<PoolMethod>(sqlite3_column_int(row, 4));
-    one.pricing = static_cast<Pricing>(sqlite3_column_int(row, 5));
-    one.started_after_us = sqlite3_column_int64(row, 6);
-    if (sqlite3_column_type(row, 7) != SQLITE_NULL) one.first_token_after_us = sqlite3_column_int64(row, 7);
-    one.ended_after_us = sqlite3_column_int64(row, 8);
+    one.usage_source = static_cast<UsageSource>(row.number(3));
+    one.pool_method = static_cast<PoolMethod>(row.number(4));
+    one.pricing = static_cast<Pricing>(row.number(5));
+    one.started_after_us = row.number(6);
+    if (!row.is_null(7)) one.first_token_after_us = row.number(7);
+    one.ended_after_us = row.number(8);
     one.usage.input = tokens(9);
     one.usage.cached_input = tokens(10);
     one.usage.cache_write = tokens(11);
     one.usage.output = tokens(12);
     one.usage.reasoning = tokens(13);
-    for (std::size_t i = 0; i < rare_class_count; ++i) one.usage.rare[i] = sqlite3_column_int(row, 14 + static_cast<int>(i));
-    one.usage.web_searches = sqlite3_column_int(row, 21);
-    one.gpu = Usd{sqlite3_column_int64(row, 22)};
-    one.charge = Usd{sqlite3_column_int64(row, 23)};
+    for (std::size_t i = 0; i < rare_class_count; ++i) one.usage.rare[i] = static_cast<std::int32_t>(row.number(14 + static_cast<int>(i)));
+    one.usage.web_searches = static_cast<std::int32_t>(row.number(21));
+    one.gpu = Usd{row.number(22)};
+    one.charge = Usd{row.number(23)};
     return one;
   }
 
   Result<void> read_coverage() {
-    TOLLGATE_TRY(const Statement statement, prepared(coverage_sql));
+    const auto rows = asked(coverage_sql);
     std::size_t at = 0;
-    return each(statement, [&](sqlite3_stmt* row) {
-      if (RecordedRequest* const request = request_of(sqlite3_column_int64(row, 0), at)) {
+    return each(*rows, [&](const LedgerQuery& row) {
+      if (RecordedRequest* const request = request_of(row.number(0), at)) {
         request->rules = name_at(row, 1);
-        request->covered = static_cast<std::uint64_t>(sqlite3_column_int64(row, 2));
+        request->covered = static_cast<std::uint64_t>(row.number(2));
       }
       return at < traffic_.requests.size();
     });
@@ -272,12 +229,11 @@ class Reading {
 
   Result<void> read_facts() {
     if (!has_facts_) return success();
-    TOLLGATE_TRY(const Statement statement, prepared(facts_sql));
+    const auto rows = asked(facts_sql);
     std::size_t at = 0;
-    return each(statement, [&](sqlite3_stmt* row) {
-      if (RecordedRequest* const request = request_of(sqlite3_column_int64(row, 0), at)) {
-        const std::string_view bytes(static_cast<const char*>(sqlite3_column_blob(row, 2)), static_cast<std::size_t>(sqlite3_column_bytes(row, 2)));
-        if (const std::optional<DecisionFacts> facts = unpacked(bytes)) {
+    return each(*rows, [&](const LedgerQuery& row) {
+      if (RecordedRequest* const request = request_of(row.number(0), at)) {
+        if (const std::optional<DecisionFacts> facts = unpacked(row.bytes(2))) {
           request->facts = *facts;
           request->facts.of = request->id;
           request->facts.asked = name_at(row, 1);
@@ -290,12 +246,12 @@ class Reading {
 
   Result<void> read_outcomes() {
     if (!has_outcomes_) return success();
-    TOLLGATE_TRY(const Statement statement, prepared(outcomes_sql));
+    const auto rows = asked(outcomes_sql);
     std::size_t at = 0;
-    return each(statement, [&](sqlite3_stmt* row) {
-      if (RecordedRequest* const request = request_of(sqlite3_column_int64(row, 0), at)) {
-        const int said = sqlite3_column_int(row, 1), by_judge = sqlite3_column_int(row, 2), formed = sqlite3_column_int(row, 3);
-        const int judged = said != 0 ? said : by_judge != 0 ? by_judge : formed;
+    return each(*rows, [&](const LedgerQuery& row) {
+      if (RecordedRequest* const request = request_of(row.number(0), at)) {
+        const std::int64_t said = row.number(1), by_judge = row.number(2), formed = row.number(3);
+        const std::int64_t judged = said != 0 ? said : by_judge != 0 ? by_judge : formed;
         if (judged != 0) request->judged = judged == 1 ? Judged::good : Judged::bad;
       }
       return at < traffic_.requests.size();
@@ -304,14 +260,15 @@ class Reading {
 
   Result<void> read_models() {
     if (!has_features_) return success();
-    TOLLGATE_TRY(const Statement statement, prepared(models_sql));
     std::size_t at = 0;
-    return each(statement, [&](sqlite3_stmt* row) {
-      if (request_of(sqlite3_column_int64(row, 0), at) != nullptr) {
+    const auto rows = asked(models_sql);
+    return each(*rows, [&](const LedgerQuery& row) {
+      if (request_of(row.number(0), at) != nullptr) {
         FeatureBlob blob;
-        blob.version = static_cast<std::uint8_t>(sqlite3_column_int(row, 1));
-        blob.size = static_cast<std::uint8_t>(std::min<int>(sqlite3_column_bytes(row, 2), feature_bytes_max));
-        if (blob.size > 0) std::memcpy(blob.bytes.data(), sqlite3_column_blob(row, 2), blob.size);
+        blob.version = static_cast<std::uint8_t>(row.number(1));
+        const std::string_view bytes = row.bytes(2).substr(0, feature_bytes_max);
+        blob.size = static_cast<std::uint8_t>(bytes.size());
+        if (!bytes.empty()) std::memcpy(blob.bytes.data(), bytes.data(), bytes.size());
         if (const auto model = base_model_of(blob)) ++traffic_.scored_by[*model];
       }
       return at < traffic_.requests.size();
@@ -319,7 +276,7 @@ class Reading {
   }
 
   Result<void> read_pools() {
-    TOLLGATE_TRY(const std::unique_ptr<LedgerReader> reader, LedgerReader::open(question_.path));
+    TOLLGATE_TRY(const std::unique_ptr<LedgerReader> reader, LedgerReader::open(question_.ledger));
     TOLLGATE_TRY(const PoolHoursReport hours, reader->pool_hours({question_.since_us, question_.until_us, {PoolDimension::pool}}));
     for (const PoolHoursRow& row : hours.rows) traffic_.pools.push_back({row.labels.front(), row.lines});
     return success();
@@ -327,29 +284,30 @@ class Reading {
 
   Result<void> read_folded() {
     constexpr std::int64_t day_us = 86'400'000'000;
-    TOLLGATE_TRY(const Statement statement, prepared("SELECT coalesce(sum(d.high*4294967296+d.low),0) FROM daily d JOIN name n ON n.id=d.measure "
-                                                     "WHERE n.text='requests' AND d.day>=?2 AND d.day<?3 AND ?1 IS NOT NULL"));
-    sqlite3_bind_int64(statement.get(), 2, question_.since_us / day_us);
-    sqlite3_bind_int64(statement.get(), 3, (question_.until_us + day_us - 1) / day_us);
-    if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
-    traffic_.folded_requests = sqlite3_column_int64(statement.get(), 0);
+    const auto rows = source_->query(
+        "SELECT coalesce(sum(d.high*4294967296+d.low),0) FROM daily d JOIN name n ON n.id=d.measure "
+        "WHERE n.text='requests' AND d.day>=?1 AND d.day<?2");
+    rows->bind(1, question_.since_us / day_us);
+    rows->bind(2, (question_.until_us + day_us - 1) / day_us);
+    TOLLGATE_TRY(const bool there, rows->next());
+    if (there) traffic_.folded_requests = rows->number(0);
     return read_cached();
   }
 
   // No target had any work with them, and they say nothing of what one would have made of it.
   Result<void> read_cached() {
     if (!has_cached_) return success();
-    TOLLGATE_TRY(const Statement statement, prepared("SELECT count(*) FROM cached c JOIN request r ON r.id=c.request WHERE r.id>=?1 AND r.arrived_us>=?2 AND r.arrived_us<?3"));
-    sqlite3_bind_int64(statement.get(), 2, question_.since_us);
-    sqlite3_bind_int64(statement.get(), 3, question_.until_us);
-    if (sqlite3_step(statement.get()) != SQLITE_ROW) return refusal();
-    traffic_.cached_requests = sqlite3_column_int64(statement.get(), 0);
+    const auto rows = asked("SELECT count(*) FROM cached c JOIN request r ON r.id=c.request WHERE r.id>=?1 AND r.arrived_us>=?2 AND r.arrived_us<?3");
+    rows->bind(2, question_.since_us);
+    rows->bind(3, question_.until_us);
+    TOLLGATE_TRY(const bool there, rows->next());
+    if (there) traffic_.cached_requests = rows->number(0);
     return success();
   }
 
   TrafficQuestion question_;
   const OnProgress& on_progress_;
-  std::unique_ptr<sqlite3, Close> connection_;
+  std::unique_ptr<LedgerSource> source_;
   bool has_facts_ = false, has_outcomes_ = false, has_cached_ = false, has_features_ = false;
   std::unordered_map<std::int64_t, std::string> texts_;
   std::unordered_map<std::int64_t, NameId> names_;
@@ -378,6 +336,12 @@ const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* 
     if (tries[i].usage_source != UsageSource::none && !tries[i].result.is_lost_hedge()) return &tries[i];
   }
   return nullptr;
+}
+
+Pool hardware_of(const Pool& pool, const Traffic& traffic) {
+  Pool hardware = pool;
+  if (traffic.of_all_gateways) hardware.gateways = 1;
+  return hardware;
 }
 
 bool refused_for_good(const RecordedRequest& request) noexcept {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "config/ledger_place.hpp"
 #include "config/result.hpp"
 #include "metrics/decision_facts.hpp"
 #include "metrics/pool_lines.hpp"
@@ -68,6 +69,7 @@ struct Traffic {
   std::int64_t cached_requests = 0;          ///< answered by the response cache: not in `requests`
   std::int64_t folded_requests = 0;          ///< of the period, kept as daily sums only: cannot be replayed
   std::int64_t left_out = 0;                 ///< of the period, before since_us: more than requests_max
+  bool of_all_gateways = false;              ///< of a ledger that several write: they have a divided pool's hardware together
   std::map<std::uint32_t, std::int64_t> scored_by;   ///< requests by the complexity model (Model::id()) that scored them, where that is known
 
   [[nodiscard]] const RecordedTry* tries_of(const RecordedRequest& request) const noexcept { return tries.data() + request.first_try; }
@@ -81,13 +83,15 @@ struct Traffic {
 /// The answer's tokens: those of the last attempt of which they are known, but for one that a hedge lost; nullptr: of none.
 [[nodiscard]] const RecordedTry* answering(const RecordedRequest& request, const RecordedTry* tries) noexcept;
 
+/// The hardware that the traffic's gateways have of a pool: their part of it, or all.
+[[nodiscard]] Pool hardware_of(const Pool& pool, const Traffic& traffic);
 /// Refused by what is not replayed: rate limits, budgets, the client's own bound, a gateway that stopped.
 [[nodiscard]] bool refused_for_good(const RecordedRequest& request) noexcept;
 /// The same prompt where nothing of it is cached.
 [[nodiscard]] Usage without_cache(const Usage& usage) noexcept;
 
 struct TrafficQuestion {
-  std::string path;
+  LedgerPlace ledger;
   std::int64_t since_us = 0, until_us = 0;
   std::int64_t requests_max = 0;     ///< only the last so many, in one piece: Traffic::since_us says from when on; 0: all
 };

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/as_written.hpp"
+#include "gateway/admin/tool_ledger.hpp"
 #include "gateway/admin/tool_run.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/log.hpp"
@@ -178,15 +179,14 @@ Task<AdminReply> AdviceBoard::work_out(std::vector<std::string> arguments) {
   const std::string& in_force = written->text;
   ToolJob job;
   job.arguments = {"advise", "--json"};
-  if (in_force.empty()) {
-    job.arguments.insert(job.arguments.end(), {"--ledger", config->ledger.path});
-  } else {
+  if (!in_force.empty()) {
     job.arguments.insert(job.arguments.end(), {"--config", ToolRun::text_path(0)});
     job.texts = {in_force};
     job.environment = environment_for(in_force, *written);
   }
   job.arguments.insert(job.arguments.end(), arguments.begin(), arguments.end());
   job.time_max = time_max;
+  if (const Result<void> readable = read_ledger(config->ledger, job); !readable) co_return refused(503, "", readable.error().message);
   Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway_.control_executor(), job);
   if (!run) co_return refused(503, "", run.error().message);
   OnToolProgress none;

@@ -37,25 +37,38 @@ void add_row(const CostsReport& report, const CostsRow& row, EarlierToday& into)
   }
 }
 
-Result<EarlierToday> read_ledger(Accounts& accounts, const std::string& path, std::int64_t since_us,
-                                 std::int64_t until_us) {
+/// How many gateways the pool's bill in the ledger is of.
+std::int64_t gateways_of(const Config& config, std::string_view pool) {
+  for (const Backend& backend : config.backends) {
+    if (backend.pool && text(backend.pool->name) == pool) return backend.pool->gateways;
+  }
+  return 1;
+}
+
+/// Of this gateway alone, as everything else on the page; of a divided pool's bill its part.
+Result<EarlierToday> read_ledger(Accounts& accounts, const Config& config, std::int64_t since_us, std::int64_t until_us) {
   EarlierToday earlier;
-  TOLLGATE_TRY(const std::unique_ptr<LedgerReader> ledger, LedgerReader::open(path));
-  TOLLGATE_TRY(const CostsReport report, ledger->costs({since_us, until_us, {Dimension::outcome}}));
+  const LedgerPlace place = config.ledger.place();
+  TOLLGATE_TRY(const std::unique_ptr<LedgerReader> ledger, LedgerReader::open(place));
+  TOLLGATE_TRY(const CostsReport report, ledger->costs({since_us, until_us, {Dimension::outcome}, config.ledger.path}));
   for (const CostsRow& row : report.rows) add_row(report, row, earlier);
   // The recorder writes up to this moment, also the time in which no gateway ran, to the hours it belongs to.
   accounts.flush();
   for (const PoolStatus& pool : accounts.pools()) earlier.counted[std::string(text(pool.pool))] = pool.billed;
   TOLLGATE_TRY(const PoolHoursReport hours, ledger->pool_hours({since_us, unix_micros(), {PoolDimension::pool}}));
-  for (const PoolHoursRow& row : hours.rows) earlier.pool_bills[row.labels.front()] += row.lines.billed;
+  for (const PoolHoursRow& row : hours.rows) {
+    const std::string& pool = row.labels.front();
+    const std::int64_t gateways = place.is_postgres() ? gateways_of(config, pool) : 1;
+    earlier.pool_bills[pool] += UsdSum{row.lines.billed.picodollars() / gateways};
+  }
   return earlier;
 }
 
 }  // namespace
 
 LiveView::LiveView(Gateway& gateway) : gateway_(gateway), started_us_(unix_micros()), day_(started_us_ / day_us) {
-  reader_ = std::thread([this, path = gateway.config()->ledger.path] {
-    Result<EarlierToday> read = read_ledger(gateway_.accounts(), path, started_us_ / day_us * day_us, started_us_);
+  reader_ = std::thread([this, config = gateway.config()] {
+    Result<EarlierToday> read = read_ledger(gateway_.accounts(), *config, started_us_ / day_us * day_us, started_us_);
     EarlierToday earlier;
     if (read) {
       earlier = std::move(read.value());

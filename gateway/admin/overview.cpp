@@ -216,7 +216,7 @@ Json history(const std::deque<LiveSample>& samples) {
 Json ledger(Gateway& gateway) {
   const LedgerStatus status = gateway.accounts().ledger();
   return {{"writable", status.writable},
-          {"error", status.writable ? Json() : Json(status.error)},
+          {"error", status.failing ? Json(status.error) : Json()},
           {"requests_waiting", status.requests_waiting}};
 }
 

@@ -44,6 +44,11 @@ Json shared_state(Gateway& gateway) {
   return !status.reached ? status.error : status.remark.empty() ? "answers" : status.remark;
 }
 
+std::string state_of(const LedgerStatus& ledger) {
+  if (!ledger.failing) return "writable";
+  return ledger.writable ? ledger.error + "; requests are served and wait in this gateway's files" : ledger.error;
+}
+
 // Ready: a request sent now can be served and recorded.
 AdminReply readyz(Gateway& gateway) {
   const ServingPtr serving = gateway.serving();
@@ -55,7 +60,7 @@ AdminReply readyz(Gateway& gateway) {
   const bool ready = usable && ledger.writable && !draining;
   return json(ready ? 200 : 503, {{"ready", ready},
                                   {"draining", draining},
-                                  {"ledger", ledger.writable ? "writable" : ledger.error},
+                                  {"ledger", state_of(ledger)},
                                   {"shared", shared_state(gateway)},
                                   {"targets", targets(*serving)}});
 }

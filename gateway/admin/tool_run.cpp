@@ -54,7 +54,7 @@ Result<Descriptor> file_of(const std::string& text) {
   const Descriptor low(::memfd_create("text", MFD_CLOEXEC));
   if (low.number() < 0) return cannot_start("memfd_create", errno);
   Descriptor file(::fcntl(low.number(), F_DUPFD_CLOEXEC, first_text + static_cast<int>(ToolRun::texts_max)));
-  if (file.number() < 0) return cannot_start("fcntl", errno);
+  if (file.number() < 0 || ::fchmod(file.number(), 0600) != 0) return cannot_start("fcntl", errno);
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t wrote = ::write(file.number(), text.data() + done, text.size() - done);
     if (wrote < 0) return cannot_start("write", errno);

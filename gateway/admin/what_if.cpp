@@ -10,6 +10,7 @@
 #include "config/as_written.hpp"
 #include "gateway/admin/client_watch.hpp"
 #include "gateway/admin/counted.hpp"
+#include "gateway/admin/tool_ledger.hpp"
 #include "gateway/admin/tool_run.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/reply.hpp"
@@ -203,9 +204,9 @@ Task<bool> wait_for(std::shared_ptr<Under> under, AdminStream& stream, bool stre
   co_return false;
 }
 
-ToolJob simulation_of(const Config& config, const AsWritten& written, const Asked& asked) {
+Result<ToolJob> simulation_of(const Config& config, const AsWritten& written, const Asked& asked) {
   ToolJob job;
-  job.arguments = {"simulate", "--json", "--progress", "--config", ToolRun::text_path(0), "--ledger", config.ledger.path, "--requests-max", std::to_string(WhatIf::requests_max)};
+  job.arguments = {"simulate", "--json", "--progress", "--config", ToolRun::text_path(0), "--requests-max", std::to_string(WhatIf::requests_max)};
   job.arguments.insert(job.arguments.end(), asked.arguments.begin(), asked.arguments.end());
   const std::string& in_force = written.text;
   job.texts = {asked.config};
@@ -215,6 +216,7 @@ ToolJob simulation_of(const Config& config, const AsWritten& written, const Aske
   }
   job.environment = environment_for(asked.config + "\n" + in_force, written);
   job.time_max = simulate_max;
+  TOLLGATE_TRY(read_ledger(config.ledger, job));
   return job;
 }
 
@@ -272,8 +274,12 @@ Task<bool> WhatIf::answer_simulate(AdminStream& stream, Gateway& gateway, const 
     co_return false;
   }
   const Counted counted(running_);
-  const ToolJob job = simulation_of(*gateway.config(), *written, asked.value());
-  Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway.control_executor(), job);
+  const Result<ToolJob> job = simulation_of(*gateway.config(), *written, asked.value());
+  if (!job) {
+    reply = refused(503, "", job.error().message);
+    co_return false;
+  }
+  Result<std::unique_ptr<ToolRun>> run = ToolRun::start(gateway.control_executor(), job.value());
   if (!run) {
     reply = refused(503, "", run.error().message);
     co_return false;

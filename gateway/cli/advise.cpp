@@ -150,7 +150,7 @@ int read_workloads(const AdviseOptions& options, std::vector<Workload>& out) {
   question.since_us = since.value();
   question.until_us = until.value();
   question.target = options.target;
-  if (const int code = find_ledger(options.ledger, options.config, question.path); code != ok) return code;
+  if (const int code = find_ledger(options.ledger, options.config, question.ledger); code != ok) return code;
   Result<std::vector<Workload>> read = ledger_workloads(question);
   if (!read) {
     print_error(read.error().message);

@@ -33,14 +33,15 @@ Result<Json> ask(const std::string& admin) {
 Result<Json> read(const std::string& config, const std::string& ledger) {
   TOLLGATE_TRY(const std::string text, read_config_text(config));
   TOLLGATE_TRY(const ConfigPtr loaded, load_text(text, config, process_environment()));
-  Config chosen = *loaded;
-  if (!ledger.empty()) chosen.ledger.path = ledger.starts_with("sqlite:") ? ledger.substr(7) : ledger;
+  const Config& chosen = *loaded;
+  const LedgerPlace place = ledger.empty() ? chosen.ledger.place() : LedgerPlace(ledger);
   Budgets budgets;
   const BudgetClock now = BudgetClock::now();
   TOLLGATE_TRY(budgets.adopt(
-      chosen, [] {}, now));
+      chosen, [] {}, now, place));
   Json report = budget_report(budgets.status(now), KnownOfBudgets::from_ledger);
   report["shared"] = chosen.shared.has_value();
+  report["all_gateways"] = place.is_postgres();
   return report;
 }
 
@@ -77,7 +78,9 @@ void print_table(const Json& report) {
   if (!report.value("live", false)) {
     std::printf("\nFrom the ledger; what requests under way reserve is known to the gateway only: --url asks it.\n");
   }
-  if (report.value("shared", false)) {
+  if (report.value("all_gateways", false)) {
+    std::printf("All gateways that write this ledger together; what each counts by itself (a budget that is not shared) --url says.\n");
+  } else if (report.value("shared", false)) {
     std::printf("These budgets are shared; here stands what went through the gateway of this ledger. --url says what all of them spent.\n");
   }
 }

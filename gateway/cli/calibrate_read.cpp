@@ -182,9 +182,7 @@ int read_recorded(const CalibrateOptions& options, const Config& config, const S
   ScoresQuestion question;
   if (const int code = read_period(options, question); code != ok) return code;
   question.routes = use.routes;
-  question.path = options.ledger.empty()                  ? config.ledger.path
-                  : options.ledger.starts_with("sqlite:") ? options.ledger.substr(7)
-                                                          : options.ledger;
+  question.ledger = options.ledger.empty() ? config.ledger.place() : LedgerPlace(options.ledger);
   const Result<RecordedScores> read = recorded_scores(question);
   if (!read) {
     print_error(read.error().message);
@@ -192,7 +190,7 @@ int read_recorded(const CalibrateOptions& options, const Config& config, const S
   }
   const RecordedScores& recorded = read.value();
   out.source =
-      fmt::format("ledger {}, {} to {}", question.path, time_text(question.since_us), time_text(question.until_us));
+      fmt::format("ledger {}, {} to {}", question.ledger.shown(), time_text(question.since_us), time_text(question.until_us));
   out.costs =
       use.basis == CostBasis::marginal
           ? "the recorded tokens at the configured prices; hardware that is paid for anyway adds nothing"

@@ -10,7 +10,7 @@ namespace {
 /// Better words than TEXT for the values of options, by the option's name.
 std::string value_of(std::string_view option, std::string_view type) {
   static const std::map<std::string_view, std::string_view> known = {
-      {"config", "FILE"},      {"jsonl", "FILE"},        {"ledger", "FILE"},   {"file", "FILE"},
+      {"config", "FILE"},      {"jsonl", "FILE"},        {"ledger", "LEDGER"}, {"from", "FILE"},   {"file", "FILE"},
       {"prices", "FILE"},      {"invoice", "FILE"},      {"to", "FILE"},       {"since", "TIME"},
       {"until", "TIME"},       {"at", "TIME"},           {"as-of", "DAY"},     {"url", "URL"},
       {"name", "NAME"},        {"team", "NAME"},         {"model", "NAME"},    {"provider", "NAME"},
@@ -85,6 +85,7 @@ constexpr Example examples[] = {
     {"tollgate advise", "tollgate advise --tokens-per-day 30M --model llama-3.3-70b --gpu h100x2"},
     {"tollgate calibrate", "tollgate calibrate --strong-share 0.2 --since 30d"},
     {"tollgate outcomes", "tollgate outcomes --since 7d"},
+    {"tollgate ledger copy", "tollgate ledger copy --from tollgate.db --to postgresql://tollgate@db.internal/tollgate"},
     {"tollgate train", "tollgate train --dry-run"},
     {"tollgate reconcile", "tollgate reconcile --invoice costs.csv --invoice usage.csv"},
     {"tollgate healthcheck", "tollgate healthcheck --config tollgate.yaml --quiet"},

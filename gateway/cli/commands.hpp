@@ -208,6 +208,13 @@ struct ProveOptions {
 /// Every attempt that a constraint covered and where it went, read from the ledger.
 int prove(const ProveOptions& options);
 
+struct LedgerCopyOptions {
+  std::string from, to;              ///< a SQLite ledger, and a PostgreSQL URL
+  bool json = false;
+};
+/// Copies a ledger into a database that several gateways share; may be begun again.
+int copy_ledger(const LedgerCopyOptions& options);
+
 /// An Error on standard error, the way all commands show one.
 void print_error(const std::string& message);
 /// The exit code of a command that `error` ended: a finding if the user's input is wrong, else io_failure.

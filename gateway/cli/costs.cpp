@@ -77,9 +77,9 @@ std::int64_t now_micros() {
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
-int find_ledger(const std::string& ledger, const std::string& config, std::string& path) {
+int find_ledger(const std::string& ledger, const std::string& config, LedgerPlace& place) {
   if (!ledger.empty()) {
-    path = ledger.starts_with("sqlite:") ? ledger.substr(7) : ledger;
+    place = ledger;
     return ok;
   }
   const Result<std::string> text = read_config_text(config);
@@ -92,7 +92,7 @@ int find_ledger(const std::string& ledger, const std::string& config, std::strin
     print_error(loaded.error().message);
     return finding;
   }
-  path = loaded.value()->ledger.path;
+  place = loaded.value()->ledger.place();
   return ok;
 }
 
@@ -100,9 +100,9 @@ int costs(const CostsOptions& options) {
   CostsQuestion question;
   if (!read_question(options, question)) return usage;
   if (options.pools) return pool_costs(options, {question.since_us, question.until_us});
-  std::string path;
-  if (const int code = find_ledger(options.ledger, options.config, path); code != ok) return code;
-  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(path);
+  LedgerPlace place;
+  if (const int code = find_ledger(options.ledger, options.config, place); code != ok) return code;
+  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(place);
   if (!ledger) {
     print_error(ledger.error().message);
     return io_failure;

@@ -14,7 +14,7 @@ struct Period {
 };
 
 /// Where the ledger is: `ledger` if given, else what the configuration says. An exit code other than ok: said why.
-[[nodiscard]] int find_ledger(const std::string& ledger, const std::string& config, std::string& path);
+[[nodiscard]] int find_ledger(const std::string& ledger, const std::string& config, LedgerPlace& place);
 [[nodiscard]] std::int64_t now_micros();
 
 void print_table(const CostsReport& report, const CostsQuestion& question, bool baselines);

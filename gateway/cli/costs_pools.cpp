@@ -135,9 +135,9 @@ int pool_costs(const CostsOptions& options, const Period& period) {
     }
     question.by.push_back(*dimension);
   }
-  std::string path;
-  if (const int code = find_ledger(options.ledger, options.config, path); code != ok) return code;
-  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(path);
+  LedgerPlace place;
+  if (const int code = find_ledger(options.ledger, options.config, place); code != ok) return code;
+  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(place);
   if (!ledger) {
     print_error(ledger.error().message);
     return io_failure;

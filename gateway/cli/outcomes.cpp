@@ -95,10 +95,10 @@ void print_list(const std::vector<ListedOutcome>& rows, bool json) {
 int outcomes(const OutcomesOptions& options) {
   OutcomePeriod period;
   if (!read_period(options, period)) return usage;
-  std::string path;
-  if (const int code = find_ledger(options.ledger, options.config, path); code != ok) return code;
+  LedgerPlace place;
+  if (const int code = find_ledger(options.ledger, options.config, place); code != ok) return code;
   if (options.list) {
-    const auto rows = list_outcomes(path, period, options.rows_max);
+    const auto rows = list_outcomes(place, period, options.rows_max);
     if (!rows) {
       print_error(rows.error().message);
       return io_failure;
@@ -109,7 +109,7 @@ int outcomes(const OutcomesOptions& options) {
     }
     return ok;
   }
-  const auto sums = outcome_sums(path, period);
+  const auto sums = outcome_sums(place, period);
   if (!sums) {
     print_error(sums.error().message);
     return io_failure;

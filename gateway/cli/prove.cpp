@@ -143,14 +143,14 @@ int prove(const ProveOptions& options) {
   question.constraint = options.constraint;
   question.not_recorded_too = options.all;
   if (!read_period(options, question)) return usage;
-  std::string path;
-  if (const int code = find_ledger(options.ledger, options.config, path); code != ok) return code;
+  LedgerPlace place;
+  if (const int code = find_ledger(options.ledger, options.config, place); code != ok) return code;
   std::optional<Printer> printer;
   const auto print = [&](const ProvedAttempt& attempt) {
     if (!printer) printer.emplace(options, question);
     printer->attempt(attempt);
   };
-  Result<Proof> proof = tollgate::prove(path, question, print);
+  Result<Proof> proof = tollgate::prove(place, question, print);
   if (!proof) {
     print_error(proof.error().message);
     return io_failure;

@@ -210,9 +210,8 @@ int reconcile(const ReconcileOptions& options) {
   if (const int code = read_invoices(options, invoice); code != ok) return code;
   ConfigPtr config;
   if (const int code = load_config(options, config); code != ok) return code;
-  std::string path = options.ledger.starts_with("sqlite:") ? options.ledger.substr(7) : options.ledger;
-  if (path.empty()) path = config->ledger.path;
-  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(path);
+  const LedgerPlace place = options.ledger.empty() ? config->ledger.place() : LedgerPlace(options.ledger);
+  const Result<std::unique_ptr<LedgerReader>> ledger = LedgerReader::open(place);
   if (!ledger) {
     print_error(ledger.error().message);
     return io_failure;

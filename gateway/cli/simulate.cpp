@@ -31,7 +31,7 @@ int read(const SimulateOptions& options, ProgressBar& bar, simulate::Traffic& in
   question.since_us = since.value();
   question.until_us = until.value();
   question.requests_max = options.requests_max;
-  if (const int code = find_ledger(options.ledger, options.config, question.path); code != ok) return code;
+  if (const int code = find_ledger(options.ledger, options.config, question.ledger); code != ok) return code;
   Result<simulate::Traffic> traffic = simulate::read_traffic(question, bar.of("reading"));
   if (!traffic) {
     print_error(traffic.error().message);
@@ -39,7 +39,7 @@ int read(const SimulateOptions& options, ProgressBar& bar, simulate::Traffic& in
   }
   into = std::move(traffic.value());
   if (into.requests.empty()) {
-    print_error("the ledger " + question.path + " holds no requests since " + time_text(question.since_us));
+    print_error("the ledger " + question.ledger.shown() + " holds no requests since " + time_text(question.since_us));
     return finding;
   }
   return ok;

@@ -236,7 +236,7 @@ int train(const TrainOptions& options) {
     return exit_code_of(model.error());
   }
   const std::uint32_t base_model = model.value()->id();
-  std::string ledger;
+  LedgerPlace ledger;
   if (const int code = find_ledger(options.ledger, options.config, ledger); code != ok) return code;
   const auto judged = judged_requests(ledger, since.value(), fit_rows_max);
   if (!judged) {

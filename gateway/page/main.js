@@ -23,7 +23,8 @@ function notice(text) {
 function noteOverview(overview) {
   last = Date.now();
   link(overview.draining ? "warn" : "live", overview.draining ? "draining" : "live");
-  notice(overview.ledger.writable ? "" : `The ledger cannot be written, so new requests are refused: ${overview.ledger.error}`);
+  const { writable, error } = overview.ledger;
+  notice(!writable ? `The ledger cannot be written, so new requests are refused: ${error}` : error ? `The ledger is away; requests are served and wait to be written: ${error}` : "");
   decisions.noteTargets(overview.targets);
   typing.noteAccess(overview.access);
   draw(overview);

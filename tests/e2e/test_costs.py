@@ -99,7 +99,7 @@ def test_baselines_agree_in_costs_and_metrics_and_leave_out_what_does_not_apply(
     (["--since", "soon"], 2, "no point in time"),
     (["--since", "today", "--until", "2020-01-01"], 2, "does not lie after"),
     (["--json", "--csv"], 2, "excludes"),
-    (["--ledger", "/nowhere/ledger.db"], 3, "no such file"),
+    (["--ledger", "/nowhere/ledger.db"], 3, "there is no ledger at"),
     (["--config", "/nowhere/tollgate.yaml"], 3, "cannot be opened"),
 ])
 def test_wrong_questions_are_answered_with_what_is_wrong(arguments, code, said):

@@ -28,7 +28,8 @@ def environment(path):
     for name in needed(path):
         given[name] = hashlib.sha256(name.encode()).hexdigest() if name.endswith("SHA256") else URLS.get(name, "dummy")
     # Containers find it mounted as a secret.
-    return {**os.environ, "REDIS_PASSWORD_FILE": str(ROOT / "deploy/compose/demo-redis-password"), **given}
+    return {**os.environ, "REDIS_PASSWORD_FILE": str(ROOT / "deploy/compose/demo-redis-password"),
+            "POSTGRES_PASSWORD_FILE": str(ROOT / "deploy/compose/demo-postgres-password"), **given}
 
 
 def tollgate(path, *arguments):

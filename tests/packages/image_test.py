@@ -69,6 +69,11 @@ def build_images(program):
     # As in the public image, so that the compose file's command and user do what they do there.
     stand_in(qualified(images["redis"]), base, "RUN groupadd --gid 999 redis && useradd --uid 999 --gid 999 redis && apt-get update && apt-get install -y --no-install-recommends redis-server "
              "&& install -d -o 999 -g 999 /data\nWORKDIR /data\nVOLUME /data")
+    stand_in(qualified(images["postgres"]), base, "RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 postgres && apt-get update && apt-get install -y --no-install-recommends postgresql "
+             "&& install -d -o 999 -g 999 /var/lib/postgresql/data\nENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data\nVOLUME /var/lib/postgresql/data\n"
+             "CMD [\"sh\", \"-c\", \"[ -s $PGDATA/PG_VERSION ] || (initdb -U $POSTGRES_USER --pwfile=$POSTGRES_PASSWORD_FILE -A scram-sha-256 && "
+             "pg_ctl -w start -o '-k /tmp -h localhost' && PGPASSWORD=$(cat $POSTGRES_PASSWORD_FILE) createdb -h /tmp -U $POSTGRES_USER $POSTGRES_DB && pg_ctl -w stop "
+             "&& echo host all all all scram-sha-256 >> $PGDATA/pg_hba.conf); exec postgres -k /tmp -h '*'\"]")
     return images
 
 
@@ -169,12 +174,15 @@ def check_shared():
         until(lambda: all(each["shared"]["granting"] for each in budgets_at(port).values()), 60, f"the store to answer the gateway at {port}")
     costs = []
     for port in (8080, 8081):
-        status, headers, body = ask(f"http://127.0.0.1:{port}/v1/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}, KEY)
+        status, headers, body = ask(f"http://127.0.0.1:{port}/v1/chat/completions", {"model": "managed/small", "messages": [{"role": "user", "content": "hello"}]}, KEY)
         expect(status == 200, f"the gateway at {port} answers {status}: {body}")
         costs.append(Decimal(headers["x-tollgate-cost-usd"]))
     for port in (9090, 9092):
         until(lambda: Decimal(budgets_at(port)["company"]["spent_usd"]) == sum(costs), 30, f"the spend of both at {port}")
     proved(f"the profile shared: of two requests at two gateways, {costs[0]} and {costs[1]} USD, both say that {sum(costs)} USD of the budget are spent")
+    for name in ("gateway", "gateway-2"):
+        until(lambda: json.loads(podman("exec", container(name), "tollgate", "costs", "--json"))["total"]["requests"] == 2, 30, f"the ledger of both at {name}")
+    proved("one ledger: at either gateway `tollgate costs` has both requests")
     until(lambda: len(in_prometheus('tollgate_shared_up == 1')) == 2, 90, "Prometheus to scrape both gateways")
     proved("Prometheus scrapes both")
 
@@ -206,7 +214,7 @@ def prove_stack():
             check_restart(gateway)
             compose("--profile", "demo", "down", "-v", "--timeout", "5", check=False)
             os.environ["TOLLGATE_FILE"] = "shared.yaml"
-            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "gateway", "gateway-2", "prometheus", limit=300)
+            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "postgres", "gateway", "gateway-2", "prometheus", limit=300)
             check_shared()
         except BaseException:
             say(podman("logs", "--tail", "20", container("gateway"), check=False) if "gateway" in str(subprocess.run(["podman", *STORAGE, "ps"], capture_output=True, text=True, check=False)) else "")

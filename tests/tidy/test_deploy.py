@@ -47,11 +47,15 @@ def test_the_gateways_of_the_profile_shared_are_two_that_share():
     first, second = COMPOSE["services"]["gateway"], COMPOSE["services"]["gateway-2"]
     assert first["environment"]["GATEWAY_NAME"] != second["environment"]["GATEWAY_NAME"] and first["image"] == second["image"]
     volumes = [next(volume for volume in each["volumes"] if volume.endswith(":/var/lib/tollgate")) for each in (first, second)]
-    assert volumes[0] != volumes[1], "two gateways cannot write one SQLite ledger"
+    assert volumes[0] != volumes[1], "each keeps files of its own"
+    pools = [backend["pool"] for backend in yaml.safe_load((ROOT / "deploy/compose/config/shared.yaml").read_text())["backends"].values() if "pool" in backend]
+    assert pools and all(pool["gateways"] == 2 for pool in pools), "two gateways would book the same hardware twice"
     assert not {port.rsplit(":", 1)[0] for port in first["ports"]} & {port.rsplit(":", 1)[0] for port in second["ports"]}
     config = yaml.safe_load((ROOT / "deploy/compose/config/shared.yaml").read_text())
     assert second["environment"]["TOLLGATE_CONFIG"] == "/etc/tollgate/shared.yaml"
     assert config["shared"]["url"] == "redis://redis:6379" and COMPOSE["services"]["redis"]["profiles"] == ["shared"]
+    assert config["ledger"]["url"] == "postgresql://tollgate@postgres/tollgate"
+    assert "postgres_password" in config["ledger"]["password_file"] and "postgres_password" in COMPOSE["services"]["postgres"]["secrets"]
     secret = re.search(r"/run/secrets/(\w+)", config["shared"]["password_file"])[1]
     for name in ("gateway", "gateway-2", "redis"):
         assert secret in COMPOSE["services"][name]["secrets"], name

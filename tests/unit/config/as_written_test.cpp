@@ -41,6 +41,15 @@ TEST(AsWritten, AVariableStaysAndASecretThatStandsThereIsReplaced) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), std::count(with_secret.begin(), with_secret.end(), '\n')) << "lines keep their numbers";
 }
 
+TEST(AsWritten, AddressesOfStoresStayButForThoseThatHoldAPassword) {
+  const std::string limits = "limits: [{name: l, each: key, requests_per_minute: 9}]\n";
+  const std::string yaml = config_with("    api_key: ${OPENAI_API_KEY}\n", limits + "shared: {url: redis://redis:6379}\nledger: {url: postgresql://me@db/x, password: \"${OPENAI_API_KEY}\"}\n");
+  EXPECT_EQ(shown(yaml), yaml);
+  const std::string text = shown(config_with("    api_key: ${OPENAI_API_KEY}\n", limits + "shared: {url: \"redis://:" + std::string(secret) + "@redis:6379\"}\n"));
+  EXPECT_EQ(text.find(secret), std::string::npos) << text;
+  EXPECT_NE(text.find("TOLLGATE_KEPT_1"), std::string::npos) << text;
+}
+
 TEST(AsWritten, NoWayOfWritingASecretGetsItOut) {
   const std::string s(secret);
   const std::vector<std::string> ways{"    api_key: '" + s + "'\n", "    api_key: \"" + s + "\"\n", "    api_key: \"sk\\x2dlive-0123456789abcdef\"\n", "    api_key: >-\n      " + s + "\n",

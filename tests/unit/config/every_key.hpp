@@ -133,6 +133,7 @@ backends:
       colocation_usd_per_month: "1500"
       ops_usd_per_month: "2000"
       replicas: 3
+      gateways: 2
       billed_while_down: false
       attribution: tokens
       prefill_tokens_per_second: 12000

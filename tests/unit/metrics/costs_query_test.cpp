@@ -149,7 +149,7 @@ TEST(LedgerReaderTest, WhatIsNoLedgerIsRefusedWithTheReason) {
   const Folder folder;
   const auto missing = LedgerReader::open(folder.file("none.db"));
   ASSERT_FALSE(missing);
-  EXPECT_NE(missing.error().message.find("no such file"), std::string::npos);
+  EXPECT_NE(missing.error().message.find("there is no ledger at"), std::string::npos);
   sqlite3* made = nullptr;
   ASSERT_EQ(sqlite3_open(folder.file("other.db").c_str(), &made), SQLITE_OK);
   sqlite3_exec(made, "CREATE TABLE x(y)", nullptr, nullptr, nullptr);

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "metrics/costs_query.hpp"
+#include "metrics/ledger_sqlite.hpp"
 #include "metrics/pool_recorder.hpp"
 #include "testing.hpp"
 
