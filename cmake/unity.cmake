@@ -49,7 +49,8 @@ function(tollgate_unity target)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${TOLLGATE_UNITY})
-  target_compile_options(${target} PRIVATE -Wno-shadow)   # a name of one file hides nothing that its author could see
+  # A name of one file hides nothing that its author could see, and what is included is no header here.
+  target_compile_options(${target} PRIVATE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   foreach(source ${ARGN})
     if("${folder}/${source}" IN_LIST TOLLGATE_COMPILED_ALONE)
