@@ -345,6 +345,7 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   deadline_.clear();
   head_ = std::string();                // an open stream needs it no more
   TOLLGATE_CO_TRY(begin_body());
+  if (const auto length = parser_->content_length()) parser_->head.content_length = *length;   // the parser tells it with the body's first bytes only
   if (parser_->is_done()) finished();
   co_return std::move(parser_->head);
 }
