@@ -313,7 +313,7 @@ Task<NativeTransfer::Got> NativeTransfer::receive_head() {
 
 Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   write_head(call);
-  connection_ = transport_.take_idle(peer_);
+  if (!call.fresh) connection_ = transport_.take_idle(peer_);
   connected_ = connection_ != nullptr;
   for (bool kept = connected_;; kept = false) {
     if (!kept) {
