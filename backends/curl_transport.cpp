@@ -370,6 +370,7 @@ void CurlTransfer::prepare(const Call& call, ConnectWatch::Making& making) {
   header("x-request-id", call.request_id);
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(handle_, option, value); };
   set(CURLOPT_PRIVATE, this);
+  set(CURLOPT_FRESH_CONNECT, call.fresh ? 1L : 0L);
   set(CURLOPT_OPENSOCKETDATA, this);
   set(CURLOPT_PREREQDATA, this);
   if (!get && call.method != "POST") set(CURLOPT_CUSTOMREQUEST, std::string(call.method).c_str());

@@ -313,7 +313,7 @@ Task<NativeTransfer::Got> NativeTransfer::receive_head() {
 
 Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   write_head(call);
-  connection_ = transport_.take_idle(peer_);
+  if (!call.fresh) connection_ = transport_.take_idle(peer_);
   connected_ = connection_ != nullptr;
   for (bool kept = connected_;; kept = false) {
     if (!kept) {
@@ -345,6 +345,7 @@ Task<Result<AnswerHead>> NativeTransfer::start(const Call& call) {
   deadline_.clear();
   head_ = std::string();                // an open stream needs it no more
   TOLLGATE_CO_TRY(begin_body());
+  if (const auto length = parser_->content_length()) parser_->head.content_length = *length;   // the parser tells it with the body's first bytes only
   if (parser_->is_done()) finished();
   co_return std::move(parser_->head);
 }

@@ -49,6 +49,7 @@ struct Call {
   std::string_view request_id;                 ///< sent as x-request-id
   std::span<const std::pair<std::string, std::string>> headers = {};   ///< beside the endpoint's
   bool once = false;                           ///< its path will not come again: nothing is kept for it
+  bool fresh = false;                          ///< on a connection of its own: a kept one may be closed as it is used, and then it would be sent again
   ConnectWatch* connects = nullptr;            ///< is told of connections that are made for it
   bool stream = false;                         ///< accept: text/event-stream instead of application/json
   std::string_view content_type = "application/json";  ///< "": none is said

@@ -39,6 +39,8 @@ void load_targets(const Cursor& models, std::size_t backend, Draft& draft);  ///
 void load_pool(const Cursor& place, Backend& backend);                       ///< `pool:` of one backend
 void load_dialect(MapReader& backend, Backend& out);   ///< what its dialect needs beside url and key
 void check_credentials(MapReader& backend, const Backend& read);             ///< once all of them are read
+/// An amount of USD, exact to the picodollar.
+[[nodiscard]] std::optional<Usd> load_usd(const Cursor& place);
 /// `prices:` of a target that is passed to: what is not billed by tokens. nullopt: it says none of it, or what it says is wrong.
 [[nodiscard]] std::optional<UnitPrices> load_unit_prices(MapReader& prices);
 /// Why a backend of this dialect has no such endpoint; "": it has.

@@ -12,27 +12,27 @@ namespace {
 
 constexpr std::int64_t mebibyte = 1024 * 1024;
 
-std::optional<Usd> load_price(const Cursor& place) {
+/// One price, or one for each size and quality.
+void load_image_prices(const Cursor& place, UnitPrices& prices) {
+  if (!place.present()) return;
+  if (!place.is_map()) {
+    if (const auto price = load_usd(place)) prices.per_image.emplace_back("", *price);
+    return;
+  }
+  for (const auto& [name, item] : place.entries()) {
+    if (const auto price = load_usd(item)) prices.per_image.emplace_back(name.text, *price);
+  }
+}
+
+}  // namespace
+
+std::optional<Usd> load_usd(const Cursor& place) {
   if (!place.present()) return std::nullopt;
   constexpr Int128 usd = 1'000'000'000'000;  // picodollars
   const auto count = place.decimal(usd_decimals, 0, 10'000 * usd);
   if (!count) return std::nullopt;
   return Usd{static_cast<std::int64_t>(*count)};
 }
-
-/// One price, or one for each size and quality.
-void load_image_prices(const Cursor& place, UnitPrices& prices) {
-  if (!place.present()) return;
-  if (!place.is_map()) {
-    if (const auto price = load_price(place)) prices.per_image.emplace_back("", *price);
-    return;
-  }
-  for (const auto& [name, item] : place.entries()) {
-    if (const auto price = load_price(item)) prices.per_image.emplace_back(name.text, *price);
-  }
-}
-
-}  // namespace
 
 void load_passthrough(MapReader& root, Draft& draft) {
   MapReader section(root.at("passthrough"));
@@ -54,9 +54,9 @@ void load_passthrough(MapReader& root, Draft& draft) {
 
 std::optional<UnitPrices> load_unit_prices(MapReader& prices) {
   UnitPrices read;
-  read.per_request = load_price(prices.at("usd_per_request"));
-  read.per_audio_minute = load_price(prices.at("usd_per_audio_minute"));
-  read.per_million_characters = load_price(prices.at("usd_per_million_characters"));
+  read.per_request = load_usd(prices.at("usd_per_request"));
+  read.per_audio_minute = load_usd(prices.at("usd_per_audio_minute"));
+  read.per_million_characters = load_usd(prices.at("usd_per_million_characters"));
   load_image_prices(prices.at("usd_per_image"), read);
   const bool any = read.per_request || read.per_audio_minute || read.per_million_characters || !read.per_image.empty();
   return any ? std::optional(std::move(read)) : std::nullopt;

@@ -53,14 +53,6 @@ std::optional<TokenPrices::LongInput> load_long_input(const Cursor& place, bool 
   return prices;
 }
 
-std::optional<Usd> load_fee(const Cursor& place) {
-  if (!place.present()) return std::nullopt;
-  constexpr Int128 usd = 1'000'000'000'000;  // picodollars
-  const auto count = place.decimal(usd_decimals, 0, 10'000 * usd);
-  if (!count) return std::nullopt;
-  return Usd{static_cast<std::int64_t>(*count)};
-}
-
 /// "16:30" as seconds of the day; "24:00" is its end.
 std::optional<std::chrono::seconds> time_of_day(std::string_view text) {
   const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '9' ? text[at] - '0' : -100; };
@@ -136,8 +128,8 @@ void load_timed(const Cursor& place, bool embeddings_only, TokenPrices& prices) 
 std::optional<TokenPrices> load_prices(MapReader& section, bool embeddings_only, int depth) {
   TokenPrices prices;
   const bool whole = load_set(section, embeddings_only, prices);
-  prices.per_request = load_fee(section.at("usd_per_request")).value_or(Usd{});
-  prices.per_web_search = load_fee(section.at("usd_per_web_search"));
+  prices.per_request = load_usd(section.at("usd_per_request")).value_or(Usd{});
+  prices.per_web_search = load_usd(section.at("usd_per_web_search"));
   prices.long_input = load_long_input(section.at("long_input"), embeddings_only);
   const Cursor tiers = depth < 2 ? section.at("service_tiers") : section.cursor();
   if (depth < 2 && tiers.present()) {

@@ -44,6 +44,7 @@ Result<void> Exchange::write_passed(const Step& step, Outgoing& out) {
   call.request_id = id_text_.view();
   call.connects = &serving_->health_of(*step.target).connects;
   call.once = true;
+  call.fresh = !passed.place.may_repeat();
   call.content_type = passed.body.empty() ? std::string_view{} : head_.field("content-type");
   call.accept = head_.field("accept");
   if (call.accept.empty()) call.accept = "*/*";

@@ -3,26 +3,7 @@
 import json
 from decimal import Decimal
 
-import pytest
-from passing import CONFIG, Passed, file_says, make_file
-
-
-@pytest.fixture(scope="module")
-def passed():
-    made = Passed()
-    with made.gateway:
-        yield made
-    made.up.shutdown()
-    made.spare.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def quiet(request):
-    if "passed" in request.fixturenames:
-        made = request.getfixturevalue("passed")
-        made.spare.says = lambda handler: handler.reply()
-        made.up.asked.clear()
-        made.spare.asked.clear()
+from passing import CONFIG, Passed, file_says, make_file, passed, quiet  # noqa: F401
 
 
 def test_a_file_is_known_to_the_team_that_made_it(passed):

@@ -11,25 +11,7 @@ from decimal import Decimal
 
 import pytest
 from gateway import Gateway, total, wait_until
-from passing import CONFIG, KEYS, Passed, file_says, form, make_file
-
-
-@pytest.fixture(scope="module")
-def passed():
-    made = Passed()
-    with made.gateway:
-        yield made
-    made.up.shutdown()
-    made.spare.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def quiet(request):
-    if "passed" in request.fixturenames:
-        made = request.getfixturevalue("passed")
-        made.spare.says = lambda handler: handler.reply()
-        made.up.asked.clear()
-        made.spare.asked.clear()
+from passing import CONFIG, KEYS, Passed, file_says, form, make_file, passed, quiet  # noqa: F401
 
 
 def test_a_request_goes_up_with_the_targets_model_and_its_answer_comes_back(passed):

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 
+import pytest
 from gateway import Gateway, wait_until
 
 KEYS = {"red": "tg-red", "blue": "tg-blue", "narrow": "tg-narrow"}
@@ -151,3 +152,21 @@ def file_says(file_id):
 
 def make_file(passed, file_id, key="red"):
     assert passed.form("/v1/files", ("purpose", "batch"), ("file", "abc", "a.jsonl", "application/json"), says=file_says(file_id), key=key)[0] == 200
+
+
+@pytest.fixture(scope="module")
+def passed():
+    made = Passed()
+    with made.gateway:
+        yield made
+    made.up.shutdown()
+    made.spare.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def quiet(request):
+    if "passed" in request.fixturenames:
+        made = request.getfixturevalue("passed")
+        made.spare.says = lambda handler: handler.reply()
+        made.up.asked.clear()
+        made.spare.asked.clear()
