@@ -80,7 +80,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
     print_curve(name, "length of the prompt", scored(all.sources[s], length_of));
     Material others = all;
     others.sources.erase(others.sources.begin() + static_cast<std::ptrdiff_t>(s));
-    const Model without = train(others, recipe, learn_outcomes(others, recipe), any_borders);
+    const Model without = train(others, recipe, learn_outcomes(others, recipe));
     print_curve(name, "source left out",
                 scored(all.sources[s], [&](const Outcome& row) { return score_of(without, row.seen); }));
     if (!by_group || sources[s].rows.front().group == sources[s].rows.back().group) continue;
@@ -91,7 +91,7 @@ void judge_sources(const Material& all, const std::vector<Source>& sources, cons
         const auto is_here = [&](const Outcome* row) { return dealt(row->group, seed, folds) == fold; };
         Material some = all;
         std::erase_if(some.sources[s], is_here);
-        const Model model = train(some, recipe, learn_outcomes(some, recipe), any_borders);
+        const Model model = train(some, recipe, learn_outcomes(some, recipe));
         for (const Outcome* row : all.sources[s]) {
           if (is_here(row)) judged.push_back({score_of(model, row->seen), row->weak, row->strong});
         }

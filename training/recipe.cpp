@@ -12,6 +12,8 @@ namespace tollgate::training {
 namespace {
 
 constexpr std::size_t inner_folds = 4;
+/// Where only sums are asked for.
+constexpr std::array<Borders, head_count> any_borders = {Borders{0, 1, 2}, Borders{0, 1, 2}, Borders{0, 1, 2}, Borders{0, 1, 2}};
 constexpr BoostOptions of_outcomes{.rounds = 100, .rate = 0.06F, .leaf_min = 100, .keep_signs = true, .seed = 11};
 constexpr BoostOptions of_questions{
     .rounds = 200, .rate = 0.06F, .leaf_min = 40, .depth = 2, .keep_signs = true, .seed = 13};
@@ -266,11 +268,6 @@ Outcomes learn_outcomes(const Material& material, const Recipe& recipe) {
   }
   outcomes.averaged.length = outcomes.one.length;
   return outcomes;
-}
-
-Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes,
-            const std::array<Borders, head_count>& borders) {
-  return learn(material.labelled, outcomes, recipe, borders);
 }
 
 Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes) {

@@ -68,10 +68,6 @@ struct Outcomes {
 [[nodiscard]] Outcomes learn_outcomes(const Material& material, const Recipe& recipe);
 /// Steps 2 to 4, on top of step 1's trees.
 [[nodiscard]] Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes);
-/// With borders that are known: where only the order of scores counts, any will do.
-[[nodiscard]] Model train(const Material& material, const Recipe& recipe, const Outcomes& outcomes,
-                          const std::array<Borders, head_count>& borders);
-inline constexpr std::array<Borders, head_count> any_borders = {Borders{0, 1, 2}, Borders{0, 1, 2}, Borders{0, 1, 2}, Borders{0, 1, 2}};
 /// The same fold for the same key, whatever the platform.
 [[nodiscard]] std::size_t fold_of(std::string_view key, std::size_t folds) noexcept;
 
