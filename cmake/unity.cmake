@@ -32,7 +32,7 @@ set(TOLLGATE_COMPILED_ALONE
   tests/unit/config/interpolate_test.cpp tests/unit/config/keywords_test.cpp tests/unit/config/load_choice_test.cpp
   tests/unit/config/load_test.cpp tests/unit/config/reach_remarks_test.cpp tests/unit/config/route_remarks_test.cpp
   tests/unit/config/shared_test.cpp
-  tests/unit/gateway/attempt_policy_test.cpp tests/unit/gateway/cache_use_test.cpp tests/unit/gateway/conversations_test.cpp
+  tests/unit/gateway/attempt_policy_test.cpp tests/unit/gateway/cache_key_test.cpp tests/unit/gateway/cache_use_test.cpp tests/unit/gateway/conversations_test.cpp
   tests/unit/gateway/explain_state_test.cpp tests/unit/gateway/feedback_test.cpp tests/unit/gateway/hedge_race_test.cpp
   tests/unit/gateway/restore_events_test.cpp tests/unit/gateway/routing_counts_test.cpp tests/unit/gateway/time_spec_test.cpp
   tests/unit/metrics/budgets_property_test.cpp tests/unit/metrics/budgets_test.cpp tests/unit/metrics/conservation_test.cpp

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <regex>
 
 #include "config/decimal.hpp"
 #include "metrics/costs_query.hpp"
@@ -64,7 +65,7 @@ TEST(LedgerMigrationTest, AMigratedLedgerHasTheTablesOfANewOne) {
   { ASSERT_TRUE(SqliteLedger::open(path)); }
   { ASSERT_TRUE(SqliteLedger::open(folder.file("new.db"))); }
   const std::string tables = "SELECT group_concat(sql) FROM (SELECT sql FROM sqlite_schema ORDER BY name)";
-  EXPECT_EQ(Reader(path).text(tables), Reader(folder.file("new.db")).text(tables));
+  EXPECT_EQ(without_comments(Reader(path).text(tables)), without_comments(Reader(folder.file("new.db")).text(tables)));
 }
 
 TEST(LedgerMigrationTest, ALedgerOfANewerProgramIsRefusedAndLeftAlone) {
@@ -80,6 +81,9 @@ TEST(LedgerMigrationTest, ALedgerOfANewerProgramIsRefusedAndLeftAlone) {
   EXPECT_EQ(Reader(path).number("PRAGMA user_version"), 99);
   EXPECT_EQ(Reader(path).number("SELECT count(*) FROM request"), 15);
 }
+
+/// A table made by an older program keeps what that one remarked beside its columns.
+std::string without_comments(const std::string& sql) { return std::regex_replace(sql, std::regex(" *-- [^\n]*"), ""); }
 
 }  // namespace
 }  // namespace tollgate
