@@ -36,7 +36,7 @@ struct Tiers {
 };
 
 struct Recipe {
-  Hearing choice{0.6F, 0.2F, 0.3F, 0.225F};  ///< multiple choice
+  Hearing choice{0.6F, 0.3F, 0.2F, 0.28F};  ///< multiple choice
   Hearing problem{1.3F, 0.175F, 0.5F, 0.0F};  ///< word problems
   Tiers problem_tiers{0.4F, 1.0F};
   Hearing question{0.5F, 0.175F, 0.2F, 0.0F};  ///< other questions

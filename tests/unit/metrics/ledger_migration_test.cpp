@@ -59,6 +59,9 @@ TEST(LedgerMigrationTest, ALedgerOfTheFirstProgramBecomesOneOfThisWithEveryRowAn
   EXPECT_EQ(reader.number("SELECT count(*) FROM daily_sums"), 0);
 }
 
+/// A table made by an older program keeps what that one remarked beside its columns.
+std::string without_comments(const std::string& sql) { return std::regex_replace(sql, std::regex(" *-- [^\n]*"), ""); }
+
 TEST(LedgerMigrationTest, AMigratedLedgerHasTheTablesOfANewOne) {
   const Folder folder;
   const std::string path = old_ledger(folder);
@@ -81,9 +84,6 @@ TEST(LedgerMigrationTest, ALedgerOfANewerProgramIsRefusedAndLeftAlone) {
   EXPECT_EQ(Reader(path).number("PRAGMA user_version"), 99);
   EXPECT_EQ(Reader(path).number("SELECT count(*) FROM request"), 15);
 }
-
-/// A table made by an older program keeps what that one remarked beside its columns.
-std::string without_comments(const std::string& sql) { return std::regex_replace(sql, std::regex(" *-- [^\n]*"), ""); }
 
 }  // namespace
 }  // namespace tollgate
