@@ -293,6 +293,33 @@ TEST(OpenAiAnswer, UnknownOutputIsNotNoOutput) {
   EXPECT_EQ(dialect_of(DialectName::openai).read_answer(Surface::embeddings, body).value().usage_source, UsageSource::exact);
 }
 
+// The dated API's paths name the deployment, except those of what is kept (files, batches); the v1 API's are OpenAI's below /openai.
+TEST(AzureOpenAi, PassedPathsNameTheDeploymentInTheDatedApiOnly) {
+  const Dialect& dialect = dialect_of(DialectName::azure_openai);
+  Backend dated, v1;
+  dated.api_version = "2024-10-21";
+  Target target;
+  target.upstream = "my pictures";
+  const auto path = [&](const Backend& backend, Surface surface, std::string_view asked) { return dialect.passed_path(surface, asked, backend, target).value(); };
+  EXPECT_EQ(path(dated, Surface::images, "/v1/images/generations"), "/openai/deployments/my%20pictures/images/generations?api-version=2024-10-21");
+  EXPECT_EQ(path(dated, Surface::transcriptions, "/v1/audio/translations"), "/openai/deployments/my%20pictures/audio/translations?api-version=2024-10-21");
+  EXPECT_EQ(path(dated, Surface::files, "/v1/files?purpose=batch"), "/openai/files?purpose=batch&api-version=2024-10-21");
+  EXPECT_EQ(path(dated, Surface::batches, "/v1/batches/b-1/cancel"), "/openai/batches/b-1/cancel?api-version=2024-10-21");
+  EXPECT_EQ(path(v1, Surface::images, "/v1/images/edits"), "/openai/v1/images/edits");
+  EXPECT_EQ(path(v1, Surface::files, "/v1/files/f-1/content"), "/openai/v1/files/f-1/content");
+}
+
+TEST(AzureOpenAi, WhatAzureDoesNotServeIsRefusedBeforeItIsSent) {
+  const Dialect& dialect = dialect_of(DialectName::azure_openai);
+  const Target target{};
+  for (const auto& [surface, path] : {std::pair{Surface::moderations, "/v1/moderations"}, std::pair{Surface::images, "/v1/images/variations"}}) {
+    const Result<std::string> passed = dialect.passed_path(surface, path, Backend(), target);
+    ASSERT_FALSE(passed) << path;
+    EXPECT_EQ(passed.error().fault, Fault::unsupported);
+    EXPECT_NE(passed.error().message.find(path), std::string::npos);
+  }
+}
+
 TEST(OpenAiError, ARefusalOfTheRequestDoesNotSpeakAgainstTheTarget) {
   const Dialect& dialect = dialect_of(DialectName::openai);
   for (const int status : {400, 404, 405, 413, 415, 422, 451}) EXPECT_EQ(dialect.read_error(status, "{}").fault, Fault::upstream_refused) << status;
