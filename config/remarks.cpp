@@ -73,7 +73,8 @@ void remark_on_routes(const Config& config, std::vector<std::string>& remarks) {
                                   text(catch_all->name)));
   }
   for (std::size_t i = 0; i < reached.size(); ++i) {
-    if (!reached[i])
+    // What is passed through is asked for by name, or goes to who serves it: it needs no route.
+    if (!reached[i] && !config.targets[i].is_passed_to())
       remarks.push_back(fmt::format("no route reaches target {}: only clients that ask for it by name get there",
                                     text(config.targets[i].id)));
   }

@@ -49,6 +49,12 @@ TEST(Remarks, ATargetThatNoRouteReachesIsNamed) {
               Contains(HasSubstr("no route reaches target away/gpt-4o")));
 }
 
+TEST(Remarks, WhatIsPassedThroughNeedsNoRoute) {
+  EXPECT_THAT(remarks("version: 1\nbackends:\n  up: {dialect: openai, url: \"http://x\", models: {m: {prices: {input_usd_per_million_tokens: \"1\", output_usd_per_million_tokens: \"1\"}}, "
+                      "files: {serves: files, prices: {usd_per_request: \"0\"}}}}\nroutes: [{name: a, when: {model: auto}, among: up/m}]\n"),
+              Not(Contains(HasSubstr("no route reaches"))));
+}
+
 TEST(Remarks, AConstraintThatNothingSatisfiesIsNamed) {
   EXPECT_THAT(remarks(two_backends("constraints: [{name: c, require: {trust: internal}}]\n")),
               Contains(HasSubstr("no backend satisfies constraint c")));
