@@ -140,8 +140,9 @@ def books():
     by_route = f'sum({series("tollgate_route_spend_usd_total")}) - sum({series("tollgate_spend_usd_total")})'
     used = 'source!="none"'
     now = [
-        stat("Ledger state", "Whether requests can be recorded. If not, new ones are refused: nothing is served unrecorded.",
-             f"min({series('tollgate_ledger_writable')})", "none", limits=thresholds(RED, (1, GREEN)), mappings=value_map(not_writable=(0, RED), writable=(1, GREEN))),
+        stat("Ledger state", "Whether requests can be recorded. If not, new ones are refused: nothing is served unrecorded. While a database is away they wait in the gateway's own files.",
+             f"min({series('tollgate_ledger_writable')} * (1 + {series('tollgate_ledger_reachable')}))", "none", limits=thresholds(RED, (1, YELLOW), (2, GREEN)),
+             mappings=value_map(not_writable=(0, RED), database_away=(1, YELLOW), writable=(2, GREEN))),
         stat("Waiting for the ledger", "Requests that are settled and not yet durable. They are safe from a crash of the process.",
              f"sum({series('tollgate_ledger_requests_waiting')})", "short", limits=thresholds(GREEN, (1000, YELLOW), (10000, RED)), decimals=0),
         stat("Exact usage", "Share of the attempts with known usage whose tokens the upstream itself reported in full, in the chosen range.",
