@@ -122,6 +122,10 @@ def containers():
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
+def is_healthy(service):
+    return any(service in "".join(each["Names"]) and "(healthy)" in each.get("Status", "") for each in containers())
+
+
 def container(service):
     """The id of a running service of the project."""
     for each in containers():

@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 from decimal import Decimal
 
-from containers import ROOT, STORAGE, WORK, Failed, Service, base_image, build, compose, container, podman, run, say, settings, stand_in
+from containers import ROOT, STORAGE, WORK, Failed, Service, base_image, build, compose, container, is_healthy, podman, run, say, settings, stand_in
 
 IMAGE_MEGABYTES_MAX = 60      # over its base
 KEY, ADMIN_KEY = "tg-demo-web", "tg-demo-admin"
@@ -71,7 +71,7 @@ def build_images(program):
              "&& install -d -o 999 -g 999 /data\nWORKDIR /data\nVOLUME /data")
     stand_in(qualified(images["postgres"]), base, "RUN groupadd --gid 999 postgres && useradd --uid 999 --gid 999 postgres && apt-get update && apt-get install -y --no-install-recommends postgresql "
              "&& install -d -o 999 -g 999 /var/lib/postgresql/data\nENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data\nVOLUME /var/lib/postgresql/data\n"
-             "CMD [\"sh\", \"-c\", \"[ -s $PGDATA/PG_VERSION ] || (initdb -U $POSTGRES_USER --pwfile=$POSTGRES_PASSWORD_FILE -A scram-sha-256 && "
+             "CMD [\"sh\", \"-c\", \"[ -s $PGDATA/PG_VERSION ] || (initdb -E UTF8 --locale=C.UTF-8 -U $POSTGRES_USER --pwfile=$POSTGRES_PASSWORD_FILE -A scram-sha-256 && "
              "pg_ctl -w start -o '-k /tmp -h localhost' && PGPASSWORD=$(cat $POSTGRES_PASSWORD_FILE) createdb -h /tmp -U $POSTGRES_USER $POSTGRES_DB && pg_ctl -w stop "
              "&& echo host all all all scram-sha-256 >> $PGDATA/pg_hba.conf); exec postgres -k /tmp -h '*'\"]")
     return images
@@ -214,7 +214,10 @@ def prove_stack():
             check_restart(gateway)
             compose("--profile", "demo", "down", "-v", "--timeout", "5", check=False)
             os.environ["TOLLGATE_FILE"] = "shared.yaml"
-            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "postgres", "gateway", "gateway-2", "prometheus", limit=300)
+            # A gateway waits for its database; here it is looked at every two seconds and would count as ill before the database is made.
+            compose("--profile", "shared", "up", "-d", "--no-build", "redis", "postgres", limit=120)
+            until(lambda: is_healthy("postgres"), 120, "PostgreSQL to be ready")
+            compose("--profile", "shared", "up", "-d", "--no-build", "gateway", "gateway-2", "prometheus", limit=300)
             check_shared()
         except BaseException:
             say(podman("logs", "--tail", "20", container("gateway"), check=False) if "gateway" in str(subprocess.run(["podman", *STORAGE, "ps"], capture_output=True, text=True, check=False)) else "")
