@@ -169,7 +169,7 @@ def test_routing_and_service_agree_with_the_ledger(stack):
     on_pool = grown(stack, "target", "requests")
     assert value_of(stack, "routing", "On own hardware") == pytest.approx(
         (on_pool["gpu/llama"] + on_pool["serverless/small"]) / (sum(on_pool.values()) - gained(stack, "unpriced_attempts")), rel=2 * TOLERANCE)
-    assert value_of(stack, "books", "Ledger state") == 1 and value_of(stack, "books", "Waiting for the ledger") == 0
+    assert value_of(stack, "books", "Ledger state") == 2 and value_of(stack, "books", "Waiting for the ledger") == 0
     assert value_of(stack, "books", "Recovered at start") == 0
     assert value_of(stack, "service", "Breakers open") in (0, 1)
 
