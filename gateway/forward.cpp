@@ -31,8 +31,10 @@ Task<Result<void>> Exchange::forward() {
     if (client_.gone() || !total_.is_set()) break;
     if (record_->row.attempts > 0 && admitted_ && reactor_.guards().sharing) {
       const Result<void> leased = co_await wait_for_lease(move.step);
-      if (!leased) last = leased.error();
-      if (!leased) break;                  // an answer that was kept is sent all the same
+      if (!leased) {
+        last = leased.error();
+        break;                             // an answer that was kept is sent all the same
+      }
     }
     const Result<bool> may = may_attempt(move.step, last);
     if (!may) last = may.error();

@@ -1,11 +1,13 @@
 // What is passed through, on its way: the request's bytes up, the answer's down, chunk by chunk; and what is noted of them for the books.
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "backends/splice.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/reply.hpp"
+#include "gateway/unix_time.hpp"
 #include "router/worst_case.hpp"
 
 namespace tollgate {
@@ -18,10 +20,6 @@ constexpr std::size_t description_bytes_max = 16 * 1024 * 1024;   // of a file, 
 constexpr std::size_t event_bytes_max = 64 * 1024 * 1024;         // a picture may stand in it
 /// What of a request's head goes to the provider, beside content-type and accept. Never what says who the client is.
 constexpr std::string_view passed_up[] = {"openai-beta", "idempotency-key"};
-
-std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -228,17 +226,18 @@ void Exchange::take_passed_usage(AttemptEnd& end) const {
   end.by_units = target.unit_prices->charge(units);
 }
 
-/// Of a stream, what may go now: whole events.
+/// Of a stream, what may go now: whole events. What was held already has no end of one but for a blank line that lies across: an event of
+/// megabytes is not searched again with each chunk.
 std::string_view Exchange::whole_events(std::string_view bytes, bool last) {
+  constexpr std::string_view blank_lines[] = {"\n\n", "\r\n\r\n", "\r\r"};
+  constexpr std::size_t overlap = 3;
   std::string& held = passed_->held;
+  const std::size_t from = held.size() - std::min(held.size(), overlap);
   held.append(bytes);
-  std::size_t end = held.size();
-  if (!last) {
-    const std::size_t plain = held.rfind("\n\n"), carriage = held.rfind("\r\n\r\n"), old = held.rfind("\r\r");
-    end = 0;
-    if (plain != std::string::npos) end = plain + 2;
-    if (carriage != std::string::npos) end = std::max(end, carriage + 4);
-    if (old != std::string::npos) end = std::max(end, old + 2);
+  std::size_t end = last ? held.size() : 0;
+  const std::string_view fresh = std::string_view(held).substr(from);
+  for (const std::string_view blank : blank_lines) {
+    if (const std::size_t at = fresh.rfind(blank); at != std::string_view::npos) end = std::max(end, from + at + blank.size());
   }
   return std::string_view(held).substr(0, end);
 }
