@@ -4,6 +4,7 @@
 
 #include "gateway/answer_check.hpp"
 #include "gateway/answer_copy.hpp"
+#include "gateway/unix_time.hpp"
 
 namespace tollgate {
 namespace {
@@ -15,11 +16,6 @@ OutcomeVerdict verdict_of(AnswerCheck check) noexcept {
   static_assert(static_cast<std::uint8_t>(OutcomeVerdict::garbage) - first ==
                 static_cast<std::uint8_t>(AnswerCheck::garbage));
   return static_cast<OutcomeVerdict>(first + static_cast<std::uint8_t>(check));
-}
-
-std::int64_t unix_micros() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
 }  // namespace

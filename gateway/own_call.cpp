@@ -6,6 +6,7 @@
 #include "backends/billed_time.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reactor.hpp"
+#include "gateway/unix_time.hpp"
 #include "metrics/pricing.hpp"
 #include "router/constraints.hpp"
 #include "router/worst_case.hpp"
@@ -15,11 +16,6 @@ namespace {
 
 constexpr std::size_t answer_bytes_max = 1024 * 1024;
 constexpr std::size_t refusal_bytes_max = 64 * 1024;
-
-std::int64_t unix_micros() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/reply.hpp"
+#include "gateway/unix_time.hpp"
 
 namespace tollgate {
 
@@ -16,10 +17,6 @@ constexpr std::size_t answer_bytes_max = 64 * 1024 * 1024;          // of a whol
 constexpr std::chrono::milliseconds progress_interval{250};        // how often a stream's running count is put where a crash cannot lose it
 constexpr std::string_view last_chunk = "0\r\n\r\n";
 constexpr std::string_view comment = ": keep-alive\n\n";
-
-std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "gateway/hedge_legs.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reply.hpp"
+#include "gateway/unix_time.hpp"
 #include "router/scoring.hpp"
 
 namespace tollgate {
@@ -18,10 +19,6 @@ constexpr std::size_t discard_bytes_max = 1024 * 1024;     // an unread body up 
 constexpr std::chrono::milliseconds slot_wait{2};          // when all ledger slots are taken: how often to ask again
 constexpr std::chrono::seconds slot_wait_max{10};
 constexpr std::string_view feedback_path = "/v1/feedback";
-
-std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 /// Of a path that knows another method.
 std::string allowed_here(std::string_view path) {

@@ -10,15 +10,11 @@
 #include "gateway/answer_copy.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reactor.hpp"
+#include "gateway/unix_time.hpp"
 #include "router/forecast.hpp"
 
 namespace tollgate {
 namespace {
-
-std::int64_t unix_micros() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
 
 ShadowEnd end_of(Fault fault) noexcept {
   switch (fault) {

@@ -9,6 +9,7 @@
 
 #include "gateway/log.hpp"
 #include "gateway/reactor.hpp"
+#include "gateway/unix_time.hpp"
 #include "router/constraints.hpp"
 
 namespace tollgate {
@@ -18,11 +19,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds first_pause{500}, pause_max{15'000};
 constexpr int cold_starts_waited = 3;   // of the configured time: it is an average at best
-
-std::int64_t unix_micros() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
 
 /// The least that makes a worker work. Engines' templates want a message that says something.
 std::string least_request(const Target& target, DialectName dialect, Surface surface) {

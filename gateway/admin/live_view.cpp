@@ -3,16 +3,12 @@
 #include <algorithm>
 
 #include "gateway/gateway.hpp"
+#include "gateway/unix_time.hpp"
 #include "metrics/shard.hpp"
 
 namespace tollgate {
 
 namespace {
-
-std::int64_t unix_micros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 bool is_input(std::string_view token_class) { return !token_class.starts_with("output") && token_class != "reasoning"; }
 
