@@ -149,6 +149,28 @@ def test_a_stream_comes_as_it_comes_and_by_whole_events(passed):
     connection.close()
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_an_event_goes_on_with_its_blank_line_wherever_that_is_cut(passed, end):
+    second = threading.Event()
+
+    def drip(handler):
+        handler.reply(200, kind="text/event-stream", length=False)
+        for byte in b"data: 1" + end:
+            handler.chunk(bytes([byte]))
+        second.wait(10)
+        handler.chunk(b"data: 2" + end)
+        handler.wfile.write(b"0\r\n\r\n")
+    passed.up.says = drip
+    connection = http.client.HTTPConnection("127.0.0.1", passed.gateway.port, timeout=5)
+    connection.request("POST", "/v1/images/generations", b'{"prompt": "x", "model": "up/pictures", "stream": true}',
+                       {"authorization": f"Bearer {KEYS['red']}", "content-type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.read(7 + len(end)) == b"data: 1" + end, "before the second was sent"
+    second.set()
+    assert answer.read() == b"data: 2" + end
+    connection.close()
+
+
 def test_sound_comes_as_it_comes(passed):
     more = threading.Event()
 
