@@ -279,8 +279,8 @@ Task<void> Exchange::refuse(const Error& error) {
     keep_ = false;
     co_return;
   }
-  if (replied_) {                      // half an answer is out: the protocol's error event, then the end of the connection
-    keep_ = false;
+  if (replied_) {                      // half an answer is out: the protocol's error event and a proper end; without one, only closing tells
+    keep_ = streaming_;                // its head said that the connection stays: a client that sends on it at once must not meet a close
     if (streaming_) send_stream_error(error);
     co_return;
   }

@@ -72,6 +72,23 @@ def test_connection_close_is_honoured(gateway):
         assert wire.closed()
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_a_stream_that_breaks_off_ends_properly_and_its_connection_goes_on(gateway, path):
+    prompt = "[[sim-fault: cut-bytes=900]] [[sim-tokens: 400]]"
+    body = {"model": "auto", "stream": True, "max_tokens": 400, "messages": [{"role": "user", "content": prompt}]}
+    if path == "/v1/responses":
+        body = {"model": "auto", "stream": True, "input": prompt}
+    with Wire(gateway.port) as wire:
+        for _ in range(3):
+            wire.post(json.dumps(body), path=path)
+            answer = wire.answer()
+            assert answer.status == 200
+            assert "connection" not in answer.headers
+            assert b"error" in answer.body.strip().split(b"\n\n")[-1]
+        wire.post(chat_body("[[sim-echo: still here]]"))
+        assert echoed(wire.answer()) == "still here"
+
+
 def test_an_http_1_0_client_is_served_and_its_connection_closed(gateway):
     body = chat_body()
     with Wire(gateway.port) as wire:
