@@ -87,6 +87,9 @@ class StreamReader {
   /// The final usage if it was sent, else the last running count, else an empty one. `estimated`: the input is known, of the output
   /// nothing but content_bytes().
   [[nodiscard]] virtual std::pair<Usage, UsageSource> usage() = 0;
+  /// The last usage object as the upstream wrote it, where its protocol is OpenAI's; "" if none has come. Once the answer is complete it is
+  /// of the whole answer. Valid until the next call.
+  [[nodiscard]] virtual std::string_view usage_object() const noexcept { return {}; }
   /// The service tier that serves the answer, as it names it; "" if it has not said. Valid as long as the reader.
   [[nodiscard]] virtual std::string_view service_tier() const noexcept = 0;
   /// Bytes of answer text so far, roughly: for estimates when usage never comes.
@@ -108,6 +111,7 @@ struct Answer {
   UsageSource usage_source = UsageSource::none;
   std::string_view service_tier; ///< that served it, as the answer names it (a view of the body or of `owned`); "": it does not say
   std::uint64_t content_bytes = 0;
+  std::string_view usage_object; ///< as the upstream wrote it, where its protocol is OpenAI's (a view of the body); else ""
   std::size_t usage_close = 0;   ///< offset of the closing brace of the top-level usage object in what the client gets; 0: no usage object
   EngineTimings timings;         ///< of the top-level `metrics`, if there is one
   std::size_t metrics_begin = 0, metrics_end = 0;  ///< that member with one neighbouring comma; equal: it is not there

@@ -171,7 +171,7 @@ Result<Answer> OpenAiDialect::read_answer(Surface surface, std::string_view body
     if (value.get_object().get(usage)) return true;
     if (usage.raw_json().get(raw)) return false;
     while (raw.back() != '}') raw.remove_suffix(1);   // blanks behind it
-    usage_text = raw;
+    usage_text = answer.usage_object = raw;
     // Into an empty object nothing could be put with a comma before it.
     const bool empty = raw.find_first_not_of(" \t\r\n", 1) == raw.size() - 1;
     answer.usage_close = empty ? 0 : static_cast<std::size_t>(raw.data() - body.data()) + raw.size() - 1;

@@ -34,6 +34,7 @@ class OpenAiStreamReader final : public StreamReader {
   [[nodiscard]] bool complete() const noexcept override { return complete_; }
   [[nodiscard]] bool content_seen() const noexcept override { return content_seen_; }
   [[nodiscard]] std::pair<Usage, UsageSource> usage() override { return usage_.usage(); }
+  [[nodiscard]] std::string_view usage_object() const noexcept override { return usage_.last_object(); }
   [[nodiscard]] std::string_view service_tier() const noexcept override { return service_tier_; }
   [[nodiscard]] std::uint64_t content_bytes() const noexcept override { return content_bytes_; }
   [[nodiscard]] bool holding() const noexcept override { return !held_.empty(); }

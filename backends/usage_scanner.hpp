@@ -49,6 +49,8 @@ class RunningUsage {
   /// The usage of the end: of all choices together.
   void final(std::string_view object);
   [[nodiscard]] std::pair<Usage, UsageSource> usage() const;
+  /// The last usage object of the whole answer; "" while there are only counts by choice. Valid until the next call of running() or final().
+  [[nodiscard]] std::string_view last_object() const noexcept { return final_ || !per_choice_ ? std::string_view(last_) : std::string_view{}; }
   [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:

@@ -245,6 +245,7 @@ struct Backend {
   Timeouts timeouts;
   bool drop_unsupported = false;                     ///< what this dialect cannot express is left out, and said; else refused
   bool responses = false;                            ///< answers /v1/responses itself: such requests go there as they came
+  bool reported_costs = false;                       ///< what its answers say they cost is what they cost (backends/reported_cost.hpp)
   std::string api_version;                           ///< azure-openai: of the dated API; "": the v1 API
   bool bearer = false;                               ///< azure-openai: api_key is an Entra token
   AwsKeys aws;                                       ///< bedrock, unless it has an api_key

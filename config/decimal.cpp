@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <limits>
+#include <optional>
 
 namespace tollgate {
 namespace {
@@ -118,6 +120,73 @@ Result<Usd> parse_usd(std::string_view text) {
     return fail(Fault::bad_config, "an amount past 9.2 million USD cannot be kept exactly");
   }
   return Usd{static_cast<std::int64_t>(count)};
+}
+
+namespace {
+
+/// A JSON number taken apart: digits × 10^exponent. Digits that 128 bits have no room for are one that says whether any of them was not 0.
+struct JsonNumber {
+  Int128 digits = 0;
+  int exponent = 0;
+  bool negative = false;
+};
+
+std::optional<JsonNumber> take_apart(std::string_view text) {
+  constexpr int kept_max = 30;
+  constexpr int exponent_max = 1'000;  // far past any amount, and no sum of such overflows
+  JsonNumber number;
+  number.negative = !text.empty() && text.front() == '-';
+  std::size_t at = number.negative ? 1 : 0;
+  int kept = 0;
+  bool point = false, any = false, more = false;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '.' && !point && any) {
+      point = true;
+      continue;
+    }
+    if (!is_digit(c)) break;
+    any = true;
+    if (number.exponent < -exponent_max || number.exponent > exponent_max) return std::nullopt;
+    if (kept < kept_max) {
+      number.digits = number.digits * 10 + (c - '0');
+      kept += number.digits != 0 ? 1 : 0;
+      number.exponent -= point ? 1 : 0;
+    } else {
+      more = more || c != '0';
+      number.exponent += point ? 0 : 1;
+    }
+  }
+  if (!any || !is_digit(text[at - 1])) return std::nullopt;
+  number.digits = number.digits * 10 + (more ? 1 : 0);
+  --number.exponent;
+  if (at == text.size()) return number;
+  if (text[at] != 'e' && text[at] != 'E') return std::nullopt;
+  ++at;
+  if (at < text.size() && text[at] == '+') ++at;
+  int power = 0;
+  const auto [end, wrong] = std::from_chars(text.data() + at, text.data() + text.size(), power);
+  if (wrong != std::errc{} || end != text.data() + text.size() || power < -exponent_max || power > exponent_max) return std::nullopt;
+  number.exponent += power;
+  return number;
+}
+
+}  // namespace
+
+Result<Usd> parse_usd_rounded(std::string_view json_number) {
+  const std::optional<JsonNumber> number = take_apart(json_number);
+  if (!number) return fail(Fault::bad_config, "a number was expected");
+  const Error too_large = fail(Fault::bad_config, "an amount past 9.2 million USD cannot be kept exactly");
+  Int128 count = number->digits;
+  int shift = number->exponent + usd_decimals;
+  for (; shift > 0 && count != 0; --shift) {
+    if (count > std::numeric_limits<std::int64_t>::max()) return too_large;
+    count *= 10;
+  }
+  if (shift < -digits_max) return Usd{};
+  if (shift < 0) count = divide_half_even(count, power_of_ten(-shift));
+  if (count > std::numeric_limits<std::int64_t>::max()) return too_large;
+  return Usd{static_cast<std::int64_t>(number->negative ? -count : count)};
 }
 
 Result<UsdPerToken> parse_usd_per_million_tokens(std::string_view text) {

@@ -28,6 +28,9 @@ inline constexpr int usd_per_million_tokens_decimals = 9;  ///< of a UsdPerToken
 
 /// USD, of either sign; refuses what 64 bits of picodollars cannot hold (about 9.2 million USD).
 [[nodiscard]] Result<Usd> parse_usd(std::string_view text);
+/// USD as JSON writes a number, such as "4.45e-06": exponents are accepted, and what is finer than a picodollar is rounded half even. For
+/// amounts that others reckoned, perhaps in floating point; ours are exact.
+[[nodiscard]] Result<Usd> parse_usd_rounded(std::string_view json_number);
 /// USD per million tokens, not negative, at most `usd_per_million_tokens_max`.
 [[nodiscard]] Result<UsdPerToken> parse_usd_per_million_tokens(std::string_view text);
 /// Bounds the product of a price and ten million tokens to what a Usd holds.

@@ -1,4 +1,4 @@
-// What a backend's dialect needs beside its url and key: `api_version` and `auth` of Azure, `aws` of Bedrock, `drop_unsupported`, `responses`.
+// What a backend's dialect needs beside its url and key: `api_version` and `auth` of Azure, `aws` of Bedrock, `drop_unsupported`, `responses`, `reported_costs`.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,11 +51,26 @@ void load_responses(MapReader& section, Backend& backend) {
   section.flag("responses", backend.responses);
 }
 
+// OpenRouter and xAI say with every answer what they charged for it; of others it must be said that they do, and may be believed.
+void load_reported_costs(MapReader& section, Backend& backend) {
+  backend.reported_costs = (backend.dialect == DialectName::openrouter || backend.dialect == DialectName::xai) && !section.at("pool").present();
+  const Cursor place = section.at("reported_costs");
+  if (!place.present()) return;
+  if (facts_of(backend.dialect).form != WireForm::openai) {
+    return place.report("only backends that speak OpenAI's protocol can say in their usage what an answer costs; remove reported_costs");
+  }
+  section.flag("reported_costs", backend.reported_costs);
+  if (backend.reported_costs && section.at("pool").present()) {
+    place.report("what a pool costs is known from its hardware; remove reported_costs or pool");
+  }
+}
+
 }  // namespace
 
 void load_dialect(MapReader& section, Backend& backend) {
   section.flag("drop_unsupported", backend.drop_unsupported);
   load_responses(section, backend);
+  load_reported_costs(section, backend);
   const Cursor version = section.at("api_version");
   const Cursor auth = section.at("auth");
   const bool azure = backend.dialect == DialectName::azure_openai;

@@ -28,6 +28,12 @@ bool satisfies(const Constraint& constraint, const Backend& backend) {
 void remark_on_prices(const Config& config, std::vector<std::string>& remarks) {
   for (const Target& target : config.targets) {
     if (config.backend_of(target).pool) continue;
+    if (!target.prices && !target.unit_prices && config.backend_of(target).reported_costs) {
+      remarks.push_back(fmt::format("target {} has no known price: what a request costs there is known once the provider says it, not "
+                                    "before; add prices for routing, budgets and answers that break off",
+                                    text(target.id)));
+      continue;
+    }
     if (!target.prices && !target.unit_prices) {
       remarks.push_back(fmt::format("target {} has no known price: its requests are recorded as unpriced; add prices",
                                     text(target.id)));

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "backends/billed_time.hpp"
+#include "backends/reported_cost.hpp"
 #include "gateway/log.hpp"
 #include "gateway/reactor.hpp"
 #include "gateway/unix_time.hpp"
@@ -143,6 +144,7 @@ void OwnCalls::note_answer(OwnCall& call, const Answer& answer) {
   call.owned_tier = answer.service_tier;
   end.service_tier = call.owned_tier;
   const Backend& backend = config_.backend_of(*call.target);
+  end.reported = reported_cost(backend, answer.usage_object);
   if (backend.pool && !backend.pool->billed_seconds.json.empty()) {
     end.billed = billed_time_in(call.answer, backend.pool->billed_seconds);  // as the provider said it
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "backends/reported_cost.hpp"
 #include "backends/splice.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/reply.hpp"
@@ -219,6 +220,7 @@ void Exchange::take_passed_usage(AttemptEnd& end) const {
       end.usage_source = UsageSource::exact;
     }
   }
+  end.reported = reported_cost(serving_->config->backend_of(target), object);
   const bool makes_batch = surface_ == Surface::batches && place.does == PassedPlace::Does::make;
   if (!target.unit_prices || makes_batch) return;
   UnitsUsed units = units_of(chat_);

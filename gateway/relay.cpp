@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "backends/reported_cost.hpp"
 #include "backends/stream_of.hpp"
 #include "config/decimal.hpp"
 #include "gateway/exchange.hpp"
@@ -47,6 +48,7 @@ Result<void> Exchange::reply_whole(const Dialect& dialect, std::string_view body
     end.usage = estimated(answer.content_bytes);
     end.usage_source = UsageSource::estimated;
   }
+  end.reported = reported_cost(serving_->config->backend_of(*plan_->steps[step_].target), answer.usage_object);
   end.first_token_us = unix_micros();
   end.service_tier = answer.service_tier;
   note_timings(answer.timings);
@@ -254,6 +256,8 @@ bool Exchange::nothing_answered(const StreamReader& reader, const Result<void>& 
 
 void Exchange::take_usage(StreamReader& reader, bool finished, const Result<void>& outcome, AttemptEnd& end) {
   std::tie(end.usage, end.usage_source) = reader.usage();
+  // What was said in the middle is of a part.
+  if (finished) end.reported = reported_cost(serving_->config->backend_of(*plan_->steps[step_].target), reader.usage_object());
   end.first_token_us = first_token_us_;
   note_timings(reader.timings());
   end.service_tier = reader.service_tier();

@@ -312,8 +312,9 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
     attempt.service_tier = recorded_tier(then_valid, end.service_tier);
   }
   const PoolMethod method = slot.running.pool_method;
-  const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu, end.by_units};
+  const AttemptPrices prices{slot.running.has_rates, method != PoolMethod::none, slot.running.rates, method, !gpu, end.by_units, end.reported};
   price(attempt, prices, gpu.value_or(Usd{}));
+  if (end.reported) note_reported(attempt, prices);
   if (end.result.is_ok() && request.row.purpose == Purpose::client) learn_times(request.row, attempt, now);
   then();
   attempt.ended = true;
@@ -323,6 +324,12 @@ const Charge& ReactorBooks::end_attempt(OpenRequest& request, const AttemptEnd& 
     slots_.put_back(slot);
   }
   return attempt.charge;
+}
+
+// Both or neither, so that their difference says something about the prices.
+void ReactorBooks::note_reported(const AttemptRow& attempt, const AttemptPrices& prices) noexcept {
+  if (!prices.has_rates || attempt.usage_source == UsageSource::none || !prices.rates.cover(attempt.usage)) return;
+  shard_.reported(attempt.target, attempt.charge.total(), token_charge(attempt.usage, prices.rates).total());
 }
 
 // Only a stream tells when its first token came: a whole answer's first byte is its last.

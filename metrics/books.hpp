@@ -39,6 +39,7 @@ class ReactorBooks final : public Books {
  private:
   [[nodiscard]] GpuPool& pool_of(const Pool& pool, MonoTime now);
   [[nodiscard]] std::int64_t wall_us(MonoTime now) noexcept;
+  void note_reported(const AttemptRow& attempt, const AttemptPrices& prices) noexcept;
   void learn_times(const RequestRow& row, const AttemptRow& attempt, MonoTime now) noexcept;
   void add_attempt(OpenRequest& request, LedgerSlot& kept_in, const Target& target, const Backend& backend, MonoTime now,
                    std::string_view service_tier) noexcept;

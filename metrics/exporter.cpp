@@ -133,6 +133,21 @@ void add_requests(std::vector<MetricFamily>& families, const ShardTotals& totals
   }
 }
 
+// Only of targets whose providers say what they bill.
+void add_reported(std::vector<MetricFamily>& families, const ShardTotals& totals) {
+  const auto says = [](const ShardTotals::OfTarget& of) { return of.reported != UsdSum{} || of.by_prices != UsdSum{}; };
+  {
+    Family reported(families, Series::reported_spend);
+    for (const auto& [target, of] : totals.targets) {
+      if (says(of)) reported.add(usd(of.reported), {label_text(target)});
+    }
+  }
+  Family by_prices(families, Series::reported_by_prices);
+  for (const auto& [target, of] : totals.targets) {
+    if (says(of)) by_prices.add(usd(of.by_prices), {label_text(target)});
+  }
+}
+
 void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
   {
     Family spend(families, Series::spend);
@@ -168,8 +183,11 @@ void add_money(std::vector<MetricFamily>& families, const ShardTotals& totals) {
     Family sources(families, Series::usage_source);
     for (std::size_t i = 0; i < usage_source_count; ++i) sources.add(totals.usage_sources[i], {name_of_source(i)});
   }
-  Family unpriced(families, Series::unpriced);
-  for (const auto& [target, of] : totals.targets) unpriced.add(of.unpriced, {label_text(target)});
+  {
+    Family unpriced(families, Series::unpriced);
+    for (const auto& [target, of] : totals.targets) unpriced.add(of.unpriced, {label_text(target)});
+  }
+  add_reported(families, totals);
 }
 
 void add_baselines(std::vector<MetricFamily>& families, const std::vector<BaselineTotal>& baselines) {

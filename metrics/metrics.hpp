@@ -56,6 +56,7 @@ struct AttemptEnd {
   std::string_view service_tier;
   const TokenPrices* prices = nullptr;   ///< the target's: needed where service_tier is not ""
   std::optional<Usd> by_units;           ///< of what is passed through: what it costs by other units than tokens; nullopt: not known
+  std::optional<Usd> reported;             ///< what the provider says it cost, where that is believed: then it is the charge
   std::optional<GpuTime> billed;           ///< of a reported pool: the time the provider bills for the call; nullopt: it did not say
 };
 

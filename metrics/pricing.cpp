@@ -41,6 +41,11 @@ bool plausible(const Usage& usage) noexcept {
 void price(AttemptRow& attempt, const AttemptPrices& prices, Usd gpu) noexcept {
   attempt.charge = {};
   attempt.pool_method = PoolMethod::none;
+  if (prices.reported) {
+    attempt.charge[ChargeKind::request] = *prices.reported;
+    attempt.pricing = Pricing::priced;
+    return;
+  }
   // An input past what the prices are known for has no known cost either.
   const bool usage_known = attempt.usage_source != UsageSource::none && (!prices.has_rates || prices.rates.cover(attempt.usage));
   const bool no_bill = nothing_sent(attempt.result) || refused_unbilled(attempt.result);

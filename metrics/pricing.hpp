@@ -7,6 +7,8 @@
 //     unpriced: work was
 //                               done and nobody knows how much. Unknown is never zero.
 //   billed by other units     charged what they come to, as one line (`request`), where no tokens are counted and priced
+//   the provider says what    charged that, as one line (`request`), whatever the prices say: they stand for answers that
+//   it billed                 do not say it
 //   both                      both, as two kinds of lines of one charge; unpriced if either is unknown
 //   neither                   unpriced, unless nothing was sent or the upstream refused it
 //
@@ -34,6 +36,7 @@ struct AttemptPrices {
   PoolMethod method = PoolMethod::time;  ///< how its share of the pool is known
   bool gpu_unknown = false;              ///< a reported pool whose provider did not say what it bills
   std::optional<Usd> by_units{};         ///< what it costs by other units than tokens, if that is known; only where no usage is
+  std::optional<Usd> reported{};         ///< what the provider says it billed
 };
 
 /// Fills pricing, charge and pool_method of an attempt whose result, usage and usage_source stand. `gpu`: its share of

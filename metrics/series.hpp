@@ -26,6 +26,8 @@ enum class Series : std::uint8_t {
   reasoning_tokens,
   usage_source,
   unpriced,
+  reported_spend,
+  reported_by_prices,
   baseline_spend,
   baseline_unknown,
   outcomes,
@@ -92,6 +94,12 @@ inline constexpr std::array series_table{
     SeriesFacts{Series::unpriced, "tollgate_unpriced_requests_total", SeriesType::counter, "target",
                 "Attempts whose cost is not known: no price for the model, or no usage for work that was done. Never "
                 "counted as 0 USD."},
+    SeriesFacts{Series::reported_spend, "tollgate_reported_spend_usd_total", SeriesType::counter, "target",
+                "What providers said that answers cost, in USD, of attempts that the configured prices cover too. It is in "
+                "the spend already."},
+    SeriesFacts{Series::reported_by_prices, "tollgate_reported_spend_by_prices_usd_total", SeriesType::counter, "target",
+                "What the same attempts would have cost by the configured prices. Apart from the above: the prices are stale, "
+                "or the provider bills something else too."},
     SeriesFacts{Series::baseline_spend, "tollgate_baseline_spend_usd_total", SeriesType::counter, "baseline,team",
                 "What the requests recorded since the process began would have cost at a baseline, in USD. Less spend, "
                 "it is what was saved; that may be negative."},

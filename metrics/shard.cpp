@@ -92,6 +92,12 @@ void Shard::settled(const OpenRequest& request, const RequestClosing& closing) n
   if (row.route != NameId::none) score_.observe(std::lround(static_cast<double>(row.complexity) * 1e6));
 }
 
+void Shard::reported(NameId target, Usd said, Usd by_prices) noexcept {
+  TargetCell& cell = cell_of(target);
+  cell.reported.add(said);
+  cell.by_prices.add(by_prices);
+}
+
 void Shard::attempted(const AttemptRow& attempt, const RequestRow& row) noexcept {
   TargetCell& of_target = cell_of(attempt.target);
   if (row.purpose == Purpose::client) of_target.attempts[index_of(attempt.result)].add(1);
@@ -131,6 +137,8 @@ void Shard::add_to(ShardTotals& totals) const {
     ShardTotals::OfTarget& sum = totals.targets[cell.target];
     for (std::size_t i = 0; i < result_count; ++i) sum.attempts[i] += cell.attempts[i].value();
     sum.unpriced += cell.unpriced.value();
+    sum.reported += cell.reported.value();
+    sum.by_prices += cell.by_prices.value();
     cell.first_token.add_to(sum.first_token);
     cell.per_token.add_to(sum.per_token);
   }

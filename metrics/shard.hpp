@@ -76,6 +76,7 @@ struct ShardTotals {
   struct OfTarget {
     std::array<std::uint64_t, result_count> attempts{};
     std::uint64_t unpriced = 0;
+    UsdSum reported, by_prices;
     HistogramTotals<wait_bounds.size()> first_token;
     HistogramTotals<per_token_bounds.size()> per_token;
   };
@@ -101,6 +102,8 @@ class Shard {
   /// A request that is about to be settled, with all its attempts.
   void settled(const OpenRequest& request, const RequestClosing& closing) noexcept;
   void refused(RowResult result) noexcept { refused_[index_of(result)].add(1); }
+  /// An attempt whose provider said what it billed, and what it comes to by the prices that are configured.
+  void reported(NameId target, Usd said, Usd by_prices) noexcept;
   [[nodiscard]] std::uint64_t settled_count() const noexcept { return settled_.value(); }
 
   void add_to(ShardTotals& totals) const;
@@ -116,6 +119,7 @@ class Shard {
     NameId target;
     std::array<Counter, result_count> attempts;
     Counter unpriced;
+    MoneyCounter reported, by_prices;
     Histogram<wait_bounds.size()> first_token{wait_bounds};
     Histogram<per_token_bounds.size()> per_token{per_token_bounds};
   };

@@ -419,6 +419,9 @@ Result<Directives> read_directives(std::string_view text) {
   if (directives.echo && directives.echo->empty()) return bad("messages", "the mark [[sim-echo: text]] needs a text");
   TOLLGATE_TRY(const auto fault, read_mark(text, "sim-fault"));
   directives.fault = fault.value_or("");
+  TOLLGATE_TRY(const auto usage, read_mark(text, "sim-usage"));
+  if (usage && !Json::accept("{" + *usage + "}")) return bad("messages", "the mark [[sim-usage: \"name\": value]] needs members of JSON");
+  directives.usage = usage.value_or("");
   return directives;
 }
 

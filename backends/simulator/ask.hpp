@@ -31,6 +31,7 @@ struct Directives {
   std::optional<std::uint32_t> tokens;
   std::optional<std::string> echo;
   std::string fault;
+  std::string usage;  ///< members of JSON that the answer's usage object gets beside its own; OpenAI's protocol only
 };
 
 enum class JsonAnswer : std::uint8_t { no, object, schema };

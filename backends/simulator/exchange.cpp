@@ -147,7 +147,8 @@ void Exchange::generate(Surface surface) {
                     record_.model,
                     "",
                     plan_.usage,
-                    record_.prompt_tokens};
+                    record_.prompt_tokens,
+                    ask_->directives.usage};
   if (service_.options().announce_simulated) {
     identity.fingerprint = "simulated";
   } else if (!answers_vllm()) {

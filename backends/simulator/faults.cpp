@@ -161,7 +161,8 @@ std::string_view fault_grammar() noexcept {
   close-after-answer       close although keep-alive was promised
   huge-event[=BYTES]       the first content event carries so much text (1 MiB)
 An answer that is no stream has no events: with cut, stall and reset after N, half of its body is sent.
-Other marks in the last user message: `[[sim-tokens: N]]` an answer of exactly N tokens, `[[sim-echo: text]]` an answer with that text.)";
+Other marks in the last user message: `[[sim-tokens: N]]` an answer of exactly N tokens, `[[sim-echo: text]]` an answer with that text,
+`[[sim-usage: "cost": 0.01]]` more members for the usage of an answer in OpenAI's protocol.)";
 }
 
 }  // namespace tollgate::simulator

@@ -227,7 +227,9 @@ std::string Wire::usage_object(const UsageCounts& true_usage, bool details) cons
   if (!told) return {};
   const UsageCounts& usage = *told;
   const bool openai = identity_.personality == DialectName::openai;
-  std::string out = "{\"prompt_tokens\":";
+  std::string out = "{";
+  if (!identity_.usage_members.empty()) out.append(identity_.usage_members) += ',';
+  out += "\"prompt_tokens\":";
   append_number(out, usage.prompt);
   out += ",\"total_tokens\":";
   append_number(out, std::uint64_t{usage.prompt} + usage.completion);

@@ -30,6 +30,7 @@ struct Identity {
   std::string fingerprint;  ///< system_fingerprint; "" none
   UsageFault usage_fault = UsageFault::right;
   std::uint32_t prompt_tokens = 0;
+  std::string usage_members{};  ///< JSON members for the usage object, beside its own
 };
 
 /// OpenAI's and vLLM's; others derive from it (foreign_wire.hpp).

@@ -168,6 +168,10 @@ def books():
         graph("Pools: billed less the sum of its parts", "Must be 0 but for the rounding of floating-point numbers.", [(drift, "{{pool}}")], "currencyUSD", low=None, width=8),
         graph("Spend by route less spend by target", "Two sums of the same charges; must be 0 but for the rounding of floating-point numbers.",
               [(by_route, "difference")], "currencyUSD", low=None, width=8),
+        graph("Billed as reported, over the prices", "What providers said that answers cost (OpenRouter, xAI, `reported_costs`) over what the configured prices make of "
+              "the same answers. Far from 100 %: the prices are stale, or something else is billed too. The charge is what they said.",
+              [(share(rate("tollgate_reported_spend_usd_total", ON_TARGET, "target"), rate("tollgate_reported_spend_by_prices_usd_total", ON_TARGET, "target")), "{{target}}")],
+              "percentunit", width=24, height=6),
     ]
     ledger = [
         graph("Rows and requests made durable", "Per second, in group commits.", [(rate("tollgate_ledger_rows_committed_total"), "rows"),

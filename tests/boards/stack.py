@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -13,6 +14,7 @@ import urllib.parse
 import urllib.request
 
 from gateway import CONFIG, PROGRAM, ROOT, Gateway, wait_until
+from queries import ready_to_run
 
 SCRAPE_SECONDS = 0.5
 LOAD_SECONDS = 18
@@ -35,6 +37,10 @@ def config():
     dialect: openai
     simulated: {seed: 3, slots: 8}
     api_keys: [first-key-of-the-test, second-key-of-the-test]
+    models: {m: {prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}}
+  reporting:
+    dialect: openrouter
+    simulated: {seed: 5, slots: 8, decode_tokens_per_second: 500, decode_tokens_per_second_total: 10000, output_tokens_mean: 20}
     models: {m: {prices: {input_usd_per_million_tokens: "1", output_usd_per_million_tokens: "2"}}}
   serverless:
     dialect: vllm
@@ -129,10 +135,10 @@ class Prometheus:
 
 
 class Load:
-    """The script: what each client sends in turn, until the time is over."""
+    """The script: what each client sends in turn, until the time is over. `crowd(share of the time that is over)`: how many of `clients_max` ask."""
 
-    def __init__(self, gateway):
-        self.gateway = gateway
+    def __init__(self, gateway, crowd=lambda share: 3, clients_max=3):
+        self.gateway, self.crowd, self.clients_max = gateway, crowd, clients_max
 
     def chat(self, team, prompt, model="auto", **more):
         return self.gateway.chat(prompt, model=model, headers={"authorization": f"Bearer {KEYS[team]}"}, **more)
@@ -143,6 +149,7 @@ class Load:
         self.chat(team, SIMPLE[n % len(SIMPLE)], stream=True, max_tokens=12)
         self.chat(team, HARD[n % len(HARD)], model="managed/large", stream=True)
         self.chat(team, "[[sim-echo: this is no JSON]] x", model="checked", response_format={"type": "json_object"})
+        self.chat(team, '[[sim-tokens: 12]] [[sim-usage: "cost": 0.00005]] x', model="reporting/m")    # its provider says what it billed
         self.chat(team, SIMPLE[n % len(SIMPLE)], model="faq")     # from the second round on answered from memory
         for _ in range(4):                                        # so many that the autopilot has something to measure
             self.chat(team, SIMPLE[n % len(SIMPLE)], model="steered")
@@ -163,19 +170,22 @@ class Load:
             self.gateway.request("POST", "/v1/embeddings", {"model": "managed/embed", "input": "some text"}, {"authorization": f"Bearer {KEYS[team]}"})
 
     def run(self, seconds):
-        end = time.monotonic() + seconds
+        begin = time.monotonic()
         failures = []
 
-        def client(team):
-            n = 0
+        def client(number):
+            n, team = 0, "blue" if number % 3 == 2 else "red"
             try:
-                while time.monotonic() < end:
+                while (share := (time.monotonic() - begin) / seconds) < 1:
+                    if number >= self.crowd(share):
+                        time.sleep(0.1)
+                        continue
                     self.one_round(team, n)
                     n += 1
             except Exception as failure:    # told to the test, which runs in another thread
                 failures.append(failure)
 
-        clients = [threading.Thread(target=client, args=(team,)) for team in ("red", "red", "blue")]
+        clients = [threading.Thread(target=client, args=(number,)) for number in range(self.clients_max)]
         for each in clients:
             each.start()
         for each in clients:
@@ -186,10 +196,13 @@ class Load:
 class Stack:
     """Everything at rest again after the load: Prometheus has seen the last of it, and the ledger holds all."""
 
+    def __init__(self, seconds=LOAD_SECONDS, **script):
+        self.load_seconds, self.script = seconds, script
+
     def __enter__(self):
         self.gateway = Gateway(config()).start()
         try:
-            load = Load(self.gateway)
+            load = Load(self.gateway, **self.script)
             for team in KEYS:
                 for n in (0, len(SIMPLE)):   # twice the same: series that appear with their first count, of the cache's hits too, exist before the first scrape
                     load.one_round(team, n)
@@ -201,7 +214,7 @@ class Stack:
                 self._scraped_again()
                 self.start = time.time()
                 self._scraped_again()        # a sample of before the load lies within the time that is looked at
-                load.run(LOAD_SECONDS)
+                load.run(self.load_seconds)
                 self._settled()
                 self._scraped_again()
                 self.end = time.time()
@@ -231,6 +244,17 @@ class Stack:
         began = time.time()
         wait_until(lambda: any(t > began + 2 * SCRAPE_SECONDS for _, values in self.prometheus.range(query, began, time.time() + 1, 0.1)
                                for t, _ in values if t < time.time()), 20, "two more scrapes")
+
+    def asked(self, target, window=4):
+        """[(labels, values)] of a panel's query over the load: one value, or one for each second, nan where there is none."""
+        query = ready_to_run(target["expr"], self.seconds, window=window)
+        if target["instant"]:
+            return [(labels, [value]) for labels, value in self.prometheus.instant(query, self.end)]
+        rows = []
+        for labels, points in self.prometheus.range(query, self.start, self.end):
+            at = {round(time - self.start): value for time, value in points}
+            rows.append((labels, [at.get(second, math.nan) for second in range(self.seconds + 1)]))
+        return rows
 
     @property
     def seconds(self):

@@ -25,14 +25,6 @@ def stack():
         yield running
 
 
-def asked(stack, target):
-    """[(labels, [values])] of a panel's query over the load."""
-    query = ready_to_run(target["expr"], stack.seconds)
-    if target["instant"]:
-        return [(labels, [value]) for labels, value in stack.prometheus.instant(query, stack.end)]
-    return [(labels, [value for _, value in values]) for labels, values in stack.prometheus.range(query, stack.start, stack.end)]
-
-
 def value_of(stack, board, title, ref="A"):
     """The one number that a panel shows."""
     (panel,) = [panel for panel in panels(DASHBOARDS[board]) if panel["title"] == title]
@@ -68,7 +60,7 @@ def test_a_panel_has_data(stack, name, title, ref):
     (target,) = [target for board, panel, target in every_target() if (board, panel["title"], target["refId"]) == (name, title, ref)]
     if names_in(target["expr"]) - exported_names():
         pytest.skip("a metric that is about to be exported (COMING in test_dashboards.py)")
-    rows = asked(stack, target)
+    rows = stack.asked(target)
     if names_in(target["expr"]) & NOT_IN_THE_LOAD:
         return                                                              # a query that Prometheus takes; there is nothing that it could show
     if target["legendFormat"] == "none":
@@ -85,7 +77,7 @@ def test_no_two_series_of_a_panel_have_the_same_name(stack):
         if target["legendFormat"] == "__auto" or not panel["type"] == "timeseries":
             continue
         used = set(part.split("}}")[0] for part in target["legendFormat"].split("{{")[1:])
-        seen = [tuple(labels.get(label) for label in sorted(used)) for labels, _ in asked(stack, target)]
+        seen = [tuple(labels.get(label) for label in sorted(used)) for labels, _ in stack.asked(target)]
         assert len(set(seen)) == len(seen), f"{name} / {panel['title']}: {seen}"
 
 
@@ -194,6 +186,6 @@ def test_no_alert_but_those_that_are_true_fires(stack):
 
 
 def test_a_report_shows_every_panel_with_its_data(stack):
-    path = report.write(stack, asked, ready_to_run)
+    path = report.write(stack)
     text = path.read_text()
     assert all(panel["title"] in report.unescaped(text) for board in DASHBOARDS.values() for panel in panels(board))

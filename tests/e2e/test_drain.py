@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+from crowd import CLIENTS, Crowd, Simulator
 from failing_upstream import FailingUpstream, refusal
 from gateway import Gateway, total, wait_until
 from small_fleet import config
@@ -49,6 +50,31 @@ def test_rolling_a_backend_away_under_load_loses_no_request():
             answers = [answer for client in clients for answer in client.result()]
             assert len(answers) > 50 and {(status, cut) for status, _, cut in answers} == {(200, False)}
             assert {target for _, target, _ in answers} == {"first/m", "second/m"} and len(first.seen) > before
+
+
+def test_a_whole_fleet_is_restarted_under_load_one_by_one_and_no_request_is_lost():
+    fleet = {name: Simulator() for name in ("first", "second", "third")}
+    try:
+        with Gateway(config(**{name: (simulator.url, "") for name, simulator in fleet.items()})) as gateway:
+            crowd = Crowd(gateway)
+            for name, simulator in fleet.items():
+                time.sleep(0.5)
+                assert post(gateway, f"/admin/v1/backends/{name}/drain")[0] == 200
+                wait_until(lambda: post(gateway, f"/admin/v1/backends/{name}/drain")[1]["in_flight"] == 0, 10, f"{name} to finish its streams")
+                simulator.kill()
+                time.sleep(0.3)                          # all of the load goes by it meanwhile
+                simulator.start()
+                assert not post(gateway, f"/admin/v1/backends/{name}/undrain")[1]["draining"]
+            time.sleep(0.5)
+            answers = crowd.stop()
+            assert len(answers) > 5 * CLIENTS
+            assert {(status, whole, told) for status, whole, told, _ in answers} == {(200, True, False)}
+            assert len({target for *_, target in answers}) >= 2
+            # No attempt failed, none was made twice.
+            wait_until(lambda: total(gateway.metrics()["tollgate_attempts_total"]) == len(answers), 5, "one attempt for each request")
+    finally:
+        for simulator in fleet.values():
+            simulator.kill()
 
 
 def test_a_drain_survives_a_reload_and_a_fully_drained_gateway_says_so():

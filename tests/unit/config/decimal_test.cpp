@@ -30,6 +30,39 @@ TEST(Decimal, PricesAreReadExactly) {
   EXPECT_EQ(parse_usd_per_million_tokens("1").value(), UsdPerToken{1'000'000'000});
 }
 
+// What others reckoned in floating point: OpenRouter's costs come as 4.45e-06 and 0.0060000000000000005.
+TEST(Decimal, NumbersOfJsonAreRoundedHalfEvenToAPicodollar) {
+  EXPECT_EQ(parse_usd_rounded("0.95").value(), Usd{950'000'000'000});
+  EXPECT_EQ(parse_usd_rounded("4.45e-06").value(), Usd{4'450'000});
+  EXPECT_EQ(parse_usd_rounded("1E+2").value(), Usd{100'000'000'000'000});
+  EXPECT_EQ(parse_usd_rounded("0.0060000000000000005").value(), Usd{6'000'000'000});
+  EXPECT_EQ(parse_usd_rounded("0.0000000000005").value(), Usd{0}) << "half, to even";
+  EXPECT_EQ(parse_usd_rounded("0.0000000000015").value(), Usd{2});
+  EXPECT_EQ(parse_usd_rounded("0.00000000000050000000000000000000000000001").value(), Usd{1}) << "more than half, beyond what is kept";
+  EXPECT_EQ(parse_usd_rounded("-0.5").value(), Usd{-500'000'000'000});
+  EXPECT_EQ(parse_usd_rounded("0e999").value(), Usd{0});
+  EXPECT_EQ(parse_usd_rounded("1e-999").value(), Usd{0});
+  EXPECT_EQ(parse_usd_rounded("9223372.036854775807").value(), Usd{std::numeric_limits<std::int64_t>::max()});
+}
+
+TEST(Decimal, WhatIsNoNumberOfJsonOrTooLargeIsRefused) {
+  for (const char* const text : {"", "-", ".5", "1.", "1e", "1e+", "1e1.5", "e5", "nan", "1 ", "0x10", "1e1001", "9223372.036854775808", "1e40",
+                                 "123456789012345678901234567890123456789012345678901234567890"}) {
+    EXPECT_FALSE(parse_usd_rounded(text)) << text;
+  }
+  EXPECT_FALSE(parse_usd_rounded("1e99999999999999999999"));
+  EXPECT_FALSE(parse_usd_rounded(std::string(5000, '9')));
+  EXPECT_TRUE(parse_usd_rounded("0." + std::string(900, '1')));
+}
+
+TEST(Decimal, WhatIsWrittenExactlyIsReadTheSameWayByBoth) {
+  std::mt19937_64 random(seed());
+  for (int i = 0; i < 2000; ++i) {
+    const Usd amount{static_cast<std::int64_t>(random() >> (random() % 64))};
+    ASSERT_EQ(parse_usd_rounded(decimal_text(amount)).value(), parse_usd(decimal_text(amount)).value()) << decimal_text(amount);
+  }
+}
+
 TEST(Decimal, TheShortestTextIsWrittenWithoutExponent) {
   EXPECT_EQ(decimal_text(Usd{12'340'000}), "0.00001234");
   EXPECT_EQ(decimal_text(Usd{1}), "0.000000000001");

@@ -173,6 +173,7 @@ backends:
     api_key: ${SECRET}
     drop_unsupported: true
     responses: true
+    reported_costs: true
     models: {gpt: {upstream: my-deployment}}
   rock:
     dialect: bedrock

@@ -73,6 +73,20 @@ TEST(Pricing, WhereTokensAreCountedAndPricedTheyAreTheWholeCharge) {
   EXPECT_EQ(priced(RowResult::ok(), UsageSource::exact, units()).charge.total(), Usd{70}) << "tokens without a price";
 }
 
+TEST(Pricing, WhatTheProviderSaysItBilledIsTheCharge) {
+  AttemptPrices said = rates();
+  said.reported = Usd{80};
+  for (const UsageSource source : {UsageSource::exact, UsageSource::estimated, UsageSource::none}) {
+    const AttemptRow row = priced(RowResult::ok(), source, said);
+    EXPECT_EQ(row.charge[ChargeKind::request], Usd{80});
+    EXPECT_EQ(row.charge.total(), Usd{80});
+    EXPECT_EQ(row.pricing, Pricing::priced);
+  }
+  AttemptPrices only{};
+  only.reported = Usd{};
+  EXPECT_EQ(priced(RowResult::ok(), UsageSource::exact, only).pricing, Pricing::priced) << "free, because it says so";
+}
+
 TEST(Pricing, UnitsOfWhatWasRefusedAreNotBilled) {
   const AttemptRow row = priced(RowResult::of(Fault::upstream_refused), UsageSource::none, units());
   EXPECT_EQ(row.charge.total(), Usd{});
