@@ -38,7 +38,7 @@ def main():
     if options.pictures is None:
         return
     with Browser() as browser:
-        page = browser.page(path.as_uri(), width=1500)
+        page = browser.page(path.as_uri(), width=1200)
         for name in DASHBOARDS:
             page.run(f"document.querySelectorAll('section').forEach((board) => {{ board.hidden = board.id !== '{name}'; }})")
             picture = options.pictures / f"board-{name}.png"
