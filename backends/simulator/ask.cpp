@@ -425,6 +425,11 @@ Result<Directives> read_directives(std::string_view text) {
   return directives;
 }
 
+std::string fault_mark(std::string_view body) {
+  const auto mark = read_mark(body.substr(0, 65536), "sim-fault");
+  return mark ? mark.value().value_or("") : std::string();
+}
+
 Result<Ask> read_ask(Surface surface, DialectName personality, std::string_view text) {
   if (nests_too_deep(text)) return bad("", "the body nests more than " + std::to_string(nesting_max) + " levels deep");
   Json body;

@@ -64,5 +64,7 @@ inline constexpr std::size_t nesting_max = 512;  ///< levels of JSON; the parser
 [[nodiscard]] Result<Ask> read_ask(Surface surface, DialectName personality, std::string_view body);
 /// Reads the marks out of a text; an unfinished or wrong one is an error that says so.
 [[nodiscard]] Result<Directives> read_directives(std::string_view text);
+/// The fault that a body asks for which is read no further (a picture's prompt, a form); "" if it asks for none.
+[[nodiscard]] std::string fault_mark(std::string_view body);
 
 }  // namespace tollgate::simulator

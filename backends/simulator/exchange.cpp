@@ -73,7 +73,7 @@ void Exchange::begin() {
   settled_ = true;  // pages leave no record
   if (surface) return fail_with({405, "Method Not Allowed: use POST"});
   if (path.starts_with("/sim/")) request_.fault.clear();  // what tells the truth does not misbehave
-  if (!choose_fault({})) return;
+  if (!choose_fault(request_.method == "POST" ? fault_mark(request_.body) : std::string())) return;
   act();
 }
 

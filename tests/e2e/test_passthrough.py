@@ -382,3 +382,30 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_reaches_no_upstream(pas
     client.close()
     assert passed.ask("GET", "/v1/files")[0] == 200
     assert [each["method"] for each in passed.up.asked] == ["GET"]
+
+
+SIMULATED = """\
+version: 1
+server: {listen: "127.0.0.1:0", reactors: 1}
+admin: {listen: "127.0.0.1:0"}
+ledger: {url: "sqlite:LEDGER"}
+backends:
+  one: {dialect: openai, simulated: {personality: openai}, models: {pictures: {serves: images}, voice: {serves: speech}, ears: {serves: transcriptions}}}
+  two: {dialect: openai, simulated: {personality: openai}, models: {pictures: {serves: images}}}
+routes:
+  - {name: pictures, when: {model: pictures}, choose: first, among: [one/pictures, two/pictures]}
+"""
+
+
+@pytest.mark.parametrize("fault, result", [("status=503", "upstream_busy"), ("reset=head", "upstream_broke_off")])
+def test_simulated_media_misbehave_as_asked_and_each_attempt_is_recorded(fault, result):
+    with Gateway(SIMULATED) as gateway:
+        status, headers, _ = gateway.request("POST", "/v1/images/generations", {"model": "pictures", "prompt": "a gate"})
+        assert (status, headers["x-tollgate-target"]) == (200, "one/pictures")
+        status, headers, _ = gateway.request("POST", "/v1/images/generations", {"model": "pictures", "prompt": f"a gate [[sim-fault: {fault}]]"})
+        assert status in (502, 503)
+        tried = [(row["target"], row["result"]) for row in gateway.wait_for_row(headers["x-tollgate-request-id"])]
+        assert {target for target, _ in tried} == {"one/pictures", "two/pictures"} and {outcome for _, outcome in tried} == {result}, tried
+        for path, body in (("/v1/audio/speech", {"model": "one/voice", "voice": "alloy", "input": f"[[sim-fault: {fault}]]"}),
+                           ("/v1/images/generations", {"model": "one/pictures", "prompt": f"[[sim-fault: {fault}]]"})):
+            assert gateway.request("POST", path, body)[0] in (502, 503), path

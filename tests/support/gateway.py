@@ -92,7 +92,8 @@ class Gateway:
                 cwd=self.path, env=self.environment)
         ready = threading.Event()
         threading.Thread(target=self._read_output, args=(ready,), daemon=True).start()
-        if not ready.wait(20) or self.process.poll() is not None:
+        # A process closes its output a moment before it can be waited for.
+        if not ready.wait(20) or not any(line.startswith("Costs and counters") for line in self.output):
             self.process.kill()
             self.process.wait()
             raise RuntimeError(f"the gateway did not start:\n{''.join(self.output)}\n{self.log()}")
