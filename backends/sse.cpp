@@ -8,9 +8,10 @@ namespace tollgate {
 namespace {
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-// One line without its end; moves `at` behind it.
-std::string_view next_line(std::string_view text, std::size_t& at) {
-  const std::size_t end = std::min(text.find_first_of("\r\n", at), text.size());
+// One line without its end; moves `at` behind it. Without a CR in the text one search by the library's fastest loop finds its end; looking
+// for either of two characters took a seventh of the time that a stream costs.
+std::string_view next_line(std::string_view text, std::size_t& at, bool has_cr) {
+  const std::size_t end = std::min(has_cr ? text.find_first_of("\r\n", at) : text.find('\n', at), text.size());
   const std::string_view line = text.substr(at, end - at);
   at = end + 1;
   if (end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n') ++at;
@@ -54,8 +55,9 @@ std::string_view event_data(std::string_view raw, std::string& joined) {
   if (raw.starts_with(byte_order_mark)) raw.remove_prefix(byte_order_mark.size());
   std::string_view first;
   unsigned lines = 0;
+  const bool has_cr = raw.find('\r') != std::string_view::npos;
   for (std::size_t at = 0; at < raw.size();) {
-    std::string_view line = next_line(raw, at);
+    std::string_view line = next_line(raw, at, has_cr);
     if (!line.starts_with("data")) continue;
     line.remove_prefix(4);
     if (!line.empty() && line.front() != ':') continue;   // another field, such as "database"
