@@ -218,6 +218,8 @@ class Exchange {
   [[nodiscard]] Result<void> may_name(std::string_view model) const;
   Result<void> decide_passed();
   [[nodiscard]] Result<NameId> holder_of_object() const;
+  [[nodiscard]] Result<NameId> holder_of_files() const;
+  Result<void> keep_named_files();
   Result<void> keep_permitted();
   Result<void> keep_one_place(NameId holder);
   // pass_relay.cpp

@@ -146,6 +146,7 @@ Result<void> Exchange::decide_route() {
     return plan.error();
   }
   plan_ = std::move(plan.value());
+  TOLLGATE_TRY(keep_named_files());
   if (record_ == nullptr) return success();
   if (plan_->spilled_from != nullptr) reactor_.routing_counts().spilled(plan_->route, plan_->spilled_from->id, plan_->steps.front().target->id);
   if (plan_->rule != nullptr && plan_->rule->autopilot) reactor_.autopilot_counts().decided(*plan_, *serving_->config);

@@ -68,6 +68,7 @@ Result<std::size_t> StoredObjects::open(const std::string& path) {
       known_.emplace(read["id"].get<std::string>(), StoredObject{name_in(read, "team"), name_in(read, "backend")});
     }
   }
+  any_ = !known_.empty();
   in.close();
   const std::string fresh = path + ".new";
   const int made = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -89,6 +90,7 @@ std::optional<StoredObject> StoredObjects::find(std::string_view id) const {
 void StoredObjects::add(std::string_view id, const StoredObject& object) {
   if (!is_object_id(id)) return;
   const std::lock_guard lock(mutex_);
+  any_ = true;
   if (known_.emplace(std::string(id), object).second) append(line_of(id, object));
 }
 

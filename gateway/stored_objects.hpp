@@ -3,8 +3,9 @@
 // whose key it was made with (unless passthrough.objects says that they are shared).
 //
 // Kept in a file beside the ledger, a line for each that was made or deleted, and in memory. A line is written before the client learns
-// the id. Any thread; asked only by requests for such endpoints.
+// the id. Any thread; asked only by requests for such endpoints, and by chats that name files.
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -35,12 +36,15 @@ class StoredObjects {
   void add(std::string_view id, const StoredObject& object);
   void remove(std::string_view id);
   [[nodiscard]] std::size_t size() const;
+  /// No lock: asked by every chat.
+  [[nodiscard]] bool empty() const noexcept { return !any_.load(std::memory_order_relaxed); }
 
  private:
   void append(const std::string& line);
 
   mutable std::mutex mutex_;
   std::unordered_map<std::string, StoredObject> known_;
+  std::atomic<bool> any_{false};   // something was made once
   std::string path_;
   int file_ = -1;
 };

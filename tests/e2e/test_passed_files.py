@@ -75,3 +75,54 @@ def test_a_file_that_is_not_there_any_more_is_404(passed):
     says = lambda handler: handler.reply(404, b'{"error": {"message": "No such File object: file-lost"}}')
     status, _, body = passed.ask("GET", "/v1/files/file-lost", says=says)
     assert (status, json.loads(body)["error"]["message"]) == (404, "No such File object: file-lost")
+
+
+CHATS = CONFIG.replace("  spare:\n    dialect: openai\n    url: http://127.0.0.1:SPARE\n    retry: {retries: 0}\n    models:\n",
+                       "  spare:\n    dialect: openai\n    url: http://127.0.0.1:SPARE\n    retry: {retries: 0}\n    models:\n      m: {prices: {input_usd_per_million_tokens: \"1\", output_usd_per_million_tokens: \"1\"}}\n")
+CHATS += "  - {name: both, when: {model: both}, choose: first, among: [spare/m, up/m]}\n"
+COMPLETION = json.dumps({"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+                         "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}).encode()
+
+
+def naming(*ids):
+    parts = [{"type": "file", "file": {"file_id": each}} for each in ids]
+    return {"model": "both", "messages": [{"role": "user", "content": [{"type": "text", "text": "What does it say?"}, *parts]}]}
+
+
+def test_a_chat_goes_where_its_file_is_and_only_for_the_team_that_made_it():
+    assert CHATS.count("      m: {prices") == 2
+    made = Passed(CHATS)
+    says = lambda handler: handler.reply(200, COMPLETION)
+    with made.gateway:
+        made.spare.says = says
+        ask = lambda body, path="/v1/chat/completions", key="red": made.ask("POST", path, body, says, key=key)
+        assert ask(naming("file-a"))[1]["x-tollgate-target"] == "spare/m", "made elsewhere, if at all: as the route says"
+        make_file(made, "file-a")
+        status, headers, _ = ask(naming("file-a"))
+        assert (status, headers["x-tollgate-target"]) == (200, "up/m") and made.spare.asked == []
+        assert ask(naming("file-unknown"))[1]["x-tollgate-target"] == "spare/m"
+        assert ask({"model": "both", "messages": [{"role": "user", "content": "what is a file_id?"}]})[1]["x-tollgate-target"] == "spare/m"
+
+        escaped = json.dumps(naming("file-a")).replace("file_id", "file\\u005fid").replace("file-a", "file\\u002da").encode()
+        assert b"file_id" not in escaped and ask(escaped)[1]["x-tollgate-target"] == "up/m"
+        responses = {"model": "both", "input": [{"role": "user", "content": [{"type": "input_text", "text": "What does it say?"}, {"type": "input_file", "file_id": "file-a"}]}]}
+        messages = {"model": "both", "max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "text", "text": "What does it say?"}, {"type": "document", "source": {"type": "file", "file_id": "file-a"}}]}]}
+        tool = {**naming(), "tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-a"]}}]}
+        for path, body in (("/v1/chat/completions", naming("file-a")), ("/v1/chat/completions", escaped), ("/v1/chat/completions", tool), ("/v1/responses", responses), ("/v1/messages", messages)):
+            status, _, told = ask(body, path, key="blue")
+            assert status == 404 and b"file-a" in told and made.up.asked == [] and made.spare.asked == [], (path, told)
+
+
+def test_files_of_two_places_cannot_be_in_one_chat():
+    made = Passed(CHATS)
+    with made.gateway as gateway:
+        make_file(made, "file-up")
+        gateway.write_config(gateway.config_path.read_text().replace("among: [up/files, up/batches]", "among: [spare/files, up/batches]"))
+        assert json.loads(gateway.admin("/-/reload", method="POST")[1])["reloaded"]
+        made.spare.says = file_says("file-spare")
+        assert made.form("/v1/files", ("purpose", "x"), ("file", "abc", "a", "text/plain"))[0] == 200
+        made.spare.says = lambda handler: handler.reply(200, COMPLETION)
+        status, headers, _ = made.ask("POST", "/v1/chat/completions", naming("file-spare"))
+        assert (status, headers["x-tollgate-target"]) == (200, "spare/m")
+        status, _, told = made.ask("POST", "/v1/chat/completions", naming("file-spare", "file-up"))
+        assert status == 400 and b"kept at 'up' and 'spare'" in told and made.up.asked == [] and made.spare.asked == []
