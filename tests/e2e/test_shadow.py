@@ -248,7 +248,7 @@ def test_clients_are_served_at_once_and_what_is_too_much_is_left_out():
         for _ in range(10):
             fleet.chat()
         assert time.monotonic() - began < 5
-        assert fleet.ends() == {"left_out": 7}
+        fleet.wait_for(left_out=7)       # what comes after an answer may come a moment after it
         assert total(fleet.gateway.metrics()["tollgate_shadow_evaluations_waiting"]) == 2
         gate.set()
         fleet.wait_for(left_out=7, judged=3)
