@@ -12,23 +12,18 @@ namespace {
 
 bool holds(std::string_view text, std::string_view part) noexcept { return ::memmem(text.data(), text.size(), part.data(), part.size()) != nullptr; }
 
-/// `file_id` of a part (OpenAI's chats and responses) or of a source (Anthropic's messages), `file_ids` of a tool; at any level.
-std::vector<std::string> ids_in(const nlohmann::json& body) {
+/// `file_id` of a part (OpenAI's chats and responses) or of a source (Anthropic's messages), `file_ids` of a tool; at any level, and every one
+/// of a key that stands twice, since who reads it next may take either. nullopt: it is not JSON.
+std::optional<std::vector<std::string>> ids_in(std::string_view body) {
+  using Json = nlohmann::json;
   std::vector<std::string> ids;
-  std::vector<const nlohmann::json*> left{&body};
-  const auto note = [&](const nlohmann::json& value) {
-    if (value.is_string()) ids.push_back(value.get<std::string>());
+  bool names_files = false;
+  const auto note = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::key) names_files = parsed == "file_id" || parsed == "file_ids";
+    if (event == Json::parse_event_t::value && names_files && parsed.is_string()) ids.push_back(parsed.get<std::string>());
+    return true;
   };
-  while (!left.empty()) {
-    const nlohmann::json& value = *left.back();
-    left.pop_back();
-    if (value.is_object()) {
-      if (const auto id = value.find("file_id"); id != value.end()) note(*id);
-      if (const auto several = value.find("file_ids"); several != value.end() && several->is_array()) std::for_each(several->begin(), several->end(), note);
-    }
-    if (!value.is_structured()) continue;
-    for (const nlohmann::json& below : value) left.push_back(&below);
-  }
+  if (Json::parse(body, note, false).is_discarded()) return std::nullopt;
   return ids;
 }
 
@@ -41,10 +36,10 @@ Result<NameId> Exchange::holder_of_files() const {
   const std::string_view said = inbound_ ? std::string_view(inbound_->text) : std::string_view(body_);
   // Reading it all once more is for bodies that may hold such a key, perhaps written with escapes.
   if (objects.empty() || !(holds(said, "file_id") || holds(said, "\\u00"))) return NameId::none;
-  const nlohmann::json body = nlohmann::json::parse(said, nullptr, false);
-  if (body.is_discarded()) return fail(Fault::bad_request, "the body is not valid JSON");
+  const std::optional<std::vector<std::string>> ids = ids_in(said);
+  if (!ids) return fail(Fault::bad_request, "the body is not valid JSON");
   NameId holder = NameId::none;
-  for (const std::string& id : ids_in(body)) {
+  for (const std::string& id : *ids) {
     const std::optional<StoredObject> object = objects.find(id);
     if (!object) continue;
     if (!serving_->config->passthrough.objects_shared && object->team != caller_.team) {

@@ -105,10 +105,12 @@ def test_a_chat_goes_where_its_file_is_and_only_for_the_team_that_made_it():
 
         escaped = json.dumps(naming("file-a")).replace("file_id", "file\\u005fid").replace("file-a", "file\\u002da").encode()
         assert b"file_id" not in escaped and ask(escaped)[1]["x-tollgate-target"] == "up/m"
+        twice = json.dumps(naming("file-b")).replace('"file_id": "file-b"', '"file_id": "file-a", "file_id": "file-b"').encode()
+        assert twice.count(b"file_id") == 2
         responses = {"model": "both", "input": [{"role": "user", "content": [{"type": "input_text", "text": "What does it say?"}, {"type": "input_file", "file_id": "file-a"}]}]}
         messages = {"model": "both", "max_tokens": 9, "messages": [{"role": "user", "content": [{"type": "text", "text": "What does it say?"}, {"type": "document", "source": {"type": "file", "file_id": "file-a"}}]}]}
         tool = {**naming(), "tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-a"]}}]}
-        for path, body in (("/v1/chat/completions", naming("file-a")), ("/v1/chat/completions", escaped), ("/v1/chat/completions", tool), ("/v1/responses", responses), ("/v1/messages", messages)):
+        for path, body in (("/v1/chat/completions", naming("file-a")), ("/v1/chat/completions", escaped), ("/v1/chat/completions", tool), ("/v1/chat/completions", twice), ("/v1/responses", responses), ("/v1/messages", messages)):
             status, _, told = ask(body, path, key="blue")
             assert status == 404 and b"file-a" in told and made.up.asked == [] and made.spare.asked == [], (path, told)
 
@@ -125,4 +127,4 @@ def test_files_of_two_places_cannot_be_in_one_chat():
         status, headers, _ = made.ask("POST", "/v1/chat/completions", naming("file-spare"))
         assert (status, headers["x-tollgate-target"]) == (200, "spare/m")
         status, _, told = made.ask("POST", "/v1/chat/completions", naming("file-spare", "file-up"))
-        assert status == 400 and b"kept at 'up' and 'spare'" in told and made.up.asked == [] and made.spare.asked == []
+        assert status == 400 and b"kept at 'spare' and 'up'" in told and made.up.asked == [] and made.spare.asked == []

@@ -128,6 +128,13 @@ def test_a_redirect_is_not_followed(passed):
     assert {each["path"] for each in passed.up.asked} == {"/v1/files"}
 
 
+def picture_stream(passed):
+    connection = http.client.HTTPConnection("127.0.0.1", passed.gateway.port, timeout=20)
+    connection.request("POST", "/v1/images/generations", b'{"prompt": "x", "model": "up/pictures", "stream": true}',
+                       {"authorization": f"Bearer {KEYS['red']}", "content-type": "application/json"})
+    return connection, connection.getresponse()
+
+
 def test_a_stream_comes_as_it_comes_and_by_whole_events(passed):
     second = threading.Event()
 
@@ -138,10 +145,7 @@ def test_a_stream_comes_as_it_comes_and_by_whole_events(passed):
         handler.chunk(b"ta: 2\n\n")
         handler.wfile.write(b"0\r\n\r\n")
     passed.up.says = drip
-    connection = http.client.HTTPConnection("127.0.0.1", passed.gateway.port, timeout=20)
-    connection.request("POST", "/v1/images/generations", b'{"prompt": "x", "model": "up/pictures", "stream": true}',
-                       {"authorization": f"Bearer {KEYS['red']}", "content-type": "application/json"})
-    answer = connection.getresponse()
+    connection, answer = picture_stream(passed)
     assert (answer.status, answer.getheader("content-type")) == (200, "text/event-stream")
     assert answer.readline() + answer.readline() + answer.readline() == b"event: a\ndata: 1\n\n", "before the second was sent"
     second.set()
@@ -161,10 +165,7 @@ def test_an_event_goes_on_with_its_blank_line_wherever_that_is_cut(passed, end):
         handler.chunk(b"data: 2" + end)
         handler.wfile.write(b"0\r\n\r\n")
     passed.up.says = drip
-    connection = http.client.HTTPConnection("127.0.0.1", passed.gateway.port, timeout=5)
-    connection.request("POST", "/v1/images/generations", b'{"prompt": "x", "model": "up/pictures", "stream": true}',
-                       {"authorization": f"Bearer {KEYS['red']}", "content-type": "application/json"})
-    answer = connection.getresponse()
+    connection, answer = picture_stream(passed)
     assert answer.read(7 + len(end)) == b"data: 1" + end, "before the second was sent"
     second.set()
     assert answer.read() == b"data: 2" + end
